@@ -1,1 +1,44 @@
-//! larder-core.
+//! Vocabulary and rules of Larder: requests, decisions, keys, freshness, the operator's guard,
+//! entries and the verb by strategy table, as plain data and pure functions. Time and random
+//! numbers come in as arguments; there is no I/O, no clock and no async runtime here. Running
+//! policies is left to `larder-wasm`, keeping entries to `larder-store`, loading them to
+//! `larder-origin`, and acting on decisions to `larder`.
+//!
+//! | file | concept |
+//! |---|---|
+//! | [`request`] | what is asked: operation, tenant, resource, id, attributes |
+//! | [`decision`] | what a policy answers before, and [`admission`] after a load |
+//! | [`policy`] | the seam to policies, and how they fail |
+//! | [`guard`] | the operator's limits on decisions, every clamp reported |
+//! | [`key`] | logical keys that no user text can forge |
+//! | [`dependency`] | tags and namespaces, and the versions that make them stale |
+//! | [`freshness`] | how long an entry may be served, jitter, early refresh |
+//! | [`entry`] | a value with all that is needed to judge it later |
+//! | [`plan`] | verb by strategy: what runs |
+//! | [`outcome`] | what came of a read, and why something was not stored |
+//! | [`time`] | timestamps and the clock seam |
+
+pub mod admission;
+pub mod decision;
+pub mod dependency;
+pub mod entry;
+pub mod freshness;
+pub mod guard;
+pub mod key;
+pub mod outcome;
+pub mod plan;
+pub mod policy;
+pub mod request;
+pub mod time;
+
+pub use admission::{Admission, LoadStatus, Loaded};
+pub use decision::{Decision, Freshness, Loading, Placement, Stampede, Strategy, Target};
+pub use dependency::{Dependency, Version};
+pub use entry::{Entry, Value};
+pub use guard::{Clamp, Guard, Refusal};
+pub use key::Key;
+pub use outcome::{NotStored, Outcome};
+pub use plan::{Plan, ReadPlan, WritePlan};
+pub use policy::{Identity, Manifest, Policies, Policy, PolicyFailure};
+pub use request::{Operation, Request, RequestError};
+pub use time::{Clock, Timestamp};

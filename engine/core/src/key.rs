@@ -1,0 +1,188 @@
+//! Logical keys that no user text can forge.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+/// The longest tenant or namespace kept readable in a storage key, in bytes after escaping.
+const READABLE_NAME: usize = 128;
+/// The longest policy key kept readable in a storage key, in bytes after escaping.
+const READABLE_KEY: usize = 512;
+
+/// The full name of an entry: tenant, namespace and the key that the policy answered.
+///
+/// The storage form is `tenant:namespace:key`. In each part `%`, `~`, `{`, `}`, white space and
+/// control characters are percent-encoded, and in tenant and namespace `:` as well, so different
+/// names never share a form, no text can choose a cluster slot, and no key reaches into another
+/// tenant or namespace. A part beyond its length is replaced by `~` and its SHA-256; the full
+/// name then travels along as [`Key::logical`] and is compared when an entry is read.
+#[derive(Clone, Debug)]
+pub struct Key {
+    storage: Arc<str>,
+    /// Only where it differs from `storage`.
+    logical: Option<Arc<str>>,
+}
+
+impl Key {
+    /// The key of one entry.
+    #[must_use]
+    pub fn new(tenant: &str, namespace: &str, key: &str) -> Self {
+        let mut storage = String::with_capacity(tenant.len() + namespace.len() + key.len() + 8);
+        push_escaped(&mut storage, tenant, true);
+        let tenant_end = storage.len();
+        storage.push(':');
+        push_escaped(&mut storage, namespace, true);
+        let namespace_end = storage.len();
+        storage.push(':');
+        push_escaped(&mut storage, key, false);
+
+        let (t, n) = (
+            &storage[..tenant_end],
+            &storage[tenant_end + 1..namespace_end],
+        );
+        let k = &storage[namespace_end + 1..];
+        if t.len() <= READABLE_NAME && n.len() <= READABLE_NAME && k.len() <= READABLE_KEY {
+            return Self {
+                storage: storage.into(),
+                logical: None,
+            };
+        }
+        let short = format!(
+            "{}:{}:{}",
+            Part(t, READABLE_NAME),
+            Part(n, READABLE_NAME),
+            Part(k, READABLE_KEY)
+        );
+        Self {
+            storage: short.into(),
+            logical: Some(storage.into()),
+        }
+    }
+
+    /// The form under which a store keeps the entry.
+    #[must_use]
+    pub fn storage(&self) -> &Arc<str> {
+        &self.storage
+    }
+
+    /// The full name, escaped but never hashed.
+    #[must_use]
+    pub fn logical(&self) -> &Arc<str> {
+        self.logical.as_ref().unwrap_or(&self.storage)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.storage == other.storage
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.storage.hash(state);
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.storage)
+    }
+}
+
+/// A part of a storage key: as it is, or as a digest where it is too long.
+struct Part<'a>(&'a str, usize);
+
+impl fmt::Display for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.len() <= self.1 {
+            return f.write_str(self.0);
+        }
+        f.write_str("~")?;
+        for byte in Sha256::digest(self.0.as_bytes()) {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Appends `text` so that nothing in it can be taken for structure.
+pub(crate) fn push_escaped(out: &mut String, text: &str, escape_colon: bool) {
+    let structural = |c: char| {
+        matches!(c, '%' | '~' | '{' | '}')
+            || (escape_colon && c == ':')
+            || c.is_whitespace()
+            || c.is_control()
+    };
+    if !text.contains(structural) {
+        out.push_str(text);
+        return;
+    }
+    for c in text.chars() {
+        if structural(c) {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                const HEX: &[u8; 16] = b"0123456789ABCDEF";
+                out.push('%');
+                out.push(char::from(HEX[usize::from(byte >> 4)]));
+                out.push(char::from(HEX[usize::from(byte & 15)]));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn keys_stay_readable() {
+        for ((tenant, namespace, key), storage) in [
+            (("", "product", "product:42"), ":product:product:42"),
+            (("acme", "product", "a b"), "acme:product:a%20b"),
+            (("a:b", "c", "d"), "a%3Ab:c:d"),
+            (("t", "n", "{slot}~%\n"), "t:n:%7Bslot%7D%7E%25%0A"),
+            (("t", "n", "grün"), "t:n:grün"),
+        ] {
+            assert_eq!(&**Key::new(tenant, namespace, key).storage(), storage);
+        }
+    }
+
+    #[test]
+    fn long_parts_are_hashed_alone_and_the_full_name_is_kept() {
+        let key = Key::new("acme", "product", &"x".repeat(10_000));
+        assert!(key.storage().starts_with("acme:product:~"), "{key}");
+        assert_eq!(key.storage().len(), "acme:product:~".len() + 64);
+        assert_eq!(key.logical().len(), "acme:product:".len() + 10_000);
+        let forged = Key::new("acme", "product", &key.storage()["acme:product:".len()..]);
+        assert_ne!(forged, key, "text that looks like a digest is escaped");
+    }
+
+    proptest! {
+        #[test]
+        fn different_names_never_share_a_form(
+            a in ("[a:%~{ ]{0,4}", "[a:%~{ ]{0,4}", "[a:%~{ ]{0,4}"),
+            b in ("[a:%~{ ]{0,4}", "[a:%~{ ]{0,4}", "[a:%~{ ]{0,4}"),
+        ) {
+            let (x, y) = (Key::new(&a.0, &a.1, &a.2), Key::new(&b.0, &b.1, &b.2));
+            prop_assert_eq!(a == b, x == y);
+        }
+
+        #[test]
+        fn no_text_reaches_another_tenant_or_slot(tenant: String, namespace: String, key: String) {
+            let full = Key::new(&tenant, &namespace, &key);
+            let structural = full.storage().contains(['{', '}', '\n', '\r', '\0']);
+            prop_assert!(!structural, "{full}");
+            let (owner, _) = full.storage().split_once(':').unwrap();
+            let clean = Key::new(&tenant, "n", "k");
+            prop_assert_eq!(owner, clean.storage().split_once(':').unwrap().0);
+        }
+    }
+}

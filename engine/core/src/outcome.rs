@@ -1,0 +1,124 @@
+//! What came of a read, and why something was not stored: closed lists, one spelling each for
+//! logs, metrics and the API.
+
+/// What came of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A fresh entry.
+    Hit,
+    /// A fresh entry that says the origin has no such thing.
+    NegativeHit,
+    /// A stale entry, while one refresh runs behind.
+    Stale,
+    /// A stale entry, because the origin failed.
+    StaleOnError,
+    /// Loaded: there was no entry.
+    Miss,
+    /// Loaded: the entry was too old to be served.
+    Expired,
+    /// Loaded: the decision was to leave the cache alone.
+    Bypass,
+    /// Not there, and the caller holds the lease to fill it.
+    Leased,
+    /// Not there, and somebody else holds the lease.
+    LeasedElsewhere,
+}
+
+impl Outcome {
+    /// Every outcome, for metrics that are registered beforehand.
+    pub const ALL: [Self; 9] = [
+        Self::Hit,
+        Self::NegativeHit,
+        Self::Stale,
+        Self::StaleOnError,
+        Self::Miss,
+        Self::Expired,
+        Self::Bypass,
+        Self::Leased,
+        Self::LeasedElsewhere,
+    ];
+
+    /// The name used in the API, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::NegativeHit => "negative_hit",
+            Self::Stale => "stale",
+            Self::StaleOnError => "stale_on_error",
+            Self::Miss => "miss",
+            Self::Expired => "expired",
+            Self::Bypass => "bypass",
+            Self::Leased => "leased",
+            Self::LeasedElsewhere => "leased_elsewhere",
+        }
+    }
+
+    /// Why the request went forward, in the tokens of RFC 9211; none where the cache answered.
+    #[must_use]
+    pub const fn forward(self) -> Option<&'static str> {
+        match self {
+            Self::Hit | Self::NegativeHit | Self::Stale => None,
+            Self::Miss | Self::Leased | Self::LeasedElsewhere => Some("uri-miss"),
+            Self::Expired | Self::StaleOnError => Some("stale"),
+            Self::Bypass => Some("bypass"),
+        }
+    }
+}
+
+/// Why what was loaded or written did not become an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NotStored {
+    /// The decision was to leave the cache alone.
+    Bypass,
+    /// The freshness leaves no moment in which it could be served.
+    ZeroTtl,
+    /// The policy refused it after the load.
+    Refused,
+    /// The policy failed when asked after the load.
+    AdmissionFailed,
+    /// The entry asks for encryption and no key ring is configured.
+    NoKeyRing,
+    /// An invalidation or a newer write came in between.
+    Voided,
+    /// Somebody else holds the lease.
+    LeasedElsewhere,
+    /// Larger than the store takes.
+    TooLarge,
+    /// The store failed.
+    StoreFailed,
+}
+
+impl NotStored {
+    /// The name used in the API, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::ZeroTtl => "zero_ttl",
+            Self::Refused => "refused",
+            Self::AdmissionFailed => "admission_failed",
+            Self::NoKeyRing => "no_key_ring",
+            Self::Voided => "voided",
+            Self::LeasedElsewhere => "leased_elsewhere",
+            Self::TooLarge => "too_large",
+            Self::StoreFailed => "store_failed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        for (i, outcome) in Outcome::ALL.iter().enumerate() {
+            assert!(
+                Outcome::ALL[..i]
+                    .iter()
+                    .all(|other| other.as_str() != outcome.as_str())
+            );
+        }
+    }
+}

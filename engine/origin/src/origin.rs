@@ -1,0 +1,107 @@
+//! The seam to origins.
+
+use futures_util::future::BoxFuture;
+use larder_core::Value;
+
+/// What is wanted of an origin. A policy chooses none of it: the route names the origin, the
+/// request the rest, and an origin builds its own address or statement from these parts.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Whose data it is; empty where the deployment has one tenant.
+    pub tenant: &'a str,
+    /// The kind of thing.
+    pub resource: &'a str,
+    /// Which one.
+    pub id: &'a str,
+    /// The request attributes that the policy declares, and no others: what the key cannot
+    /// depend on must not shape the value.
+    pub attributes: &'a [(String, String)],
+}
+
+/// What an origin answered to a load.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// The value, or none: the origin has no such thing.
+    pub value: Option<Value>,
+    /// Response inputs for policies: `status`, and `header.*` in lower case.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// What an origin answered to a write or a delete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The value as a load would answer it now, where the origin says so in the same step. Only
+    /// this may be put into the cache; none means that the cache is invalidated instead.
+    pub value: Option<Value>,
+    /// Whether there was anything to replace or delete, where the origin can tell.
+    pub existed: Option<bool>,
+}
+
+/// Loads, writes and deletes values.
+///
+/// Implementations guarantee: every call ends within the origin's own timeout; a value is whole
+/// (half an answer is an error, never a shorter value); values and answers are bounded in size;
+/// "no such thing" is `value: None` and never an error; errors carry no credentials. Dropping a
+/// returned future may leave a write done or undone, so callers see writes through.
+pub trait Origin: Send + Sync {
+    /// Loads the value.
+    fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>>;
+
+    /// Replaces the value.
+    fn write<'a>(
+        &'a self,
+        wanted: Wanted<'a>,
+        value: &'a Value,
+    ) -> BoxFuture<'a, Result<Written, OriginError>>;
+
+    /// Removes the value. Removing what is not there is no error.
+    fn delete<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Written, OriginError>>;
+
+    /// What it is, for status pages and logs, without credentials: for example
+    /// `sqlite shop.db, table products`.
+    fn summary(&self) -> String;
+}
+
+/// How an origin failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// It could not be reached.
+    #[error("the origin cannot be reached: {0}")]
+    Unreachable(String),
+    /// It did not answer in time.
+    #[error("the origin did not answer within {limit_ms} ms")]
+    Timeout {
+        /// The limit.
+        limit_ms: u64,
+    },
+    /// It answered that it failed.
+    #[error("the origin failed: {0}")]
+    Failed(String),
+    /// It answered that the request is wrong: repeating it will not help.
+    #[error("the origin refused the request: {0}")]
+    Rejected(String),
+    /// Its answer broke off or makes no sense.
+    #[error("the origin's answer is broken: {0}")]
+    Broken(String),
+    /// Its answer is larger than values may be.
+    #[error("the origin's answer is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+}
+
+impl OriginError {
+    /// The name used in the API, logs and metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Timeout { .. } => "timeout",
+            Self::Failed(_) => "failed",
+            Self::Rejected(_) => "rejected",
+            Self::Broken(_) => "broken",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
+}
