@@ -1,1 +1,53 @@
-//! larder.
+//! The engine: takes a request, asks the policy of its route what to do, passes the answer through
+//! the operator's guard, and runs the caching pattern over a store and an origin. This is the
+//! crate to embed. Running policies is left to `larder-wasm`, keeping entries to `larder-store`,
+//! loading them to `larder-origin`, and HTTP to `larder-server`.
+//!
+//! | file | concept |
+//! |---|---|
+//! | [`engine`] | [`Engine`], the one handle, and [`builder`], which checks it before it runs |
+//! | [`route`] | which policy and which origin answer for a resource |
+//! | [`decide`] | from a request to a guarded decision |
+//! | [`fallback`] | what answers for a policy that failed |
+//! | [`read`] | reads by strategy, stale serving and early refresh |
+//! | [`aside`] | cache-aside: leases that an application fills |
+//! | [`write`] | writes and deletes by strategy |
+//! | [`invalidate`] | purge and expire by key, tag and namespace |
+//! | [`error`] | how a call fails, with a stable code |
+//! | [`clock`] | the one place that reads the time |
+
+pub mod aside;
+pub mod builder;
+pub mod clock;
+pub mod decide;
+pub mod engine;
+pub mod error;
+pub mod fallback;
+mod flight;
+pub mod invalidate;
+mod load;
+mod loader;
+mod meters;
+pub mod read;
+mod retry;
+pub mod route;
+mod store_entry;
+pub mod tuning;
+pub mod write;
+
+pub use aside::{Filling, Lease};
+pub use builder::{BuildError, EngineBuilder};
+pub use clock::SystemClock;
+pub use decide::Decided;
+pub use engine::{Engine, Status};
+pub use error::Error;
+pub use fallback::{DefaultDecision, Fallback, OnFailure};
+pub use invalidate::{Invalidated, Invalidation};
+pub use larder_core as core;
+pub use larder_core::{Operation, Request, Value};
+pub use larder_origin as origin;
+pub use larder_store as store;
+pub use read::Reading;
+pub use route::Route;
+pub use tuning::Tuning;
+pub use write::Writing;

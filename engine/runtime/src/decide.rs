@@ -1,0 +1,229 @@
+//! From a request to a guarded decision.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use larder_core::{
+    Clamp, Decision, Identity, Key, Operation, Policy, PolicyFailure, Request, Timestamp,
+};
+use uuid::Uuid;
+
+use crate::engine::Inner;
+use crate::error::Error;
+use crate::fallback::{self, Fallback, OnFailure};
+use crate::route::Resolved;
+
+/// A decision, who made it, and what the guard changed.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// Names this decision in logs and answers; ordered by time (UUID version 7).
+    pub decision_id: Uuid,
+    /// The build of the policy that was asked.
+    pub policy: Arc<Identity>,
+    /// What holds, after the guard.
+    pub decision: Decision,
+    /// What the guard changed.
+    pub clamped: Vec<Clamp>,
+    /// Set where the policy failed and something else decided.
+    pub fallback: Option<Fallback>,
+    /// How long the policy took, in nanoseconds.
+    pub evaluate_ns: u64,
+}
+
+/// A decided request on its way through a pattern.
+pub(crate) struct Job {
+    pub(crate) request: Request,
+    pub(crate) route: Arc<Resolved>,
+    pub(crate) decided: Decided,
+    /// The build that decided; none where a fallback did.
+    pub(crate) policy: Option<Arc<dyn Policy>>,
+    pub(crate) key: Key,
+    /// What the origin may see of the request's attributes.
+    pub(crate) attributes: Vec<(String, String)>,
+}
+
+impl Job {
+    pub(crate) fn decision(&self) -> &Decision {
+        &self.decided.decision
+    }
+}
+
+struct Asked {
+    decided: Decided,
+    policy: Option<Arc<dyn Policy>>,
+}
+
+impl Inner {
+    /// Decides about `request` by the policy of its route.
+    pub(crate) fn decide(&self, request: &Request) -> Result<Decided, Error> {
+        request.validate()?;
+        let route = self.route(request)?;
+        Ok(self.ask(route, request, self.clock.now())?.decided)
+    }
+
+    /// Decides about `request` by the policy named, whatever its route says.
+    pub(crate) fn decide_with(&self, policy: &str, request: &Request) -> Result<Decided, Error> {
+        request.validate()?;
+        let known = self.routes.0.iter().find(|route| &*route.policy == policy);
+        match known {
+            Some(route) => Ok(self.ask(route, request, self.clock.now())?.decided),
+            None if self.policies.current(policy).is_some() => {
+                let route = self.unrouted(policy);
+                Ok(self.ask(&route, request, self.clock.now())?.decided)
+            }
+            None => Err(Error::NoPolicy(policy.to_owned())),
+        }
+    }
+
+    /// Decides about `request` and prepares what every pattern needs.
+    pub(crate) fn job(&self, request: Request) -> Result<Job, Error> {
+        request.validate()?;
+        let route = Arc::clone(self.route(&request)?);
+        let Asked { decided, policy } = self.ask(&route, &request, self.clock.now())?;
+        let decision = &decided.decision;
+        let key = Key::new(&request.tenant, &decision.namespace, &decision.key);
+        let loaded = self.policies.current(&route.policy);
+        let manifest = policy.as_ref().or(loaded.as_ref()).map(|one| one.manifest());
+        let attributes = if request.attributes.is_empty() {
+            Vec::new()
+        } else {
+            fallback::for_origin(manifest, &request)
+        };
+        Ok(Job {
+            request,
+            route,
+            decided,
+            policy,
+            key,
+            attributes,
+        })
+    }
+
+    fn route(&self, request: &Request) -> Result<&Arc<Resolved>, Error> {
+        let route = self.routes.of(&request.resource);
+        route.ok_or_else(|| Error::NoRoute(larder_core::request::clip(&request.resource)))
+    }
+
+    fn ask(&self, route: &Resolved, request: &Request, now: Timestamp) -> Result<Asked, Error> {
+        let Some(policy) = self.policies.current(&route.policy) else {
+            let nobody = Arc::new(fallback::nobody(&route.policy));
+            let failure = PolicyFailure::Unavailable(
+                "no build of it has loaded; `GET /v1/policies` says why".to_owned(),
+            );
+            let decided = self.fall_back(
+                route,
+                request,
+                now,
+                (nobody, failure.as_str(), failure.to_string(), 0),
+            )?;
+            return Ok(Asked {
+                decided,
+                policy: None,
+            });
+        };
+        let started = Instant::now();
+        let answer = policy.decide(request, now);
+        let evaluate_ns = started.elapsed().as_nanos() as u64;
+        let guarded = match answer {
+            Ok(decision) => self
+                .guard
+                .apply(request, decision)
+                .map_err(|refusal| ("guard", refusal.to_string())),
+            Err(failure) => Err((failure.as_str(), failure.to_string())),
+        };
+        let identity = Arc::clone(policy.identity());
+        match guarded {
+            Ok((decision, clamped)) => {
+                route.meters.decided(decision.strategy, evaluate_ns);
+                let decided = Decided {
+                    decision_id: decision_id(now),
+                    policy: identity,
+                    decision,
+                    clamped,
+                    fallback: None,
+                    evaluate_ns,
+                };
+                Ok(Asked {
+                    decided,
+                    policy: Some(policy),
+                })
+            }
+            Err((failure, message)) => {
+                let failed = (identity, failure, message, evaluate_ns);
+                let decided = self.fall_back(route, request, now, failed)?;
+                Ok(Asked {
+                    decided,
+                    policy: None,
+                })
+            }
+        }
+    }
+
+    /// Answers for a policy that failed, by the route's `on_failure`.
+    fn fall_back(
+        &self,
+        route: &Resolved,
+        request: &Request,
+        now: Timestamp,
+        (identity, failure, message, evaluate_ns): (Arc<Identity>, &'static str, String, u64),
+    ) -> Result<Decided, Error> {
+        route.meters.failed(failure);
+        tracing::warn!(
+            policy = %route.policy, revision = %identity.revision, failure,
+            on_failure = route.on_failure.as_str(), "policy failed: {message}"
+        );
+        let policy = || route.policy.to_string();
+        let is_write = request.operation != Operation::Read;
+        let reason = format!("the policy failed: {message}");
+        let decision = match &route.on_failure {
+            OnFailure::Deny => {
+                return Err(Error::Denied {
+                    policy: policy(),
+                    failure: message,
+                });
+            }
+            OnFailure::DefaultDecision(default) if !is_write || !default.invalidates.is_empty() => {
+                default.decide(request, reason)
+            }
+            OnFailure::Bypass if !is_write => fallback::bypass(request, reason),
+            OnFailure::Bypass | OnFailure::DefaultDecision(_) => {
+                return Err(Error::WriteUndecided {
+                    policy: policy(),
+                    failure: message,
+                    operation: request.operation.as_str(),
+                });
+            }
+        };
+        // The operator's own decision is under the operator's own limits; it was checked when the
+        // engine was built, so a refusal here can only come from the request's own names.
+        let (decision, clamped) = match self.guard.apply(request, decision) {
+            Ok(passed) => passed,
+            Err(refusal) => {
+                return Err(Error::Denied {
+                    policy: policy(),
+                    failure: refusal.to_string(),
+                });
+            }
+        };
+        route.meters.decided(decision.strategy, evaluate_ns);
+        Ok(Decided {
+            decision_id: decision_id(now),
+            policy: identity,
+            decision,
+            clamped,
+            fallback: Some(Fallback {
+                rule: route.on_failure.as_str(),
+                failure,
+                message,
+            }),
+            evaluate_ns,
+        })
+    }
+}
+
+/// The random part needs to be unlikely to repeat, not hard to guess, so it costs no system call.
+fn decision_id(now: Timestamp) -> Uuid {
+    let mut random = [0; 10];
+    fastrand::fill(&mut random);
+    uuid::Builder::from_unix_timestamp_millis(now.0, &random).into_uuid()
+}

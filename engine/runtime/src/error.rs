@@ -1,0 +1,96 @@
+//! How a call fails.
+
+use larder_core::{RequestError, Strategy};
+use larder_origin::OriginError;
+use larder_store::StoreError;
+
+/// How a call fails. Each kind has a stable [`Error::code`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The request itself is wrong.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// No route matches the resource.
+    #[error("no route matches the resource `{0}`; add a [[route]] whose `resource` matches it")]
+    NoRoute(String),
+    /// A policy was named that is not configured.
+    #[error("there is no policy `{0}`; `GET /v1/policies` and `larder policies` list those there are")]
+    NoPolicy(String),
+    /// The strategy needs an origin and the route has none.
+    #[error(
+        "the policy chose {strategy} for `{resource}`, which needs an origin, and the route names \
+         none; add `origin = \"…\"` to the route, or let the policy choose cache_aside",
+        strategy = strategy.as_str()
+    )]
+    NoOrigin {
+        /// The kind of thing that was asked for.
+        resource: String,
+        /// What the policy chose.
+        strategy: Strategy,
+    },
+    /// The policy failed and its `on_failure` says deny.
+    #[error("the policy `{policy}` failed ({failure}) and its on_failure is deny")]
+    Denied {
+        /// The policy.
+        policy: String,
+        /// How it failed.
+        failure: String,
+    },
+    /// The policy failed on a write, and nobody can say what the write would make stale.
+    #[error(
+        "the policy `{policy}` failed ({failure}), so nobody can say which entries this {operation} \
+         makes stale; it was refused before it reached the origin. A default decision with \
+         `invalidates` would let it through"
+    )]
+    WriteUndecided {
+        /// The policy.
+        policy: String,
+        /// How it failed.
+        failure: String,
+        /// `write` or `delete`.
+        operation: &'static str,
+    },
+    /// The engine cannot do this yet.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// The origin failed.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// The application's own loader failed.
+    #[error("the loader failed: {0}")]
+    Loader(String),
+    /// The load did not end in time.
+    #[error("the load did not end within {limit_ms} ms and was given up")]
+    LoadTimeout {
+        /// The limit.
+        limit_ms: u64,
+    },
+    /// The store failed, and going on without it would break a promise.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// The stable name used in the API, logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Request(_) => "invalid_request",
+            Self::NoRoute(_) => "no_route",
+            Self::NoPolicy(_) => "no_policy",
+            Self::NoOrigin { .. } => "no_origin",
+            Self::Denied { .. } => "policy_denied",
+            Self::WriteUndecided { .. } => "write_undecided",
+            Self::Unsupported(_) => "unsupported",
+            Self::Origin(OriginError::Unreachable(_)) => "origin_unreachable",
+            Self::Origin(OriginError::Timeout { .. }) => "origin_timeout",
+            Self::Origin(OriginError::Failed(_)) => "origin_failed",
+            Self::Origin(OriginError::Rejected(_)) => "origin_rejected",
+            Self::Origin(OriginError::Broken(_)) => "origin_broken",
+            Self::Origin(OriginError::TooLarge { .. }) => "origin_too_large",
+            Self::Loader(_) => "loader_failed",
+            Self::LoadTimeout { .. } => "load_timeout",
+            Self::Store(_) => "store_failed",
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What answers for a policy that failed.
+
+use std::fmt::Write as _;
+
+use larder_core::{
+    Decision, Freshness, Identity, Loading, Manifest, Operation, Request, Strategy, Target,
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// What happens to requests whose policy failed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum OnFailure {
+    /// Reads go to the origin and leave the cache alone; writes and deletes are refused.
+    #[default]
+    Bypass,
+    /// Requests are answered by a decision that the operator wrote down.
+    DefaultDecision(Box<DefaultDecision>),
+    /// Requests are refused.
+    Deny,
+}
+
+impl OnFailure {
+    /// The name used in the configuration, the API, logs and metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::DefaultDecision(_) => "default_decision",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// The operator's own decision for when a policy fails.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DefaultDecision {
+    /// Which caching pattern runs.
+    pub strategy: Strategy,
+    /// How long values may be served.
+    pub freshness: Freshness,
+    /// Tags of the entries.
+    pub tags: Vec<String>,
+    /// What a write or a delete makes stale. Empty means that nobody knows: writes and deletes
+    /// are then refused.
+    pub invalidates: Vec<Target>,
+}
+
+impl DefaultDecision {
+    /// The decision about `request`. Its key holds every input that can shape the value, apart
+    /// from the keys that policies choose.
+    pub(crate) fn decide(&self, request: &Request, reason: String) -> Decision {
+        let mut decision = Decision::new(self.strategy, key(request));
+        decision.freshness = self.freshness;
+        decision.tags.clone_from(&self.tags);
+        decision.loading = Loading::default();
+        if request.operation != Operation::Read {
+            decision.invalidates.clone_from(&self.invalidates);
+        }
+        decision.reason = reason;
+        decision
+    }
+}
+
+/// Says that a fallback answered, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fallback {
+    /// `bypass` or `default_decision`.
+    pub rule: &'static str,
+    /// How the policy failed: the name of the failure, or `guard` where its answer could not be used.
+    pub failure: &'static str,
+    /// The same in words.
+    pub message: String,
+}
+
+/// The decision to leave the cache alone.
+pub(crate) fn bypass(request: &Request, reason: String) -> Decision {
+    let mut decision = Decision::new(Strategy::Bypass, key(request));
+    decision.reason = reason;
+    decision
+}
+
+/// The identity shown while no build of `name` is loaded.
+pub(crate) fn nobody(name: &str) -> Identity {
+    Identity {
+        name: name.to_owned(),
+        version: String::new(),
+        revision: "none".to_owned(),
+        contract: String::new(),
+    }
+}
+
+/// The attributes that may reach the origin: those that the policy declares. While no policy is
+/// loaded, the query alone passes, as it says which thing is wanted and carries no credentials.
+pub(crate) fn for_origin(manifest: Option<&Manifest>, request: &Request) -> Vec<(String, String)> {
+    let passes = |name: &str| match manifest {
+        Some(manifest) => manifest.request_attributes.iter().any(|declared| declared == name),
+        None => name.starts_with("query."),
+    };
+    let attributes = request.attributes.iter();
+    attributes.filter(|(name, _)| passes(name)).cloned().collect()
+}
+
+/// A key of all inputs. Lengths go into the digest with each text, so that no two lists of
+/// attributes run together into the same bytes.
+fn key(request: &Request) -> String {
+    let mut digest = Sha256::new();
+    let mut attributes: Vec<_> = request.attributes.iter().collect();
+    attributes.sort();
+    let attributes = attributes.into_iter().flat_map(|(name, value)| [name, value]);
+    for text in [&request.resource, &request.id].into_iter().chain(attributes) {
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text.as_bytes());
+    }
+    let mut key = String::from("fallback:");
+    for byte in digest.finalize() {
+        // Writing to a String does not fail.
+        let _ = write!(key, "{byte:02x}");
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_hold_every_input() {
+        let base = || Request::read("product", "42");
+        let all = [
+            key(&base()),
+            key(&Request::read("product", "43")),
+            key(&Request::read("produc", "t42")),
+            key(&base().with("query.page", "1")),
+            key(&base().with("query.pag", "e1")),
+            key(&base().with("query.page", "1").with("query.sort", "a")),
+        ];
+        for (i, one) in all.iter().enumerate() {
+            assert!(!all[..i].contains(one), "{i}");
+        }
+        let swapped = base().with("b", "2").with("a", "1");
+        assert_eq!(key(&base().with("a", "1").with("b", "2")), key(&swapped));
+    }
+
+    #[test]
+    fn only_declared_attributes_reach_the_origin() {
+        let request = Request::read("product", "42")
+            .with("query.page", "2")
+            .with("header.cookie", "secret");
+        let declared = Manifest {
+            request_attributes: vec!["header.cookie".to_owned()],
+            ..Manifest::default()
+        };
+        let named = |manifest| -> Vec<String> {
+            let passed = for_origin(manifest, &request);
+            passed.into_iter().map(|(name, _)| name).collect()
+        };
+        assert_eq!(named(Some(&declared)), ["header.cookie"]);
+        assert_eq!(named(Some(&Manifest::default())), [""; 0]);
+        assert_eq!(named(None), ["query.page"]);
+    }
+}

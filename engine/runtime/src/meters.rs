@@ -1,0 +1,89 @@
+//! Counters and histograms, registered once so that the request path only adds.
+//!
+//! They go to whatever recorder the program has installed for the `metrics` facade when the
+//! engine is built; without one they cost next to nothing.
+
+use larder_core::{NotStored, Outcome, Strategy};
+use metrics::{Counter, Histogram, counter, histogram};
+
+/// What is counted for each policy.
+pub(crate) struct PolicyMeters {
+    decisions: [Counter; Strategy::ALL.len()],
+    evaluate: Histogram,
+    policy: String,
+}
+
+impl PolicyMeters {
+    pub(crate) fn new(policy: &str) -> Self {
+        let policy = policy.to_owned();
+        Self {
+            decisions: Strategy::ALL.map(|strategy| {
+                counter!("larder_decisions_total", "policy" => policy.clone(), "strategy" => strategy.as_str())
+            }),
+            evaluate: histogram!("larder_policy_seconds", "policy" => policy.clone()),
+            policy,
+        }
+    }
+
+    pub(crate) fn decided(&self, strategy: Strategy, evaluate_ns: u64) {
+        self.decisions[strategy as usize].increment(1);
+        self.evaluate.record(evaluate_ns as f64 / 1e9);
+    }
+
+    pub(crate) fn failed(&self, failure: &'static str) {
+        counter!("larder_policy_failures_total", "policy" => self.policy.clone(), "failure" => failure)
+            .increment(1);
+    }
+}
+
+/// What is counted for the whole engine.
+pub(crate) struct Meters {
+    reads: [Counter; Outcome::ALL.len()],
+    loads: Counter,
+    load_seconds: Histogram,
+    collapsed: Counter,
+}
+
+impl Meters {
+    pub(crate) fn new() -> Self {
+        Self {
+            reads: Outcome::ALL
+                .map(|outcome| counter!("larder_reads_total", "outcome" => outcome.as_str())),
+            loads: counter!("larder_loads_total", "result" => "ok"),
+            load_seconds: histogram!("larder_load_seconds"),
+            collapsed: counter!("larder_collapsed_reads_total"),
+        }
+    }
+
+    pub(crate) fn read(&self, outcome: Outcome, collapsed: bool) {
+        self.reads[outcome as usize].increment(1);
+        if collapsed {
+            self.collapsed.increment(1);
+        }
+    }
+
+    pub(crate) fn loaded(&self, load_ms: u32) {
+        self.loads.increment(1);
+        self.load_seconds.record(f64::from(load_ms) / 1e3);
+    }
+
+    pub(crate) fn load_failed(&self, code: &'static str) {
+        counter!("larder_loads_total", "result" => code).increment(1);
+    }
+
+    pub(crate) fn not_stored(&self, why: NotStored) {
+        counter!("larder_not_stored_total", "reason" => why.as_str()).increment(1);
+    }
+
+    pub(crate) fn store_failed(&self) {
+        counter!("larder_store_errors_total").increment(1);
+    }
+
+    pub(crate) fn wrote(&self, operation: &'static str, result: &'static str) {
+        counter!("larder_writes_total", "operation" => operation, "result" => result).increment(1);
+    }
+
+    pub(crate) fn invalidated(&self, kind: &'static str, count: u64) {
+        counter!("larder_invalidations_total", "kind" => kind).increment(count);
+    }
+}

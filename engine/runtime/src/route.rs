@@ -1,0 +1,57 @@
+//! Which policy and which origin answer for a resource.
+
+use std::sync::Arc;
+
+use larder_origin::Origin;
+use wildmatch::WildMatch;
+
+use crate::fallback::OnFailure;
+use crate::meters::PolicyMeters;
+
+/// One row of the routing table, as an operator writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Resources it answers for; `*` stands for any run of characters, `?` for one.
+    pub resource: String,
+    /// The policy that decides.
+    pub policy: String,
+    /// The origin that holds the truth, by name; none where the application loads by itself.
+    pub origin: Option<String>,
+}
+
+impl Route {
+    /// A route without an origin.
+    pub fn new(resource: impl Into<String>, policy: impl Into<String>) -> Self {
+        Self {
+            resource: resource.into(),
+            policy: policy.into(),
+            origin: None,
+        }
+    }
+
+    /// The same route with an origin.
+    #[must_use]
+    pub fn origin(mut self, name: impl Into<String>) -> Self {
+        self.origin = Some(name.into());
+        self
+    }
+}
+
+/// A route with its names resolved.
+pub(crate) struct Resolved {
+    pub(crate) resource: WildMatch,
+    pub(crate) policy: Arc<str>,
+    pub(crate) origin: Option<Arc<dyn Origin>>,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) meters: PolicyMeters,
+    pub(crate) described: Route,
+}
+
+/// The routing table; the first match wins.
+pub(crate) struct Routes(pub(crate) Vec<Arc<Resolved>>);
+
+impl Routes {
+    pub(crate) fn of(&self, resource: &str) -> Option<&Arc<Resolved>> {
+        self.0.iter().find(|route| route.resource.matches(resource))
+    }
+}

@@ -1,0 +1,184 @@
+//! From a loaded value to an entry: admission, freshness, dependencies, fill.
+
+use larder_core::freshness::Windows;
+use larder_core::{
+    Admission, Dependency, Entry, LoadStatus, Loaded, NotStored, Timestamp, Value, Version,
+};
+use larder_store::{Filled, Token};
+
+use crate::decide::Job;
+use crate::engine::Inner;
+
+/// What a loader brought.
+pub(crate) struct Origin<'a> {
+    pub(crate) value: Option<Value>,
+    pub(crate) attributes: &'a [(String, String)],
+    pub(crate) load_ms: u32,
+    /// The moment before the load began.
+    pub(crate) began: Timestamp,
+}
+
+/// The right to fill a key, and the versions that were read before the load.
+pub(crate) type Right<'a> = (Token, &'a [(Dependency, Version)]);
+
+impl Inner {
+    /// Stores what was loaded, as far as the policy and the store admit it. The lease is used up
+    /// whatever the answer.
+    pub(crate) async fn store_loaded(
+        &self,
+        job: &Job,
+        right: Right<'_>,
+        origin: Origin<'_>,
+    ) -> Result<Windows, NotStored> {
+        let entry = match self.entry(job, right.1, origin).await {
+            Ok(entry) => entry,
+            Err(why) => {
+                self.give_up(&job.key, right.0).await;
+                return Err(why);
+            }
+        };
+        self.fill(job, right.0, entry).await
+    }
+
+    pub(crate) async fn fill(
+        &self,
+        job: &Job,
+        token: Token,
+        entry: Entry,
+    ) -> Result<Windows, NotStored> {
+        let windows = entry.windows;
+        match self.store.fill(&job.key, token, entry, self.clock.now()).await {
+            Ok(Filled::Stored) => Ok(windows),
+            Ok(Filled::Voided) => Err(NotStored::Voided),
+            Ok(Filled::TooLarge) => Err(NotStored::TooLarge),
+            Err(error) => {
+                self.store_failed(&error);
+                Err(NotStored::StoreFailed)
+            }
+        }
+    }
+
+    async fn entry(
+        &self,
+        job: &Job,
+        under: &[(Dependency, Version)],
+        origin: Origin<'_>,
+    ) -> Result<Entry, NotStored> {
+        if job.decision().encrypt {
+            return Err(NotStored::NoKeyRing);
+        }
+        let admission = self.admission(job, &origin)?;
+        let dependencies = self.dependencies(job, &admission, under, origin.began).await?;
+        let now = self.clock.now();
+        self.make_entry(job, origin, &admission, dependencies, now)
+    }
+
+    /// An entry, if there is any moment at which it could be served.
+    pub(crate) fn make_entry(
+        &self,
+        job: &Job,
+        origin: Origin<'_>,
+        admission: &Admission,
+        dependencies: Vec<(Dependency, Version)>,
+        now: Timestamp,
+    ) -> Result<Entry, NotStored> {
+        let random = fastrand::f64();
+        let windows = match origin.value {
+            Some(_) => Windows::of_value(&admission.freshness, now, random),
+            None => Windows::of_absence(&admission.freshness, now, random),
+        };
+        if windows.gone_at() <= now {
+            return Err(NotStored::ZeroTtl);
+        }
+        Ok(Entry {
+            logical: std::sync::Arc::clone(job.key.logical()),
+            value: origin.value,
+            windows,
+            time_to_idle_ms: admission.freshness.time_to_idle_ms,
+            load_ms: origin.load_ms,
+            dependencies,
+            policy: std::sync::Arc::clone(&job.decided.policy),
+        })
+    }
+
+    /// Asks the policy after the load, where it wants to be asked.
+    fn admission(&self, job: &Job, origin: &Origin<'_>) -> Result<Admission, NotStored> {
+        let asks = job.policy.as_ref().filter(|policy| policy.manifest().admits);
+        let Some(policy) = asks else {
+            return Ok(Admission::as_decided(job.decision()));
+        };
+        let manifest = policy.manifest();
+        let declared = |name: &String| manifest.response_attributes.contains(name);
+        let body = origin.value.as_ref().map(|value| value.bytes.clone());
+        let loaded = Loaded {
+            status: match origin.value {
+                Some(_) => LoadStatus::Found,
+                None => LoadStatus::Absent,
+            },
+            bytes: body.as_ref().map_or(0, |body| body.len() as u64),
+            cost_ms: origin.load_ms,
+            attributes: origin
+                .attributes
+                .iter()
+                .filter(|(name, _)| declared(name))
+                .cloned()
+                .collect(),
+            body: body.filter(|body| {
+                manifest.reads_body && body.len() <= self.tuning.admit_body_max
+            }),
+        };
+        let answer = policy.admit(&job.request, job.decision(), &loaded, self.clock.now());
+        let guarded = match answer {
+            Ok(admission) => self
+                .guard
+                .apply_admission(admission)
+                .map_err(|refusal| ("guard", refusal.to_string())),
+            Err(failure) => Err((failure.as_str(), failure.to_string())),
+        };
+        match guarded {
+            Ok(admission) if admission.store => Ok(admission),
+            Ok(_) => Err(NotStored::Refused),
+            Err((failure, message)) => {
+                job.route.meters.failed(failure);
+                tracing::warn!(policy = %job.route.policy, failure, "policy failed in admit: {message}");
+                Err(NotStored::AdmissionFailed)
+            }
+        }
+    }
+
+    /// The entry's dependencies with versions from before the load. A tag that only the admission
+    /// named could not be read before the load; its version must then be older than the load
+    /// itself, which it tells by its number, taken from the time.
+    async fn dependencies(
+        &self,
+        job: &Job,
+        admission: &Admission,
+        under: &[(Dependency, Version)],
+        began: Timestamp,
+    ) -> Result<Vec<(Dependency, Version)>, NotStored> {
+        if admission.tags == job.decision().tags {
+            return Ok(under.to_vec());
+        }
+        let (tenant, namespace) = (&job.request.tenant, &job.decision().namespace);
+        let (mut known, mut late) = (Vec::new(), Vec::new());
+        for name in Dependency::of_entry(tenant, namespace, &admission.tags) {
+            match under.iter().find(|(read, _)| *read == name) {
+                Some(pair) => known.push(pair.clone()),
+                None => late.push(name),
+            }
+        }
+        let versions = match self.store.versions(&late).await {
+            Ok(versions) => versions,
+            Err(error) => {
+                self.store_failed(&error);
+                return Err(NotStored::StoreFailed);
+            }
+        };
+        let began_us = began.0.saturating_mul(1000);
+        if versions.iter().any(|v| v.purge.max(v.expire) >= began_us) {
+            return Err(NotStored::Voided);
+        }
+        known.extend(late.into_iter().zip(versions));
+        Ok(known)
+    }
+}
