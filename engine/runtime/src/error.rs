@@ -65,6 +65,12 @@ pub enum Error {
         /// The limit.
         limit_ms: u64,
     },
+    /// The origin took a write, and the store could not be told.
+    #[error(
+        "the origin took the write, but what it made stale could not be invalidated: {0}; older \
+         values may be served until their ttl ends. Repeat the write or the invalidation"
+    )]
+    NotInvalidated(StoreError),
     /// The store failed, and going on without it would break a promise.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -90,6 +96,7 @@ impl Error {
             Self::Origin(OriginError::TooLarge { .. }) => "origin_too_large",
             Self::Loader(_) => "loader_failed",
             Self::LoadTimeout { .. } => "load_timeout",
+            Self::NotInvalidated(_) => "not_invalidated",
             Self::Store(_) => "store_failed",
         }
     }

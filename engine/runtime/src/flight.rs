@@ -61,7 +61,8 @@ pub(crate) enum Boarding {
 }
 
 impl Flight {
-    fn new() -> Arc<Self> {
+    /// A flight that nobody else can find.
+    pub(crate) fn unlisted() -> Arc<Self> {
         Arc::new(Self(watch::Sender::new(Phase::Boarding)))
     }
 
@@ -120,7 +121,7 @@ impl Flights {
         {
             return Seat::Passenger(Arc::clone(current));
         }
-        let flight = Flight::new();
+        let flight = Flight::unlisted();
         map.insert(Arc::clone(key.storage()), Arc::clone(&flight));
         Seat::Pilot(flight)
     }

@@ -58,7 +58,8 @@ impl Inner {
         }
     }
 
-    async fn entry(
+    /// The entry that the policy admits, if any.
+    pub(crate) async fn entry(
         &self,
         job: &Job,
         under: &[(Dependency, Version)],
@@ -70,12 +71,11 @@ impl Inner {
         let admission = self.admission(job, &origin)?;
         let dependencies = self.dependencies(job, &admission, under, origin.began).await?;
         let now = self.clock.now();
-        self.make_entry(job, origin, &admission, dependencies, now)
+        Self::make_entry(job, origin, &admission, dependencies, now)
     }
 
     /// An entry, if there is any moment at which it could be served.
-    pub(crate) fn make_entry(
-        &self,
+    fn make_entry(
         job: &Job,
         origin: Origin<'_>,
         admission: &Admission,

@@ -1,0 +1,266 @@
+//! Cache-aside: the application loads, and fills under a lease that this engine gave it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_core::freshness::State;
+use larder_core::{
+    Decision, Dependency, Identity, Key, NotStored, Operation, Outcome, Request, Timestamp, Value,
+    Version,
+};
+use larder_store::{Found, LeaseRequest, Leased, StoreError, Token};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::decide::{Decided, Job};
+use crate::engine::Inner;
+use crate::error::Error;
+use crate::read::{Reading, hit};
+use crate::store_entry::Origin;
+
+/// The right to fill one key with what was loaded after it was given.
+///
+/// It holds all that a fill needs, so any node takes it. It is not authenticated by itself:
+/// whoever hands it out to others must make sure that it comes back as it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lease {
+    tenant: String,
+    resource: String,
+    id: String,
+    /// Whether the policy is asked after the load; only then it has attributes.
+    admits: bool,
+    attributes: Vec<(String, String)>,
+    decision: Decision,
+    decision_id: Uuid,
+    policy: Arc<Identity>,
+    token: u64,
+    under: Vec<(Dependency, Version)>,
+    given: Timestamp,
+    ends: Timestamp,
+}
+
+impl Lease {
+    /// How long it lasts, in milliseconds from when it was given.
+    #[must_use]
+    pub fn ttl_ms(&self) -> u64 {
+        self.ends.since(self.given)
+    }
+
+    /// The resource and the id that it is for.
+    #[must_use]
+    pub fn names(&self) -> (&str, &str) {
+        (&self.resource, &self.id)
+    }
+}
+
+/// What became of a fill.
+#[derive(Clone, Debug)]
+pub struct Filling {
+    /// The decision that the lease was given under.
+    pub decided: Decided,
+    /// Why nothing was stored; none where it was.
+    pub not_stored: Option<NotStored>,
+    /// How long the value stays fresh, in milliseconds; none where it was not stored.
+    pub ttl_ms: Option<u64>,
+}
+
+/// What a look at the cache found for an application.
+enum Look {
+    Answer(Box<Reading>),
+    /// Not there, or not to be served, and somebody else holds the lease.
+    Held,
+}
+
+impl Inner {
+    /// Serves from the cache; on a miss the caller gets the lease, or waits for whoever has it.
+    pub(crate) async fn read_aside(&self, job: &Job) -> Result<Reading, Error> {
+        let wait_ms = match job.decision().loading.soft_timeout_ms {
+            0 => self.tuning.lease_wait_ms,
+            soft => u64::from(soft),
+        };
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(wait_ms);
+        loop {
+            // Taken before the look, so that a fill in between is not slept through.
+            let changed = self.store.changed(&job.key);
+            if let Look::Answer(reading) = self.look(job).await? {
+                return Ok(*reading);
+            }
+            if tokio::time::timeout_at(deadline, changed).await.is_err() {
+                return Ok(Reading::new(job, Outcome::LeasedElsewhere, None));
+            }
+        }
+    }
+
+    async fn look(&self, job: &Job) -> Result<Look, Error> {
+        let now = self.clock.now();
+        let found = self.store.get(&job.key, now).await?;
+        let Some(found) = found else {
+            return self.look_for_lease(job, None, now).await;
+        };
+        match found.windows.state(now) {
+            State::Fresh => {
+                let reading = Reading::of_entry(job, hit(&found), &found, now);
+                Ok(Look::Answer(Box::new(reading)))
+            }
+            // The value is served, and whoever gets the lease with it refreshes it.
+            State::Stale => {
+                let mut reading = Reading::of_entry(job, Outcome::Stale, &found, now);
+                reading.lease = match self.ask_for_lease(job, Some(&found), now).await? {
+                    Ok(lease) => Some(lease),
+                    Err(_) => None,
+                };
+                Ok(Look::Answer(Box::new(reading)))
+            }
+            State::StaleIfError | State::Gone => self.look_for_lease(job, Some(&found), now).await,
+        }
+    }
+
+    async fn look_for_lease(
+        &self,
+        job: &Job,
+        seen: Option<&Found>,
+        now: Timestamp,
+    ) -> Result<Look, Error> {
+        let reading = match self.ask_for_lease(job, seen, now).await? {
+            Ok(lease) => Reading {
+                lease: Some(lease),
+                ..Reading::new(job, Outcome::Leased, None)
+            },
+            Err(Leased::Stored(found)) if found.windows.state(now) == State::Fresh => {
+                Reading::of_entry(job, hit(&found), &found, now)
+            }
+            Err(_) => return Ok(Look::Held),
+        };
+        Ok(Look::Answer(Box::new(reading)))
+    }
+
+    async fn ask_for_lease(
+        &self,
+        job: &Job,
+        seen: Option<&Found>,
+        now: Timestamp,
+    ) -> Result<Result<Lease, Leased>, StoreError> {
+        let decision = job.decision();
+        let names = Dependency::of_entry(&job.request.tenant, &decision.namespace, &decision.tags);
+        let versions = self.store.versions(&names).await?;
+        let ttl_ms = match decision.loading.hard_timeout_ms {
+            0 => self.tuning.lease_ttl_ms,
+            hard => u64::from(hard),
+        };
+        let wish = LeaseRequest {
+            key: &job.key,
+            ttl_ms,
+            share: decision.loading.stampede == larder_core::Stampede::Unguarded,
+            seen: seen.map(|found| found.entry.windows.created),
+            now,
+        };
+        match self.store.lease(wish).await? {
+            Leased::Granted(token) => {
+                let under = names.into_iter().zip(versions).collect();
+                Ok(Ok(self.write_out(job, token, under, (now, now.plus(ttl_ms)))))
+            }
+            other => Ok(Err(other)),
+        }
+    }
+
+    fn write_out(
+        &self,
+        job: &Job,
+        token: Token,
+        under: Vec<(Dependency, Version)>,
+        (given, ends): (Timestamp, Timestamp),
+    ) -> Lease {
+        let admits = job.policy.as_ref().is_some_and(|one| one.manifest().admits);
+        let attributes = if admits { job.attributes.clone() } else { Vec::new() };
+        Lease {
+            tenant: job.request.tenant.clone(),
+            resource: job.request.resource.clone(),
+            id: job.request.id.clone(),
+            admits,
+            attributes,
+            decision: job.decision().clone(),
+            decision_id: job.decided.decision_id,
+            policy: Arc::clone(&job.decided.policy),
+            token: token.0,
+            under,
+            given,
+            ends,
+        }
+    }
+
+    /// Stores what the application loaded under `lease`; no value means that there is none.
+    pub(crate) async fn fill_lease(
+        &self,
+        lease: Lease,
+        value: Option<Value>,
+        attributes: &[(String, String)],
+    ) -> Result<Filling, Error> {
+        let (token, given, ends) = (Token(lease.token), lease.given, lease.ends);
+        let admits = lease.admits;
+        let (job, under) = self.job_of(lease)?;
+        let now = self.clock.now();
+        let origin = Origin {
+            value,
+            attributes,
+            load_ms: u32::try_from(now.since(given)).unwrap_or(u32::MAX),
+            began: given,
+        };
+        let stored = if now >= ends {
+            Err(NotStored::Voided)
+        } else if admits && job.policy.is_none() {
+            self.give_up(&job.key, token).await;
+            Err(NotStored::AdmissionFailed)
+        } else {
+            self.store_loaded(&job, (token, &under), origin).await
+        };
+        if let Err(why) = stored {
+            self.meters.not_stored(why);
+        }
+        Ok(Filling {
+            decided: job.decided,
+            not_stored: stored.err(),
+            ttl_ms: stored.ok().map(|windows| windows.fresh_until.since(now)),
+        })
+    }
+
+    /// Gives the lease up and wakes those who wait for it.
+    pub(crate) async fn release_lease(&self, lease: Lease) -> Result<(), Error> {
+        let token = Token(lease.token);
+        let (job, _) = self.job_of(lease)?;
+        self.store.release(&job.key, token).await?;
+        Ok(())
+    }
+
+    fn job_of(&self, lease: Lease) -> Result<(Job, Vec<(Dependency, Version)>), Error> {
+        let request = Request {
+            operation: Operation::Read,
+            tenant: lease.tenant,
+            resource: lease.resource,
+            id: lease.id,
+            attributes: lease.attributes,
+        };
+        let route = self.routes.of(&request.resource);
+        let route = route.ok_or_else(|| Error::NoRoute(request.resource.clone()))?;
+        // The admission comes from the build that decided. Where that one is gone, nobody can say
+        // whether it would have let the value in.
+        let policy = self.policies.current(&route.policy);
+        let policy = policy.filter(|policy| *policy.identity() == lease.policy);
+        let key = Key::new(&request.tenant, &lease.decision.namespace, &lease.decision.key);
+        let job = Job {
+            route: Arc::clone(route),
+            decided: Decided {
+                decision_id: lease.decision_id,
+                policy: lease.policy,
+                decision: lease.decision,
+                clamped: Vec::new(),
+                fallback: None,
+                evaluate_ns: 0,
+            },
+            policy,
+            key,
+            attributes: request.attributes.clone(),
+            request,
+        };
+        Ok((job, lease.under))
+    }
+}

@@ -1,0 +1,219 @@
+//! Checks an engine before it runs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use larder_core::{Clock, Guard, Policies, Request, Strategy, Target};
+use larder_origin::Origin;
+use larder_store::Store;
+use wildmatch::WildMatch;
+
+use crate::clock::SystemClock;
+use crate::engine::{Engine, Inner};
+use crate::fallback::OnFailure;
+use crate::meters::{Meters, PolicyMeters};
+use crate::route::{Resolved, Route, Routes};
+use crate::tuning::Tuning;
+
+/// Puts an engine together. Policies and a store are needed; the rest has defaults.
+pub struct EngineBuilder {
+    policies: Arc<dyn Policies>,
+    store: Arc<dyn Store>,
+    routes: Vec<Route>,
+    origins: HashMap<String, Arc<dyn Origin>>,
+    on_failure: HashMap<String, OnFailure>,
+    guard: Guard,
+    clock: Arc<dyn Clock>,
+    tuning: Tuning,
+}
+
+/// What is wrong with an engine's parts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// A route names an origin that is not there.
+    #[error("the route for `{resource}` names the origin `{origin}`, which is not there; there is {known}")]
+    UnknownOrigin {
+        /// The route.
+        resource: String,
+        /// What it names.
+        origin: String,
+        /// What there is.
+        known: String,
+    },
+    /// A route has no resource or no policy.
+    #[error("a route needs a `resource` and a `policy`; one has resource `{resource}` and policy `{policy}`")]
+    IncompleteRoute {
+        /// Its resource.
+        resource: String,
+        /// Its policy.
+        policy: String,
+    },
+    /// A default decision cannot be used.
+    #[error("the default decision of policy `{policy}` cannot be used: {why}")]
+    DefaultDecision {
+        /// The policy.
+        policy: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl EngineBuilder {
+    pub(crate) fn new(policies: Arc<dyn Policies>, store: Arc<dyn Store>) -> Self {
+        Self {
+            policies,
+            store,
+            routes: Vec::new(),
+            origins: HashMap::new(),
+            on_failure: HashMap::new(),
+            guard: Guard::default(),
+            clock: Arc::new(SystemClock),
+            tuning: Tuning::default(),
+        }
+    }
+
+    /// Adds a route; the first that matches a resource answers for it.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// Adds an origin under the name that routes use.
+    #[must_use]
+    pub fn origin(mut self, name: impl Into<String>, origin: Arc<dyn Origin>) -> Self {
+        self.origins.insert(name.into(), origin);
+        self
+    }
+
+    /// Says what answers when `policy` fails; the default is [`OnFailure::Bypass`].
+    #[must_use]
+    pub fn on_failure(mut self, policy: impl Into<String>, rule: OnFailure) -> Self {
+        self.on_failure.insert(policy.into(), rule);
+        self
+    }
+
+    /// Sets the operator's limits.
+    #[must_use]
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
+    }
+
+    /// Sets the clock; the default is [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets the engine's own limits.
+    #[must_use]
+    pub fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
+        self
+    }
+
+    /// Checks the parts and starts the engine. Inside a tokio runtime it sweeps its store by
+    /// itself until the last handle is dropped; elsewhere call [`Engine::sweep`] now and then.
+    /// A recorder for metrics has to be installed before this.
+    ///
+    /// # Errors
+    /// Names the route or the default decision that cannot work.
+    pub fn build(self) -> Result<Engine, BuildError> {
+        for (policy, rule) in &self.on_failure {
+            self.check_default(policy, rule)?;
+        }
+        let routes = self.routes.iter().map(|route| self.resolve(route));
+        let routes = Routes(routes.collect::<Result<_, _>>()?);
+        let inner = Arc::new(Inner {
+            routes,
+            policies: self.policies,
+            store: self.store,
+            guard: self.guard,
+            clock: self.clock,
+            tuning: self.tuning,
+            flights: crate::flight::Flights::default(),
+            retry: crate::retry::Retry::default(),
+            meters: Meters::new(),
+        });
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let every = Duration::from_millis(self.tuning.sweep_every_ms.max(1));
+            runtime.spawn(sweep(Arc::downgrade(&inner), every));
+        }
+        Ok(Engine { inner })
+    }
+
+    fn resolve(&self, route: &Route) -> Result<Arc<Resolved>, BuildError> {
+        if route.resource.is_empty() || route.policy.is_empty() {
+            return Err(BuildError::IncompleteRoute {
+                resource: route.resource.clone(),
+                policy: route.policy.clone(),
+            });
+        }
+        let origin = match &route.origin {
+            None => None,
+            Some(name) => Some(self.origins.get(name).ok_or_else(|| {
+                BuildError::UnknownOrigin {
+                    resource: route.resource.clone(),
+                    origin: name.clone(),
+                    known: self.known_origins(),
+                }
+            })?),
+        };
+        let on_failure = self.on_failure.get(&route.policy);
+        Ok(Arc::new(Resolved {
+            resource: WildMatch::new(&route.resource),
+            policy: route.policy.as_str().into(),
+            origin: origin.map(Arc::clone),
+            on_failure: on_failure.cloned().unwrap_or_default(),
+            meters: PolicyMeters::new(&route.policy),
+            described: route.clone(),
+        }))
+    }
+
+    fn known_origins(&self) -> String {
+        let mut names: Vec<_> = self.origins.keys().map(|name| format!("`{name}`")).collect();
+        names.sort();
+        match names.as_slice() {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        }
+    }
+
+    /// A default decision that the guard refuses would fail at the worst moment.
+    fn check_default(&self, policy: &str, rule: &OnFailure) -> Result<(), BuildError> {
+        let OnFailure::DefaultDecision(default) = rule else {
+            return Ok(());
+        };
+        let refused = |why: String| BuildError::DefaultDecision {
+            policy: policy.to_owned(),
+            why,
+        };
+        if default.strategy == Strategy::WriteBehind {
+            return Err(refused("write_behind needs a durable queue".to_owned()));
+        }
+        let is_pattern = |target: &Target| matches!(target, Target::Pattern(_));
+        if default.invalidates.iter().any(is_pattern) {
+            return Err(refused(crate::invalidate::NO_PATTERNS.to_owned()));
+        }
+        let sample = Request::write("sample", "1");
+        let decision = default.decide(&sample, String::new());
+        let passed = self.guard.apply(&sample, decision);
+        passed.map(drop).map_err(|refusal| refused(refusal.to_string()))
+    }
+}
+
+/// Sweeps the store until the engine is gone.
+async fn sweep(inner: Weak<Inner>, every: Duration) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(inner) = inner.upgrade() else {
+            return;
+        };
+        inner.store.sweep(inner.clock.now());
+    }
+}

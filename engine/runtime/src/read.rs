@@ -1,0 +1,244 @@
+//! Reads by strategy, stale serving and early refresh.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_core::freshness::State;
+use larder_core::{NotStored, Operation, Outcome, Plan, ReadPlan, Request, Timestamp, Value, plan};
+use larder_store::Found;
+
+use crate::aside::Lease;
+use crate::decide::{Decided, Job};
+use crate::engine::Inner;
+use crate::error::Error;
+use crate::flight::Landing;
+use crate::load::Order;
+use crate::loader::{Loader, from_origin, no_origin};
+
+/// What a read answered.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// What was decided, and by whom.
+    pub decided: Decided,
+    /// The value; none where there is no such thing, or where the caller is to load it
+    /// ([`Outcome::Leased`], [`Outcome::LeasedElsewhere`], [`Outcome::Bypass`] without an origin).
+    pub value: Option<Value>,
+    /// What came of the read.
+    pub outcome: Outcome,
+    /// Whether it shared the load of another read.
+    pub collapsed: bool,
+    /// Why what was loaded was not stored; none where it was, or where nothing was loaded.
+    pub not_stored: Option<NotStored>,
+    /// How long ago the value was stored, in milliseconds; none where it comes from the origin.
+    pub age_ms: Option<u64>,
+    /// How long the value stays fresh, in milliseconds; none where it was not stored, or is stale.
+    pub ttl_ms: Option<u64>,
+    /// The right to fill the key, in cache-aside.
+    pub lease: Option<Lease>,
+}
+
+impl Reading {
+    pub(crate) fn new(job: &Job, outcome: Outcome, value: Option<Value>) -> Self {
+        Self {
+            decided: job.decided.clone(),
+            value,
+            outcome,
+            collapsed: false,
+            not_stored: None,
+            age_ms: None,
+            ttl_ms: None,
+            lease: None,
+        }
+    }
+
+    /// The answer from an entry.
+    pub(crate) fn of_entry(job: &Job, outcome: Outcome, found: &Found, now: Timestamp) -> Self {
+        let fresh_for = found.windows.fresh_until.since(now);
+        Self {
+            age_ms: Some(now.since(found.entry.windows.created)),
+            ttl_ms: (fresh_for > 0).then_some(fresh_for),
+            ..Self::new(job, outcome, found.entry.value.clone())
+        }
+    }
+}
+
+/// The outcome of serving a fresh entry.
+pub(crate) fn hit(found: &Found) -> Outcome {
+    match found.entry.value {
+        Some(_) => Outcome::Hit,
+        None => Outcome::NegativeHit,
+    }
+}
+
+impl Inner {
+    pub(crate) async fn read(self: &Arc<Self>, mut request: Request) -> Result<Reading, Error> {
+        request.operation = Operation::Read;
+        let job = self.job(request)?;
+        let reading = match plan::plan(Operation::Read, job.decision().strategy) {
+            Plan::Read(ReadPlan::CacheOnly) => self.read_aside(&job).await?,
+            Plan::Read(ReadPlan::ThroughCache) if job.route.origin.is_none() => {
+                return Err(no_origin(&job));
+            }
+            Plan::Read(ReadPlan::ThroughCache) => self.read_through(job, from_origin()).await?,
+            Plan::Read(ReadPlan::Origin) if job.route.origin.is_none() => {
+                Reading::new(&job, Outcome::Bypass, None)
+            }
+            Plan::Read(ReadPlan::Origin) | Plan::Write(_) => {
+                self.read_past(job, from_origin()).await?
+            }
+        };
+        self.meters.read(reading.outcome, reading.collapsed);
+        Ok(reading)
+    }
+
+    pub(crate) async fn get_or_load(
+        self: &Arc<Self>,
+        mut request: Request,
+        loader: Loader,
+    ) -> Result<Reading, Error> {
+        request.operation = Operation::Read;
+        let job = self.job(request)?;
+        let reading = match plan::plan(Operation::Read, job.decision().strategy) {
+            Plan::Read(ReadPlan::Origin) | Plan::Write(_) => self.read_past(job, loader).await?,
+            Plan::Read(ReadPlan::CacheOnly | ReadPlan::ThroughCache) => {
+                self.read_through(job, loader).await?
+            }
+        };
+        self.meters.read(reading.outcome, reading.collapsed);
+        Ok(reading)
+    }
+
+    /// Loads and leaves the cache alone.
+    async fn read_past(&self, job: Job, loader: Loader) -> Result<Reading, Error> {
+        let job = Arc::new(job);
+        let fetched = self.fetch(&job, loader).await.inspect_err(|error| {
+            self.meters.load_failed(error.code());
+        })?;
+        let mut reading = Reading::new(&job, Outcome::Bypass, fetched.value);
+        reading.not_stored = Some(NotStored::Bypass);
+        Ok(reading)
+    }
+
+    /// Serves from the cache, and loads what is missing or too old.
+    async fn read_through(self: &Arc<Self>, job: Job, loader: Loader) -> Result<Reading, Error> {
+        let now = self.clock.now();
+        // A store that fails is a miss: the load takes place under the single flight and its
+        // result is not stored.
+        let found = self.store.get(&job.key, now).await.unwrap_or_else(|error| {
+            self.store_failed(&error);
+            None
+        });
+        let Some(found) = found else {
+            return self.read_missing(job, loader, None).await;
+        };
+        match found.windows.state(now) {
+            State::Fresh => {
+                let reading = Reading::of_entry(&job, hit(&found), &found, now);
+                let beta = job.decision().freshness.early_refresh_beta;
+                let (load_ms, random) = (found.entry.load_ms, fastrand::f64());
+                if found.windows.refresh_early(now, load_ms, beta, random) {
+                    self.refresh_behind(job, loader, &found, now);
+                }
+                Ok(reading)
+            }
+            State::Stale => {
+                let reading = Reading::of_entry(&job, Outcome::Stale, &found, now);
+                self.refresh_behind(job, loader, &found, now);
+                Ok(reading)
+            }
+            State::StaleIfError => self.read_stale_if_error(job, loader, found, now).await,
+            State::Gone => self.read_missing(job, loader, Some(&found)).await,
+        }
+    }
+
+    fn refresh_behind(self: &Arc<Self>, job: Job, loader: Loader, found: &Found, now: Timestamp) {
+        if !self.retry.blocked(&job.key, now) {
+            self.refresh(Order {
+                job: Arc::new(job),
+                loader,
+                seen: Some(found.entry.windows.created),
+            });
+        }
+    }
+
+    async fn read_missing(
+        self: &Arc<Self>,
+        job: Job,
+        loader: Loader,
+        seen: Option<&Found>,
+    ) -> Result<Reading, Error> {
+        let job = Arc::new(job);
+        let waiting = self
+            .load(Order {
+                job: Arc::clone(&job),
+                loader,
+                seen: seen.map(|found| found.entry.windows.created),
+            })
+            .await;
+        let outcome = seen.map_or(Outcome::Miss, |_| Outcome::Expired);
+        self.landed(&job, waiting.landing().await, outcome, waiting.collapsed)
+    }
+
+    /// The entry may be served only if the origin fails, or is slower than the policy will wait.
+    async fn read_stale_if_error(
+        self: &Arc<Self>,
+        job: Job,
+        loader: Loader,
+        found: Found,
+        now: Timestamp,
+    ) -> Result<Reading, Error> {
+        if self.retry.blocked(&job.key, now) {
+            return Ok(Reading::of_entry(&job, Outcome::StaleOnError, &found, now));
+        }
+        let job = Arc::new(job);
+        let order = Order {
+            job: Arc::clone(&job),
+            loader,
+            seen: Some(found.entry.windows.created),
+        };
+        let waiting = self.load(order).await;
+        let landing = match job.decision().loading.soft_timeout_ms {
+            0 => waiting.landing().await,
+            soft => {
+                let soft = Duration::from_millis(u64::from(soft));
+                match tokio::time::timeout(soft, waiting.landing()).await {
+                    Ok(landing) => landing,
+                    Err(_elapsed) => {
+                        return Ok(self.stale(&job, Outcome::Stale, &found));
+                    }
+                }
+            }
+        };
+        match landing {
+            Landing::Failed(error) => {
+                tracing::warn!(key = %job.key, code = error.code(), "serving stale: {error}");
+                Ok(self.stale(&job, Outcome::StaleOnError, &found))
+            }
+            landing => self.landed(&job, landing, Outcome::Expired, waiting.collapsed),
+        }
+    }
+
+    fn stale(&self, job: &Job, outcome: Outcome, found: &Found) -> Reading {
+        Reading::of_entry(job, outcome, found, self.clock.now())
+    }
+
+    fn landed(
+        &self,
+        job: &Job,
+        landing: Landing,
+        outcome: Outcome,
+        collapsed: bool,
+    ) -> Result<Reading, Error> {
+        let now = self.clock.now();
+        match landing {
+            Landing::Failed(error) => Err(error),
+            Landing::Present(found) => Ok(Reading::of_entry(job, hit(&found), &found, now)),
+            Landing::Loaded(loaded) => Ok(Reading {
+                collapsed,
+                not_stored: loaded.stored.err(),
+                ttl_ms: loaded.stored.ok().map(|windows| windows.fresh_until.since(now)),
+                ..Reading::new(job, outcome, loaded.value.clone())
+            }),
+        }
+    }
+}

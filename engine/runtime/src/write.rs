@@ -1,0 +1,309 @@
+//! Writes and deletes by strategy.
+
+use std::sync::Arc;
+
+use larder_core::{
+    Dependency, Entry, NotStored, Operation, Plan, Request, Timestamp, Value, Version, WritePlan,
+    plan,
+};
+use larder_origin::{OriginError, Written};
+use larder_store::{Step, StoreError, Token};
+
+use crate::decide::{Decided, Job};
+use crate::engine::Inner;
+use crate::error::Error;
+use crate::flight::lost;
+use crate::invalidate::{Invalidated, Invalidation};
+use crate::loader::{no_origin, wanted};
+use crate::store_entry::Origin;
+
+const NO_QUEUE: &str = "the policy chose write_behind, which needs a durable queue that this \
+    version does not have; choose write_through, or read_through with invalidation";
+
+/// How long fills of a key are kept out after a write whose end is unknown, in milliseconds: the
+/// origin may still commit it.
+const UNKNOWN_HOLD_MS: u64 = 5_000;
+
+/// How long after the longest write the hold on its key ends by itself, in milliseconds.
+const HOLD_SLACK_MS: u64 = 5_000;
+
+/// What a write or a delete did.
+#[derive(Clone, Debug)]
+pub struct Writing {
+    /// What was decided, and by whom.
+    pub decided: Decided,
+    /// The value as the origin says it is now, where it says so.
+    pub value: Option<Value>,
+    /// Whether there was anything to replace or delete, where the origin can tell.
+    pub existed: Option<bool>,
+    /// Whether an origin was written to; where there is none, the application has written.
+    pub written: bool,
+    /// Why the cache did not take the new value; none where it did.
+    pub not_stored: Option<NotStored>,
+    /// What was made stale.
+    pub invalidated: Invalidated,
+}
+
+/// A write that is ready to run: everything that can be refused has been.
+struct Ready {
+    job: Job,
+    plan: WritePlan,
+    /// None deletes.
+    value: Option<Value>,
+    stale: Invalidation,
+}
+
+impl Inner {
+    pub(crate) async fn write(
+        self: &Arc<Self>,
+        mut request: Request,
+        value: Option<Value>,
+    ) -> Result<Writing, Error> {
+        request.operation = match value {
+            Some(_) => Operation::Write,
+            None => Operation::Delete,
+        };
+        let operation = request.operation.as_str();
+        let ready = self.ready(request, value)?;
+        let inner = Arc::clone(self);
+        // In a task of its own: a caller who goes away must not leave a write without its
+        // invalidation.
+        let running = tokio::spawn(async move { inner.run(ready).await });
+        let result = running.await.unwrap_or_else(|_| Err(lost()));
+        let name = result.as_ref().map_or_else(Error::code, |_| "ok");
+        self.meters.wrote(operation, name);
+        result
+    }
+
+    fn ready(&self, request: Request, value: Option<Value>) -> Result<Ready, Error> {
+        let job = self.job(request)?;
+        let decision = job.decision();
+        let plan = match plan::plan(job.request.operation, decision.strategy) {
+            Plan::Write(WritePlan::Queue) => return Err(Error::Unsupported(NO_QUEUE)),
+            Plan::Write(plan) => plan,
+            Plan::Read(_) => WritePlan::OriginThenInvalidate,
+        };
+        if job.route.origin.is_none() && plan != WritePlan::ApplicationThenInvalidate {
+            return Err(no_origin(&job));
+        }
+        let (tenant, namespace) = (&job.request.tenant, &decision.namespace);
+        let mut stale = Invalidation::of_targets(tenant, namespace, &decision.invalidates)?;
+        let own = (decision.namespace.clone(), decision.key.clone());
+        stale.keys.retain(|key| *key != own);
+        Ok(Ready {
+            job,
+            plan,
+            value,
+            stale,
+        })
+    }
+
+    async fn run(&self, mut ready: Ready) -> Result<Writing, Error> {
+        match ready.plan {
+            WritePlan::OriginThenStore | WritePlan::OriginThenTombstone => {
+                self.write_through(ready).await
+            }
+            _ => {
+                let decision = ready.job.decision();
+                let own = (decision.namespace.clone(), decision.key.clone());
+                ready.stale.keys.push(own);
+                self.write_and_invalidate(ready).await
+            }
+        }
+    }
+
+    /// The origin first, then everything the write made stale.
+    async fn write_and_invalidate(&self, ready: Ready) -> Result<Writing, Error> {
+        let written = self.call_origin(&ready).await;
+        if let Err(error) = &written
+            && !may_be_done(error)
+        {
+            return Err(written.err().map_or_else(lost, Error::Origin));
+        }
+        let hold = match &written {
+            Ok(_) => None,
+            Err(_) => Some(UNKNOWN_HOLD_MS),
+        };
+        if let Some(hold_ms) = hold {
+            self.hold(&ready.job, hold_ms).await.map_err(Error::NotInvalidated)?;
+        }
+        let invalidated = self.invalidate(&ready.stale).await.map_err(not_invalidated)?;
+        let written = written?;
+        Ok(writing(ready.job, written, Some(NotStored::Bypass), invalidated))
+    }
+
+    /// The origin first, then the cache takes what the origin says it holds now. Nobody else
+    /// fills the key in between, and of two writes that overlap neither does: which of them the
+    /// origin took last, only the origin knows.
+    async fn write_through(&self, ready: Ready) -> Result<Writing, Error> {
+        let job = &ready.job;
+        let decision = job.decision();
+        let names = Dependency::of_entry(&job.request.tenant, &decision.namespace, &decision.tags);
+        let versions = self.store.versions(&names).await?;
+        let under = names.into_iter().zip(versions).collect();
+        let began = self.clock.now();
+        let hold_ms = self.tuning.load_timeout_ms + HOLD_SLACK_MS;
+        let token = self.hold(job, hold_ms).await?;
+        let written = match self.call_origin(&ready).await {
+            Ok(written) => written,
+            Err(error) if may_be_done(&error) => {
+                self.hold(job, UNKNOWN_HOLD_MS).await.map_err(Error::NotInvalidated)?;
+                self.invalidate(&ready.stale).await.map_err(not_invalidated)?;
+                return Err(error.into());
+            }
+            Err(error) => {
+                self.give_up(&job.key, token).await;
+                return Err(error.into());
+            }
+        };
+        let settled = self.settle(&ready, (token, under), &written, began).await;
+        let (not_stored, invalidated) = settled.map_err(not_invalidated)?;
+        if let Some(why) = not_stored {
+            self.meters.not_stored(why);
+        }
+        Ok(writing(ready.job, written, not_stored, invalidated))
+    }
+
+    /// Makes stale what the write made stale, and lets the cache take the new value.
+    async fn settle(
+        &self,
+        ready: &Ready,
+        (token, under): (Token, Vec<(Dependency, Version)>),
+        written: &Written,
+        began: Timestamp,
+    ) -> Result<(Option<NotStored>, Invalidated), Error> {
+        let job = &ready.job;
+        let dependencies = ready.stale.dependencies();
+        let now = self.clock.now();
+        let steps = self.store.bump(&dependencies, ready.stale.mode, now).await?;
+        let keys = Invalidation {
+            tags: Vec::new(),
+            namespaces: Vec::new(),
+            ..ready.stale.clone()
+        };
+        let mut invalidated = self.invalidate(&keys).await?;
+        invalidated.bumped = dependencies.len() as u64;
+        let entry = match through_own_steps(under, &dependencies, &steps) {
+            Some(under) => self.new_entry(ready, &under, written, began).await,
+            None => Err(NotStored::Voided),
+        };
+        let stored = match entry {
+            Ok(entry) => self.fill(job, token, entry).await.map(drop),
+            Err(why) => Err(why),
+        };
+        if stored.is_err() {
+            self.store.invalidate(&job.key, ready.stale.mode, now).await?;
+            self.store.release(&job.key, token).await?;
+        }
+        Ok((stored.err(), invalidated))
+    }
+
+    /// The entry of what the origin says it holds now.
+    async fn new_entry(
+        &self,
+        ready: &Ready,
+        under: &[(Dependency, Version)],
+        written: &Written,
+        began: Timestamp,
+    ) -> Result<Entry, NotStored> {
+        let absent = ready.plan == WritePlan::OriginThenTombstone;
+        if !absent && written.value.is_none() {
+            return Err(NotStored::Unconfirmed);
+        }
+        let now = self.clock.now();
+        let origin = Origin {
+            value: written.value.clone().filter(|_| !absent),
+            attributes: &[],
+            load_ms: u32::try_from(now.since(began)).unwrap_or(u32::MAX),
+            began,
+        };
+        self.entry(&ready.job, under, origin).await
+    }
+
+    async fn hold(&self, job: &Job, ttl_ms: u64) -> Result<Token, StoreError> {
+        self.store.begin_write(&job.key, ttl_ms, self.clock.now()).await
+    }
+
+    async fn call_origin(&self, ready: &Ready) -> Result<Written, OriginError> {
+        match (&ready.job.route.origin, &ready.value) {
+            (Some(origin), Some(value)) => origin.write(wanted(&ready.job), value).await,
+            (Some(origin), None) => origin.delete(wanted(&ready.job)).await,
+            (None, _) => Ok(Written::default()),
+        }
+    }
+}
+
+/// The versions that the new entry is stored under: those from before the write, moved along by
+/// the write's own invalidations and by nobody else's. None where somebody else invalidated in
+/// between, as what they know may be newer than the write.
+fn through_own_steps(
+    under: Vec<(Dependency, Version)>,
+    bumped: &[Dependency],
+    steps: &[Step],
+) -> Option<Vec<(Dependency, Version)>> {
+    let moved = |(name, version): (Dependency, Version)| {
+        let own = bumped.iter().zip(steps).filter(|(one, _)| **one == name);
+        own.map(|(_, step)| step).try_fold(version, |version, step| {
+            (step.before == version).then_some(step.after)
+        }).map(|version| (name, version))
+    };
+    under.into_iter().map(moved).collect()
+}
+
+/// Whether a write that failed so may have been done, or may be yet.
+fn may_be_done(error: &OriginError) -> bool {
+    !matches!(error, OriginError::Unreachable(_) | OriginError::Rejected(_))
+}
+
+fn not_invalidated(error: Error) -> Error {
+    match error {
+        Error::Store(error) => Error::NotInvalidated(error),
+        other => other,
+    }
+}
+
+fn writing(
+    job: Job,
+    written: Written,
+    not_stored: Option<NotStored>,
+    invalidated: Invalidated,
+) -> Writing {
+    Writing {
+        written: job.route.origin.is_some(),
+        decided: job.decided,
+        value: written.value,
+        existed: written.existed,
+        not_stored,
+        invalidated,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_steps_are_followed() {
+        let at = |purge| Version { purge, expire: 0 };
+        let (a, b) = (Dependency::tag("", "a"), Dependency::tag("", "b"));
+        let step = |before, after| Step {
+            before: at(before),
+            after: at(after),
+        };
+        let under = || vec![(a.clone(), at(1)), (b.clone(), at(5))];
+        for (bumped, steps, expected) in [
+            (vec![], vec![], Some([1, 5])),
+            (vec![a.clone()], vec![step(1, 2)], Some([2, 5])),
+            (vec![a.clone()], vec![step(2, 3)], None),
+            (
+                vec![a.clone(), b.clone(), a.clone()],
+                vec![step(1, 2), step(5, 6), step(2, 3)],
+                Some([3, 6]),
+            ),
+        ] {
+            let moved = through_own_steps(under(), &bumped, &steps);
+            let moved = moved.map(|all| [all[0].1.purge, all[1].1.purge]);
+            assert_eq!(moved, expected, "{bumped:?}");
+        }
+    }
+}
