@@ -1,9 +1,15 @@
 //! What Larder itself keeps: entries, the leases to fill them, and the versions of tags and
-//! namespaces. The [`Store`] trait says what a store promises. Which entries are made and how long
-//! they may be served is decided elsewhere; loading values is left to `larder-origin`.
+//! namespaces. The [`Store`] trait says what a store promises, [`MemoryStore`] keeps it all in this
+//! process, and with the feature `contract` the module `contract` checks the promises of any
+//! store. Which entries are made and how long they may be served is decided elsewhere; loading
+//! values is left to `larder-origin`.
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+mod memory;
 mod store;
 
+pub use memory::{MemoryConfig, MemoryStore};
 pub use store::{
     Answer, Filled, Found, LeaseRequest, Leased, Store, StoreError, Summary, Token, ready,
 };

@@ -1,0 +1,153 @@
+//! No older load after an invalidation, by key, tag and namespace.
+
+use larder_core::dependency::Mode;
+use larder_core::freshness::State;
+use larder_core::{Dependency, Key};
+
+use super::subject::{
+    ERROR_MS, NOW, REVALIDATE_MS, Subject, TTL_MS, Way, dependencies, entry, key, woken,
+};
+use crate::store::Filled;
+
+/// Each way in each mode, with a key of its own.
+fn cases() -> impl Iterator<Item = (Way, Mode, Key)> {
+    [Mode::Purge, Mode::Expire].into_iter().flat_map(|mode| {
+        let number = move |(n, way)| (way, mode, key(&format!("{}-{n}", mode.as_str())));
+        Way::each().into_iter().enumerate().map(number)
+    })
+}
+
+pub(super) async fn a_load_from_before_an_invalidation_is_never_served(on: Subject) {
+    for (way, mode, key) in cases() {
+        let token = on.granted(&key, NOW).await;
+        let under = on.under(&dependencies()).await;
+        way.go(&on, &key, mode, NOW).await;
+        let filled = on.fill(&key, token, entry(&key, "old", under, NOW)).await;
+        assert_eq!(filled, Filled::Voided, "{key}");
+        assert_eq!(on.text(&key, NOW).await, None, "{key}");
+    }
+}
+
+pub(super) async fn a_load_from_after_an_invalidation_is_served(on: Subject) {
+    for (way, mode, key) in cases() {
+        on.granted(&key, NOW).await;
+        on.invalidate(&key, Mode::Purge, NOW).await;
+        way.go(&on, &key, mode, NOW).await;
+        on.stored(&key, "new", &dependencies()).await;
+        assert_eq!(on.state(&key, NOW).await, Some(State::Fresh), "{key}");
+    }
+}
+
+pub(super) async fn a_purge_removes_the_entry(on: Subject) {
+    for way in Way::each() {
+        let key = key("purged");
+        on.stored(&key, "v", &dependencies()).await;
+        way.go(&on, &key, Mode::Purge, NOW).await;
+        assert_eq!(on.text(&key, NOW).await, None);
+    }
+}
+
+pub(super) async fn an_expiry_starts_the_stale_windows(on: Subject) {
+    for (n, way) in Way::each().into_iter().enumerate() {
+        let key = key(&format!("expired-{n}"));
+        on.stored(&key, "v", &dependencies()).await;
+        let at = NOW.plus(10);
+        way.go(&on, &key, Mode::Expire, at).await;
+        for (after, state) in [
+            (0, Some(State::Stale)),
+            (REVALIDATE_MS - 1, Some(State::Stale)),
+            (REVALIDATE_MS, Some(State::StaleIfError)),
+            (ERROR_MS - 1, Some(State::StaleIfError)),
+            (ERROR_MS, None),
+        ] {
+            let answer = on.state(&key, at.plus(after)).await;
+            assert_eq!(answer, state, "way {n}, {after} ms after");
+        }
+    }
+}
+
+pub(super) async fn an_expiry_removes_what_has_no_stale_windows(on: Subject) {
+    for (n, way) in Way::each().into_iter().enumerate() {
+        let key = key(&format!("bare-{n}"));
+        let token = on.granted(&key, NOW).await;
+        let under = on.under(&dependencies()).await;
+        let mut bare = entry(&key, "v", under, NOW);
+        bare.windows.revalidate_until = bare.windows.fresh_until;
+        bare.windows.error_until = bare.windows.fresh_until;
+        assert_eq!(on.fill(&key, token, bare).await, Filled::Stored);
+        way.go(&on, &key, Mode::Expire, NOW).await;
+        assert_eq!(on.text(&key, NOW).await, None, "way {n}");
+    }
+}
+
+pub(super) async fn an_expiry_never_lengthens(on: Subject) {
+    for (n, way) in Way::each().into_iter().enumerate() {
+        let key = key(&format!("late-{n}"));
+        on.stored(&key, "v", &dependencies()).await;
+        way.go(&on, &key, Mode::Expire, NOW.plus(TTL_MS + 500))
+            .await;
+        let end = NOW.plus(TTL_MS + ERROR_MS);
+        assert!(on.text(&key, NOW.plus(TTL_MS + 501)).await.is_some());
+        assert_eq!(on.text(&key, end).await, None, "way {n}");
+    }
+}
+
+pub(super) async fn an_invalidation_leaves_the_others_alone(on: Subject) {
+    let key = key("bystander");
+    on.stored(&key, "v", &dependencies()).await;
+    for other in [
+        Dependency::tag("t", "c"),
+        Dependency::tag("u", "a"),
+        Dependency::tag("t", "n"),
+        Dependency::namespace("t", "a"),
+    ] {
+        on.under(std::slice::from_ref(&other)).await;
+        on.bump(&other, Mode::Purge, NOW).await;
+    }
+    on.invalidate(&Key::new("t", "n", "b"), Mode::Purge, NOW)
+        .await;
+    assert_eq!(on.state(&key, NOW).await, Some(State::Fresh));
+}
+
+pub(super) async fn an_invalidation_says_whether_there_was_an_entry(on: Subject) {
+    for mode in [Mode::Purge, Mode::Expire] {
+        let key = key(mode.as_str());
+        assert!(!on.invalidate(&key, mode, NOW).await);
+        on.stored(&key, "v", &[]).await;
+        assert!(on.invalidate(&key, mode, NOW).await);
+        assert_eq!(on.invalidate(&key, mode, NOW).await, mode == Mode::Expire);
+        let end = NOW.plus(TTL_MS + ERROR_MS);
+        assert!(!on.invalidate(&key, mode, end).await);
+    }
+}
+
+pub(super) async fn versions_change_by_bumps_and_by_nothing_else(on: Subject) {
+    let all = dependencies();
+    let mut before = on.under(&all).await;
+    for mode in [Mode::Purge, Mode::Expire, Mode::Purge] {
+        on.stored(&key("other"), "v", &all).await;
+        on.invalidate(&key("other"), Mode::Purge, NOW).await;
+        assert_eq!(on.under(&all).await, before);
+        on.bump(&all[1], mode, NOW).await;
+        let after = on.under(&all).await;
+        assert_eq!((&after[0], &after[2]), (&before[0], &before[2]));
+        let purged = after[1].1.purge != before[1].1.purge;
+        let expired = after[1].1.expire != before[1].1.expire;
+        assert_eq!(
+            (purged, expired),
+            (mode == Mode::Purge, mode == Mode::Expire)
+        );
+        before = after;
+    }
+}
+
+pub(super) async fn an_invalidation_wakes_those_who_wait(on: Subject) {
+    for mode in [Mode::Purge, Mode::Expire] {
+        let key = key(mode.as_str());
+        on.granted(&key, NOW).await;
+        let waiting = on.store().changed(&key);
+        on.invalidate(&key, mode, NOW).await;
+        woken(waiting).await;
+        on.granted(&key, NOW).await;
+    }
+}
