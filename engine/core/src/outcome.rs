@@ -83,6 +83,8 @@ pub enum NotStored {
     Voided,
     /// Somebody else holds the lease.
     LeasedElsewhere,
+    /// The origin took a write without saying what it holds now.
+    Unconfirmed,
     /// Larger than the store takes.
     TooLarge,
     /// The store failed.
@@ -101,6 +103,7 @@ impl NotStored {
             Self::NoKeyRing => "no_key_ring",
             Self::Voided => "voided",
             Self::LeasedElsewhere => "leased_elsewhere",
+            Self::Unconfirmed => "unconfirmed",
             Self::TooLarge => "too_large",
             Self::StoreFailed => "store_failed",
         }

@@ -105,10 +105,7 @@ impl Inner {
             // The value is served, and whoever gets the lease with it refreshes it.
             State::Stale => {
                 let mut reading = Reading::of_entry(job, Outcome::Stale, &found, now);
-                reading.lease = match self.ask_for_lease(job, Some(&found), now).await? {
-                    Ok(lease) => Some(lease),
-                    Err(_) => None,
-                };
+                reading.lease = self.ask_for_lease(job, Some(&found), now).await?.ok();
                 Ok(Look::Answer(Box::new(reading)))
             }
             State::StaleIfError | State::Gone => self.look_for_lease(job, Some(&found), now).await,
@@ -157,7 +154,12 @@ impl Inner {
         match self.store.lease(wish).await? {
             Leased::Granted(token) => {
                 let under = names.into_iter().zip(versions).collect();
-                Ok(Ok(self.write_out(job, token, under, (now, now.plus(ttl_ms)))))
+                Ok(Ok(self.write_out(
+                    job,
+                    token,
+                    under,
+                    (now, now.plus(ttl_ms)),
+                )))
             }
             other => Ok(Err(other)),
         }
@@ -171,7 +173,11 @@ impl Inner {
         (given, ends): (Timestamp, Timestamp),
     ) -> Lease {
         let admits = job.policy.as_ref().is_some_and(|one| one.manifest().admits);
-        let attributes = if admits { job.attributes.clone() } else { Vec::new() };
+        let attributes = if admits {
+            job.attributes.clone()
+        } else {
+            Vec::new()
+        };
         Lease {
             tenant: job.request.tenant.clone(),
             resource: job.request.resource.clone(),
@@ -245,7 +251,11 @@ impl Inner {
         // whether it would have let the value in.
         let policy = self.policies.current(&route.policy);
         let policy = policy.filter(|policy| *policy.identity() == lease.policy);
-        let key = Key::new(&request.tenant, &lease.decision.namespace, &lease.decision.key);
+        let key = Key::new(
+            &request.tenant,
+            &lease.decision.namespace,
+            &lease.decision.key,
+        );
         let job = Job {
             route: Arc::clone(route),
             decided: Decided {

@@ -32,7 +32,9 @@ pub struct EngineBuilder {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// A route names an origin that is not there.
-    #[error("the route for `{resource}` names the origin `{origin}`, which is not there; there is {known}")]
+    #[error(
+        "the route for `{resource}` names the origin `{origin}`, which is not there; there is {known}"
+    )]
     UnknownOrigin {
         /// The route.
         resource: String,
@@ -42,7 +44,9 @@ pub enum BuildError {
         known: String,
     },
     /// A route has no resource or no policy.
-    #[error("a route needs a `resource` and a `policy`; one has resource `{resource}` and policy `{policy}`")]
+    #[error(
+        "a route needs a `resource` and a `policy`; one has resource `{resource}` and policy `{policy}`"
+    )]
     IncompleteRoute {
         /// Its resource.
         resource: String,
@@ -154,13 +158,17 @@ impl EngineBuilder {
         }
         let origin = match &route.origin {
             None => None,
-            Some(name) => Some(self.origins.get(name).ok_or_else(|| {
-                BuildError::UnknownOrigin {
-                    resource: route.resource.clone(),
-                    origin: name.clone(),
-                    known: self.known_origins(),
-                }
-            })?),
+            Some(name) => {
+                Some(
+                    self.origins
+                        .get(name)
+                        .ok_or_else(|| BuildError::UnknownOrigin {
+                            resource: route.resource.clone(),
+                            origin: name.clone(),
+                            known: self.known_origins(),
+                        })?,
+                )
+            }
         };
         let on_failure = self.on_failure.get(&route.policy);
         Ok(Arc::new(Resolved {
@@ -174,7 +182,11 @@ impl EngineBuilder {
     }
 
     fn known_origins(&self) -> String {
-        let mut names: Vec<_> = self.origins.keys().map(|name| format!("`{name}`")).collect();
+        let mut names: Vec<_> = self
+            .origins
+            .keys()
+            .map(|name| format!("`{name}`"))
+            .collect();
         names.sort();
         match names.as_slice() {
             [] => "none".to_owned(),
@@ -201,7 +213,9 @@ impl EngineBuilder {
         let sample = Request::write("sample", "1");
         let decision = default.decide(&sample, String::new());
         let passed = self.guard.apply(&sample, decision);
-        passed.map(drop).map_err(|refusal| refused(refusal.to_string()))
+        passed
+            .map(drop)
+            .map_err(|refusal| refused(refusal.to_string()))
     }
 }
 

@@ -83,7 +83,10 @@ impl Inner {
         let decision = &decided.decision;
         let key = Key::new(&request.tenant, &decision.namespace, &decision.key);
         let loaded = self.policies.current(&route.policy);
-        let manifest = policy.as_ref().or(loaded.as_ref()).map(|one| one.manifest());
+        let manifest = policy
+            .as_ref()
+            .or(loaded.as_ref())
+            .map(|one| one.manifest());
         let attributes = if request.attributes.is_empty() {
             Vec::new()
         } else {

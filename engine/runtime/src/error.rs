@@ -14,7 +14,9 @@ pub enum Error {
     #[error("no route matches the resource `{0}`; add a [[route]] whose `resource` matches it")]
     NoRoute(String),
     /// A policy was named that is not configured.
-    #[error("there is no policy `{0}`; `GET /v1/policies` and `larder policies` list those there are")]
+    #[error(
+        "there is no policy `{0}`; `GET /v1/policies` and `larder policies` list those there are"
+    )]
     NoPolicy(String),
     /// The strategy needs an origin and the route has none.
     #[error(

@@ -94,11 +94,17 @@ pub(crate) fn nobody(name: &str) -> Identity {
 /// loaded, the query alone passes, as it says which thing is wanted and carries no credentials.
 pub(crate) fn for_origin(manifest: Option<&Manifest>, request: &Request) -> Vec<(String, String)> {
     let passes = |name: &str| match manifest {
-        Some(manifest) => manifest.request_attributes.iter().any(|declared| declared == name),
+        Some(manifest) => manifest
+            .request_attributes
+            .iter()
+            .any(|declared| declared == name),
         None => name.starts_with("query."),
     };
     let attributes = request.attributes.iter();
-    attributes.filter(|(name, _)| passes(name)).cloned().collect()
+    attributes
+        .filter(|(name, _)| passes(name))
+        .cloned()
+        .collect()
 }
 
 /// A key of all inputs. Lengths go into the digest with each text, so that no two lists of
@@ -107,8 +113,13 @@ fn key(request: &Request) -> String {
     let mut digest = Sha256::new();
     let mut attributes: Vec<_> = request.attributes.iter().collect();
     attributes.sort();
-    let attributes = attributes.into_iter().flat_map(|(name, value)| [name, value]);
-    for text in [&request.resource, &request.id].into_iter().chain(attributes) {
+    let attributes = attributes
+        .into_iter()
+        .flat_map(|(name, value)| [name, value]);
+    for text in [&request.resource, &request.id]
+        .into_iter()
+        .chain(attributes)
+    {
         digest.update((text.len() as u64).to_le_bytes());
         digest.update(text.as_bytes());
     }
@@ -156,7 +167,8 @@ mod tests {
             passed.into_iter().map(|(name, _)| name).collect()
         };
         assert_eq!(named(Some(&declared)), ["header.cookie"]);
-        assert_eq!(named(Some(&Manifest::default())), [""; 0]);
+        let nothing = Manifest::default();
+        assert_eq!(named(Some(&nothing)), [""; 0]);
         assert_eq!(named(None), ["query.page"]);
     }
 }

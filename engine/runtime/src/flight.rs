@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use larder_core::{Dependency, Key, Value, Version};
-use larder_core::freshness::Windows;
 use larder_core::NotStored;
+use larder_core::freshness::Windows;
+use larder_core::{Dependency, Key, Value, Version};
 use larder_store::{Found, Token};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -76,7 +76,8 @@ impl Flight {
 
     /// The load begins under these terms; without terms nobody joins from now on.
     pub(crate) fn depart(&self, terms: Option<Arc<Terms>>) {
-        self.0.send_replace(terms.map_or(Phase::Alone, Phase::Aloft));
+        self.0
+            .send_replace(terms.map_or(Phase::Alone, Phase::Aloft));
     }
 
     pub(crate) fn land(&self, landing: Landing) {
@@ -86,7 +87,9 @@ impl Flight {
     /// Waits for the end.
     pub(crate) async fn landing(&self) -> Landing {
         let mut phases = self.0.subscribe();
-        let landed = phases.wait_for(|phase| matches!(phase, Phase::Landed(_))).await;
+        let landed = phases
+            .wait_for(|phase| matches!(phase, Phase::Landed(_)))
+            .await;
         match landed.as_deref() {
             Ok(Phase::Landed(landing)) => landing.clone(),
             _ => Landing::Failed(lost()),
@@ -129,7 +132,10 @@ impl Flights {
     /// Takes a flight that has landed off the list, unless another has taken its place.
     pub(crate) fn done(&self, key: &Key, flight: &Arc<Flight>) {
         let mut map = self.0.lock();
-        if map.get(&**key.storage()).is_some_and(|current| Arc::ptr_eq(current, flight)) {
+        if map
+            .get(&**key.storage())
+            .is_some_and(|current| Arc::ptr_eq(current, flight))
+        {
             map.remove(&**key.storage());
         }
     }

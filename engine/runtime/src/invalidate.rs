@@ -60,7 +60,10 @@ impl Invalidation {
 
     /// The tags and namespaces as dependencies.
     pub(crate) fn dependencies(&self) -> Vec<Dependency> {
-        let tags = self.tags.iter().map(|tag| Dependency::tag(&self.tenant, tag));
+        let tags = self
+            .tags
+            .iter()
+            .map(|tag| Dependency::tag(&self.tenant, tag));
         let namespaces = self.namespaces.iter();
         let namespaces = namespaces.map(|name| Dependency::namespace(&self.tenant, name));
         tags.chain(namespaces).collect()

@@ -198,8 +198,7 @@ impl Inner {
     /// either voids the lease or changes a version.
     async fn begin(&self, job: &Job, seen: Option<Timestamp>) -> Result<Begun, StoreError> {
         let decision = job.decision();
-        let names =
-            Dependency::of_entry(&job.request.tenant, &decision.namespace, &decision.tags);
+        let names = Dependency::of_entry(&job.request.tenant, &decision.namespace, &decision.tags);
         let versions = self.store.versions(&names).await?;
         let under = names.into_iter().zip(versions).collect();
         let mut seen = seen;

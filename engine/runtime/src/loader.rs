@@ -11,7 +11,8 @@ use crate::decide::Job;
 use crate::error::Error;
 
 /// Loads one value once.
-pub(crate) type Loader = Box<dyn FnOnce(Arc<Job>) -> BoxFuture<'static, Result<Fetched, Error>> + Send>;
+pub(crate) type Loader =
+    Box<dyn FnOnce(Arc<Job>) -> BoxFuture<'static, Result<Fetched, Error>> + Send>;
 
 /// Loads from the origin of the route.
 pub(crate) fn from_origin() -> Loader {

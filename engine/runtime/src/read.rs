@@ -236,7 +236,10 @@ impl Inner {
             Landing::Loaded(loaded) => Ok(Reading {
                 collapsed,
                 not_stored: loaded.stored.err(),
-                ttl_ms: loaded.stored.ok().map(|windows| windows.fresh_until.since(now)),
+                ttl_ms: loaded
+                    .stored
+                    .ok()
+                    .map(|windows| windows.fresh_until.since(now)),
                 ..Reading::new(job, outcome, loaded.value.clone())
             }),
         }

@@ -47,7 +47,11 @@ impl Inner {
         entry: Entry,
     ) -> Result<Windows, NotStored> {
         let windows = entry.windows;
-        match self.store.fill(&job.key, token, entry, self.clock.now()).await {
+        match self
+            .store
+            .fill(&job.key, token, entry, self.clock.now())
+            .await
+        {
             Ok(Filled::Stored) => Ok(windows),
             Ok(Filled::Voided) => Err(NotStored::Voided),
             Ok(Filled::TooLarge) => Err(NotStored::TooLarge),
@@ -69,7 +73,9 @@ impl Inner {
             return Err(NotStored::NoKeyRing);
         }
         let admission = self.admission(job, &origin)?;
-        let dependencies = self.dependencies(job, &admission, under, origin.began).await?;
+        let dependencies = self
+            .dependencies(job, &admission, under, origin.began)
+            .await?;
         let now = self.clock.now();
         Self::make_entry(job, origin, &admission, dependencies, now)
     }
@@ -103,7 +109,10 @@ impl Inner {
 
     /// Asks the policy after the load, where it wants to be asked.
     fn admission(&self, job: &Job, origin: &Origin<'_>) -> Result<Admission, NotStored> {
-        let asks = job.policy.as_ref().filter(|policy| policy.manifest().admits);
+        let asks = job
+            .policy
+            .as_ref()
+            .filter(|policy| policy.manifest().admits);
         let Some(policy) = asks else {
             return Ok(Admission::as_decided(job.decision()));
         };
@@ -123,9 +132,8 @@ impl Inner {
                 .filter(|(name, _)| declared(name))
                 .cloned()
                 .collect(),
-            body: body.filter(|body| {
-                manifest.reads_body && body.len() <= self.tuning.admit_body_max
-            }),
+            body: body
+                .filter(|body| manifest.reads_body && body.len() <= self.tuning.admit_body_max),
         };
         let answer = policy.admit(&job.request, job.decision(), &loaded, self.clock.now());
         let guarded = match answer {

@@ -125,11 +125,21 @@ impl Inner {
             Err(_) => Some(UNKNOWN_HOLD_MS),
         };
         if let Some(hold_ms) = hold {
-            self.hold(&ready.job, hold_ms).await.map_err(Error::NotInvalidated)?;
+            self.hold(&ready.job, hold_ms)
+                .await
+                .map_err(Error::NotInvalidated)?;
         }
-        let invalidated = self.invalidate(&ready.stale).await.map_err(not_invalidated)?;
+        let invalidated = self
+            .invalidate(&ready.stale)
+            .await
+            .map_err(not_invalidated)?;
         let written = written?;
-        Ok(writing(ready.job, written, Some(NotStored::Bypass), invalidated))
+        Ok(writing(
+            ready.job,
+            written,
+            Some(NotStored::Bypass),
+            invalidated,
+        ))
     }
 
     /// The origin first, then the cache takes what the origin says it holds now. Nobody else
@@ -147,8 +157,12 @@ impl Inner {
         let written = match self.call_origin(&ready).await {
             Ok(written) => written,
             Err(error) if may_be_done(&error) => {
-                self.hold(job, UNKNOWN_HOLD_MS).await.map_err(Error::NotInvalidated)?;
-                self.invalidate(&ready.stale).await.map_err(not_invalidated)?;
+                self.hold(job, UNKNOWN_HOLD_MS)
+                    .await
+                    .map_err(Error::NotInvalidated)?;
+                self.invalidate(&ready.stale)
+                    .await
+                    .map_err(not_invalidated)?;
                 return Err(error.into());
             }
             Err(error) => {
@@ -175,7 +189,10 @@ impl Inner {
         let job = &ready.job;
         let dependencies = ready.stale.dependencies();
         let now = self.clock.now();
-        let steps = self.store.bump(&dependencies, ready.stale.mode, now).await?;
+        let steps = self
+            .store
+            .bump(&dependencies, ready.stale.mode, now)
+            .await?;
         let keys = Invalidation {
             tags: Vec::new(),
             namespaces: Vec::new(),
@@ -192,7 +209,9 @@ impl Inner {
             Err(why) => Err(why),
         };
         if stored.is_err() {
-            self.store.invalidate(&job.key, ready.stale.mode, now).await?;
+            self.store
+                .invalidate(&job.key, ready.stale.mode, now)
+                .await?;
             self.store.release(&job.key, token).await?;
         }
         Ok((stored.err(), invalidated))
@@ -221,7 +240,9 @@ impl Inner {
     }
 
     async fn hold(&self, job: &Job, ttl_ms: u64) -> Result<Token, StoreError> {
-        self.store.begin_write(&job.key, ttl_ms, self.clock.now()).await
+        self.store
+            .begin_write(&job.key, ttl_ms, self.clock.now())
+            .await
     }
 
     async fn call_origin(&self, ready: &Ready) -> Result<Written, OriginError> {
@@ -243,16 +264,21 @@ fn through_own_steps(
 ) -> Option<Vec<(Dependency, Version)>> {
     let moved = |(name, version): (Dependency, Version)| {
         let own = bumped.iter().zip(steps).filter(|(one, _)| **one == name);
-        own.map(|(_, step)| step).try_fold(version, |version, step| {
-            (step.before == version).then_some(step.after)
-        }).map(|version| (name, version))
+        own.map(|(_, step)| step)
+            .try_fold(version, |version, step| {
+                (step.before == version).then_some(step.after)
+            })
+            .map(|version| (name, version))
     };
     under.into_iter().map(moved).collect()
 }
 
 /// Whether a write that failed so may have been done, or may be yet.
 fn may_be_done(error: &OriginError) -> bool {
-    !matches!(error, OriginError::Unreachable(_) | OriginError::Rejected(_))
+    !matches!(
+        error,
+        OriginError::Unreachable(_) | OriginError::Rejected(_)
+    )
 }
 
 fn not_invalidated(error: Error) -> Error {

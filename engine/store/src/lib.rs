@@ -11,5 +11,5 @@ mod store;
 
 pub use memory::{MemoryConfig, MemoryStore};
 pub use store::{
-    Answer, Filled, Found, LeaseRequest, Leased, Store, StoreError, Summary, Token, ready,
+    Answer, Filled, Found, LeaseRequest, Leased, Step, Store, StoreError, Summary, Token, ready,
 };

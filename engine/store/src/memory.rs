@@ -20,7 +20,9 @@ use self::hold::{GivenUp, Hold};
 use self::leases::{Leases, fresh};
 use self::slot::Slot;
 use self::versions::Versions;
-use crate::store::{Answer, Filled, Found, LeaseRequest, Leased, Store, Summary, Token, ready};
+use crate::store::{
+    Answer, Filled, Found, LeaseRequest, Leased, Step, Store, Summary, Token, ready,
+};
 
 /// How much a [`MemoryStore`] may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -213,11 +215,14 @@ impl Store for MemoryStore {
         ready(self.invalidate_now(key, mode, now))
     }
 
-    fn bump<'a>(&'a self, all: &'a [Dependency], mode: Mode, now: Timestamp) -> Answer<'a, ()> {
-        for one in all {
-            self.versions.bump(one, mode, now);
-        }
-        ready(())
+    fn bump<'a>(
+        &'a self,
+        all: &'a [Dependency],
+        mode: Mode,
+        now: Timestamp,
+    ) -> Answer<'a, Vec<Step>> {
+        let step = |one| self.versions.bump(one, mode, now);
+        ready(all.iter().map(step).collect())
     }
 
     fn changed<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, ()> {

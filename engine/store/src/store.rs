@@ -79,6 +79,15 @@ pub enum Filled {
     TooLarge,
 }
 
+/// The step that a bump made a dependency take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The version that it replaced.
+    pub before: Version,
+    /// The version that holds from now on.
+    pub after: Version,
+}
+
 /// What a store says of itself, for status pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -154,9 +163,19 @@ pub trait Store: Send + Sync {
     /// but can no longer fill. Answers whether there was an entry.
     fn invalidate<'a>(&'a self, key: &'a Key, mode: Mode, now: Timestamp) -> Answer<'a, bool>;
 
-    /// Gives each of the dependencies a new version. The time this takes does not depend on how
-    /// many entries carry them.
-    fn bump<'a>(&'a self, all: &'a [Dependency], mode: Mode, now: Timestamp) -> Answer<'a, ()>;
+    /// Gives each of the dependencies a new version and answers its steps, in order. The time this
+    /// takes does not depend on how many entries carry them.
+    ///
+    /// The steps are what a write needs that invalidates its own tags: it may store under `after`
+    /// if `before` is what it read before it began, as then nobody else invalidated in between.
+    /// The version of a dependency that is asked for the first time after a bump is, as a number,
+    /// no less than the bump's `now` in microseconds.
+    fn bump<'a>(
+        &'a self,
+        all: &'a [Dependency],
+        mode: Mode,
+        now: Timestamp,
+    ) -> Answer<'a, Vec<Step>>;
 
     /// Waits until the entry or the lease of `key` may have changed. It may return early; callers
     /// bound the wait and look again.

@@ -10,6 +10,8 @@ use larder_core::{Dependency, Timestamp, Version};
 use parking_lot::RwLock;
 use quick_cache::DefaultHashBuilder;
 
+use crate::store::Step;
+
 const SHARDS: usize = 64;
 /// How long nothing may have asked for a version before it is dropped, in milliseconds.
 const UNUSED_MS: u64 = 10 * 60 * 1000;
@@ -42,14 +44,21 @@ impl Cell {
         }
     }
 
-    fn bump(&self, mode: Mode, now: Timestamp) {
+    fn bump(&self, mode: Mode, now: Timestamp) -> Step {
         let number = match mode {
             Mode::Purge => &self.purge,
             Mode::Expire => &self.expire,
         };
         let next = |last| Some(Version::next(last, now));
+        let mut before = self.version();
+        let mut after = before;
         // The closure never declines, so neither does the update.
-        let _ = number.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        let (Ok(last) | Err(last)) = number.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        match mode {
+            Mode::Purge => (before.purge, after.purge) = (last, Version::next(last, now)),
+            Mode::Expire => (before.expire, after.expire) = (last, Version::next(last, now)),
+        }
+        Step { before, after }
     }
 
     fn used(&self) {
@@ -125,11 +134,24 @@ impl Versions {
             .is_some_and(|cell| cell.version() == version)
     }
 
-    /// Gives `of` a new version. Nobody has seen a version of a dependency without a cell, so
-    /// there is nothing to change then, and names that nothing carries cost no memory.
-    pub(crate) fn bump(&self, of: &Dependency, mode: Mode, now: Timestamp) {
-        if let Some(cell) = self.shard(of).read().get(of) {
-            cell.bump(mode, now);
+    /// Gives `of` a new version. Names that nobody asked for cost no memory: a bump of one raises
+    /// the floor instead, above which its version will begin when somebody does ask.
+    pub(crate) fn bump(&self, of: &Dependency, mode: Mode, now: Timestamp) -> Step {
+        let shard = self.shard(of);
+        if let Some(cell) = shard.read().get(of) {
+            return cell.bump(mode, now);
+        }
+        // Under the lock that a first question takes, so that it comes before or after as a whole.
+        let cells = shard.write();
+        if let Some(cell) = cells.get(of) {
+            return cell.bump(mode, now);
+        }
+        let floor = Version::next(0, now);
+        self.floor.fetch_max(floor, Ordering::Relaxed);
+        drop(cells);
+        Step {
+            before: Version::default(),
+            after: Version::default(),
         }
     }
 
@@ -192,6 +214,29 @@ mod tests {
         for (i, one) in seen.iter().enumerate() {
             assert!(!seen[..i].contains(one), "{one:?} came back: {seen:?}");
         }
+    }
+
+    #[test]
+    fn a_first_version_tells_of_bumps_before_it() {
+        let versions = Versions::new();
+        versions.bump(&tag("unseen"), Mode::Expire, NOW);
+        assert_eq!(
+            versions.len(),
+            0,
+            "names that nobody asked for cost nothing"
+        );
+        assert!(versions.current(&tag("unseen")).purge >= NOW.0 * 1000);
+    }
+
+    #[test]
+    fn steps_name_what_was_there() {
+        let versions = Versions::new();
+        let first = versions.current(&tag("a"));
+        let purge = versions.bump(&tag("a"), Mode::Purge, NOW);
+        let expire = versions.bump(&tag("a"), Mode::Expire, NOW);
+        assert_eq!((purge.before, purge.after), (first, expire.before));
+        assert_eq!(expire.after, versions.current(&tag("a")));
+        assert_ne!(expire.after, purge.after);
     }
 
     #[test]
