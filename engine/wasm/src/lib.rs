@@ -1,1 +1,50 @@
-//! larder-wasm.
+//! Runs policies that are WebAssembly modules: finds them in a folder, checks and compiles them,
+//! asks them under limits of time, memory and output, and replaces them while requests run. A
+//! policy that loops, traps or swells costs its own call and nothing else. What a policy answers
+//! is handed on as it is: judging it is left to [`larder_core::Guard`], and acting on it, counting
+//! it and answering for a policy that failed to `larder`.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `host` | the policies of a folder: [`Host`], with `config`, `status` and `error` |
+//! | `owner` | the one thread that changes anything; `slot` is one name, `set` what readers see |
+//! | `load` | from bytes to a policy, by the stages of `stage` |
+//! | `structure`, `imports`, `contract`, `manifest` | what those stages judge |
+//! | `generation` | one build; `pool` and `instance` are its instances |
+//! | `engine`, `meter`, `limits` | what bounds a call |
+//! | `failure`, `panic_text`, `text` | how a call failed, in words |
+//! | `folder`, `watch` | the files and their events |
+
+mod clock;
+mod config;
+mod contract;
+mod engine;
+mod error;
+mod failure;
+mod folder;
+mod generation;
+mod host;
+mod imports;
+mod instance;
+mod limits;
+mod load;
+mod manifest;
+mod meter;
+mod owner;
+mod panic_text;
+mod pool;
+mod set;
+mod slot;
+mod stage;
+mod status;
+mod structure;
+mod text;
+mod watch;
+
+pub use config::{HostConfig, PolicyConfig};
+pub use error::HostError;
+pub use host::Host;
+pub use limits::{Isolation, Limits};
+pub use load::{Inspection, inspect};
+pub use stage::{LoadFailure, Stage, StageReport};
+pub use status::{GenerationStatus, PolicyStatus, State};

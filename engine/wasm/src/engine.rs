@@ -1,0 +1,113 @@
+//! The wasmtime engine as policies need it: no WASI, no threads, bounded stack, a ticking epoch.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::component::Linker;
+use wasmtime::{
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig,
+};
+
+use crate::limits::Limits;
+use crate::meter::Meter;
+
+/// The guest's stack on the host thread. Well under the 2 MiB of the usual worker thread: running
+/// over the thread's own stack would end the process.
+const STACK_BYTES: usize = 512 << 10;
+const TICK: Duration = Duration::from_millis(1);
+/// Address space is reserved for so many instances even if fewer are configured, for modules that
+/// appear in the folder later.
+const MIN_SLOTS: usize = 256;
+const MAX_SLOTS: usize = 1_000;
+
+/// One engine and its linker, which offers nothing.
+pub(crate) struct Runtime {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<Meter>,
+}
+
+/// Why no engine could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the WebAssembly engine could not be started: {0}")]
+pub(crate) struct EngineError(String);
+
+impl Runtime {
+    /// An engine whose pool fits policies with these limits.
+    pub(crate) fn new<'a>(
+        limits: impl Iterator<Item = &'a Limits> + Clone,
+        slots: usize,
+    ) -> Result<Arc<Self>, EngineError> {
+        let engine = pooled(limits, slots)
+            .or_else(|error| {
+                tracing::warn!(%error, "no address space for a pool of instances; each is allocated by itself");
+                Engine::new(&base())
+            })
+            .map_err(|error| EngineError(format!("{error:#}")))?;
+        tick(engine.weak()).map_err(|error| EngineError(error.to_string()))?;
+        let linker = Linker::new(&engine);
+        Ok(Arc::new(Self { engine, linker }))
+    }
+
+    /// Slots for the configured policies, and for as many that are still unknown.
+    pub(crate) fn slots<'a>(limits: impl Iterator<Item = &'a Limits>) -> usize {
+        let configured = limits.map(|limits| limits.instances).sum::<usize>();
+        configured.saturating_mul(2).clamp(MIN_SLOTS, MAX_SLOTS)
+    }
+}
+
+fn base() -> Config {
+    let mut config = Config::new();
+    config
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK_BYTES)
+        .memory_init_cow(true)
+        .native_unwind_info(false)
+        .coredump_on_trap(true)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(8))
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_tail_call(false);
+    config
+}
+
+fn pooled<'a>(
+    limits: impl Iterator<Item = &'a Limits> + Clone,
+    slots: usize,
+) -> wasmtime::Result<Engine> {
+    let most = |field: fn(&Limits) -> usize| limits.clone().map(field).max().unwrap_or(0);
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(count(slots))
+        .total_core_instances(count(slots * most(|l| l.core_instances).clamp(4, 8)))
+        .total_memories(count(slots))
+        .total_tables(count(slots * most(|l| l.tables).clamp(2, 4)))
+        .max_tables_per_module(count(most(|l| l.tables).max(1)))
+        .table_elements(most(|l| l.table_elements))
+        .max_memory_size(most(|l| l.memory_bytes))
+        .max_memories_per_component(1)
+        .linear_memory_keep_resident(64 << 10)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = base();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config)
+}
+
+/// Advances the epoch, by which calls are stopped, until the engine is gone. A thread of its own,
+/// because a task among others can be kept waiting by the very call it should stop.
+fn tick(engine: EngineWeak) -> std::io::Result<()> {
+    let ticker = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::park_timeout(TICK);
+        }
+    };
+    thread::Builder::new()
+        .name("larder-epoch".into())
+        .spawn(ticker)
+        .map(drop)
+}

@@ -1,0 +1,309 @@
+//! From bytes to a policy: the stages, in order, each reported.
+
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use larder_core::{Identity, Manifest, Policy};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wit_component::ComponentEncoder;
+
+use crate::contract;
+use crate::contract::v0_1_0::Checked;
+use crate::engine::Runtime;
+use crate::generation::{Generation, Parts};
+use crate::imports;
+use crate::instance::Instance;
+use crate::limits::{Isolation, Limits};
+use crate::manifest;
+use crate::panic_text::PanicText;
+use crate::stage::{LoadFailure, Stage, StageReport};
+use crate::structure::{Kind, Structure};
+use crate::text::clean;
+
+/// How a policy is to be loaded.
+pub(crate) struct Plan {
+    pub(crate) name: String,
+    pub(crate) module: String,
+    pub(crate) settings: Value,
+    pub(crate) isolation: Isolation,
+    pub(crate) limits: Limits,
+}
+
+/// What became of a file.
+pub struct Inspection {
+    /// The stages that were reached, in order.
+    pub stages: Vec<StageReport>,
+    /// Where it failed, if it did.
+    pub failure: Option<LoadFailure>,
+    /// The policy, if it did not fail.
+    pub policy: Option<Arc<dyn Policy>>,
+}
+
+/// Takes `bytes` through the stages that a file in the folder goes through, in an engine of its
+/// own, and answers the policy ready to be asked. Compiles on the calling thread.
+#[must_use]
+pub fn inspect(name: &str, bytes: &[u8], settings: &Value, limits: &Limits) -> Inspection {
+    let plan = Plan {
+        name: name.to_owned(),
+        module: name.to_owned(),
+        settings: settings.clone(),
+        isolation: Isolation::Reuse,
+        limits: limits.clone(),
+    };
+    let runtime = match Runtime::new(std::iter::once(limits), limits.instances.clamp(1, 16)) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = LoadFailure {
+                stage: Stage::Compile,
+                reason: error.to_string(),
+                revision: None,
+            };
+            return Inspection {
+                stages: Vec::new(),
+                failure: Some(failure),
+                policy: None,
+            };
+        }
+    };
+    let mut log = Log::default();
+    let loaded = load(bytes, &plan, &[], &runtime, 0, &mut log);
+    let (policy, failure) = match loaded {
+        Ok(generation) => (Some(Arc::new(generation) as Arc<dyn Policy>), None),
+        Err(failure) => (None, Some(failure)),
+    };
+    Inspection {
+        stages: log.stages,
+        failure,
+        policy,
+    }
+}
+
+/// `sha256:` and the digest.
+pub(crate) fn revision_of(bytes: &[u8]) -> String {
+    let mut text = String::from("sha256:");
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// The stages so far.
+#[derive(Default)]
+pub(crate) struct Log {
+    stages: Vec<StageReport>,
+    revision: Option<String>,
+}
+
+impl Log {
+    fn run<T>(
+        &mut self,
+        stage: Stage,
+        work: impl FnOnce() -> Result<(T, String), String>,
+    ) -> Result<T, LoadFailure> {
+        let start = Instant::now();
+        // Parsers, wit-component and Cranelift meet untrusted bytes here: a panic in one of them
+        // must not end the thread that loads policies.
+        let result = catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err("the host panicked; the file is not loaded".into()));
+        let took = start.elapsed();
+        let (value, ok, note) = match result {
+            Ok((value, note)) => (Ok(value), true, note),
+            Err(reason) => {
+                let reason = clean(&reason);
+                let revision = self.revision.clone();
+                let failure = LoadFailure {
+                    stage,
+                    reason: reason.clone(),
+                    revision,
+                };
+                (Err(failure), false, reason)
+            }
+        };
+        self.stages.push(StageReport {
+            stage,
+            ok,
+            took,
+            note,
+        });
+        value
+    }
+}
+
+/// The stages, in order. `allow` holds bare hexadecimal digests in lower case.
+pub(crate) fn load(
+    bytes: &[u8],
+    plan: &Plan,
+    allow: &[String],
+    runtime: &Arc<Runtime>,
+    now_ms: u64,
+    log: &mut Log,
+) -> Result<Generation, LoadFailure> {
+    let contract = check_bytes(bytes, plan, allow, log)?;
+    let revision = log.revision.clone().unwrap_or_default();
+    let checked = compile(bytes, contract.kind, runtime, log)?;
+    let (instance, manifest, settings, panics) = start(&checked, plan, runtime, log)?;
+    let identity = Identity {
+        name: plan.name.clone(),
+        version: manifest.version.clone(),
+        revision,
+        contract: contract.version.to_owned(),
+    };
+    let parts = Parts {
+        runtime: runtime.clone(),
+        checked,
+        identity,
+        manifest,
+        settings,
+        isolation: plan.isolation,
+        limits: plan.limits.clone(),
+        panics,
+        loaded_at_ms: now_ms,
+    };
+    Ok(Generation::new(parts, instance))
+}
+
+struct Spoken {
+    kind: Kind,
+    version: &'static str,
+}
+
+/// All that can be judged without compiling.
+fn check_bytes(
+    bytes: &[u8],
+    plan: &Plan,
+    allow: &[String],
+    log: &mut Log,
+) -> Result<Spoken, LoadFailure> {
+    let limits = &plan.limits;
+    log.run(Stage::Read, || Ok(((), format!("{} bytes", bytes.len()))))?;
+    log.run(Stage::Size, || check_size(bytes, limits))?;
+    let revision = log.run(Stage::Digest, || {
+        let revision = revision_of(bytes);
+        Ok((revision.clone(), revision))
+    })?;
+    log.revision = Some(revision.clone());
+    log.run(Stage::AllowList, || check_allowed(&revision, allow))?;
+    log.run(Stage::Precompiled, || check_portable(bytes))?;
+    let structure = log.run(Stage::Structure, || {
+        let structure = Structure::read(bytes)?;
+        structure.check(limits)?;
+        let summary = structure.summary();
+        Ok((structure, summary))
+    })?;
+    log.run(Stage::Imports, || {
+        imports::check(&structure)?;
+        Ok(((), "none".into()))
+    })?;
+    let version = log.run(Stage::Contract, || {
+        let version = contract::spoken(bytes, &structure)?;
+        Ok((version, format!("larder:policy@{version}")))
+    })?;
+    let kind = structure.kind;
+    Ok(Spoken { kind, version })
+}
+
+fn check_size(bytes: &[u8], limits: &Limits) -> Result<((), String), String> {
+    let most = limits.file_bytes;
+    if bytes.len() > most {
+        return Err(format!(
+            "the file has more than {most} bytes; strip it, or raise the policy's limit `file_bytes`"
+        ));
+    }
+    Ok(((), format!("at most {most}")))
+}
+
+fn check_allowed(revision: &str, allow: &[String]) -> Result<((), String), String> {
+    let digest = revision.trim_start_matches("sha256:");
+    if allow.is_empty() {
+        return Ok(((), "any build may run".into()));
+    }
+    if allow.iter().any(|allowed| allowed == digest) {
+        return Ok(((), "listed".into()));
+    }
+    Err(format!(
+        "{revision} is not on the allow-list; add it there if this build is meant to run"
+    ))
+}
+
+/// Compiled artefacts are native code that would run unchecked.
+fn check_portable(bytes: &[u8]) -> Result<((), String), String> {
+    if bytes.starts_with(b"\x7fELF") || Engine::detect_precompiled(bytes).is_some() {
+        return Err(
+            "it is native code (a .cwasm or ELF file), which could do anything; give the .wasm file it was made from".into(),
+        );
+    }
+    Ok(((), "no native code".into()))
+}
+
+fn compile(
+    bytes: &[u8],
+    kind: Kind,
+    runtime: &Runtime,
+    log: &mut Log,
+) -> Result<Checked, LoadFailure> {
+    let component = log.run(Stage::Componentize, || match kind {
+        Kind::Component => Ok((None, "it is a component already".into())),
+        Kind::Module => {
+            let component = componentize(bytes)?;
+            let note = format!("{} bytes", component.len());
+            Ok((Some(component), note))
+        }
+    })?;
+    let bytes = component.as_deref().unwrap_or(bytes);
+    let component = log.run(Stage::Compile, || {
+        let component =
+            Component::from_binary(&runtime.engine, bytes).map_err(|error| format!("{error:#}"))?;
+        let code = component.text().len();
+        Ok((component, format!("{code} bytes of machine code")))
+    })?;
+    log.run(Stage::TypeCheck, || {
+        let checked = Checked::new(runtime, &component).map_err(|error| format!("{error:#}"))?;
+        Ok((checked, "describe, configure, decide, admit".into()))
+    })
+}
+
+fn componentize(module: &[u8]) -> Result<Vec<u8>, String> {
+    ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| format!("{error:#}"))
+}
+
+type Started = (Instance, Manifest, String, PanicText);
+
+fn start(
+    checked: &Checked,
+    plan: &Plan,
+    runtime: &Runtime,
+    log: &mut Log,
+) -> Result<Started, LoadFailure> {
+    let limits = &plan.limits;
+    let panics = PanicText::default();
+    let (mut instance, manifest) = log.run(Stage::Describe, || {
+        let started = Instance::new(runtime, checked, limits, &panics, limits.load_ticks());
+        let mut instance = started.map_err(|failure| format!("at its start, {failure}"))?;
+        let manifest = instance
+            .describe(limits, &panics)
+            .map_err(|failure| failure.to_string())?;
+        manifest::check(&manifest)?;
+        let note = format!("{} {}", manifest.name, manifest.version);
+        Ok(((instance, manifest), note))
+    })?;
+    let settings = log.run(Stage::Configure, || {
+        if !plan.settings.is_object() {
+            return Err("the settings are not a JSON object".into());
+        }
+        let settings = plan.settings.to_string();
+        instance
+            .configure(&settings, limits, &panics, limits.load_ticks())
+            .map_err(|failure| failure.to_string())?;
+        Ok((settings, "settings taken".into()))
+    })?;
+    Ok((instance, manifest, settings, panics))
+}

@@ -1,0 +1,322 @@
+//! The one thread that loads, swaps and retires policies.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use crate::clock::now_ms;
+use crate::config::HostConfig;
+use crate::engine::Runtime;
+use crate::error::HostError;
+use crate::folder;
+use crate::generation::Generation;
+use crate::limits::Isolation;
+use crate::load::{Log, Plan, load, revision_of};
+use crate::set::{Set, Shared};
+use crate::slot::Slot;
+use crate::stage::{LoadFailure, Stage};
+use crate::status::PolicyStatus;
+use crate::watch::Watch;
+
+/// How a caller waits for the answer.
+pub(crate) type Reply<T> = SyncSender<T>;
+
+/// What the owner is asked to do.
+pub(crate) enum Command {
+    /// Something in the folder may have changed.
+    Changed,
+    /// Look through the folder, and say when that is done.
+    Rescan(Reply<()>),
+    /// Try the policy's file again, even if it has failed before.
+    Reload(String, Reply<Result<PolicyStatus, HostError>>),
+    /// Let the build before the serving one serve, and pin it.
+    Rollback(String, Reply<Result<PolicyStatus, HostError>>),
+    /// Pin to a kept build, or unpin.
+    Pin(
+        String,
+        Option<String>,
+        Reply<Result<PolicyStatus, HostError>>,
+    ),
+    /// End.
+    Stop,
+}
+
+/// Owns all policies. File events, the slow poll and the API all come through its one queue, so
+/// two of them never load the same file at once.
+pub(crate) struct Owner {
+    config: HostConfig,
+    runtime: Arc<Runtime>,
+    slots: BTreeMap<String, Slot>,
+    shared: Shared,
+    /// Builds that are kept no longer but may still answer a call. They are dropped here and not
+    /// by the last caller, because unmapping their code takes long.
+    retired: Vec<Arc<Generation>>,
+}
+
+impl Owner {
+    pub(crate) fn new(config: HostConfig, runtime: Arc<Runtime>, shared: Shared) -> Self {
+        let mut slots = BTreeMap::new();
+        for policy in &config.policies {
+            let plan = Plan {
+                name: policy.name.clone(),
+                module: policy.module.clone(),
+                settings: policy.settings.clone(),
+                isolation: policy.isolation,
+                limits: policy.limits.clone(),
+            };
+            slots.insert(policy.name.clone(), Slot::new(Arc::new(plan), true));
+        }
+        Self {
+            config,
+            runtime,
+            slots,
+            shared,
+            retired: Vec::new(),
+        }
+    }
+
+    /// Works until it is told to stop or every sender is gone.
+    pub(crate) fn run(mut self, commands: &Receiver<Command>, watch: Option<Watch>) {
+        let poll = self.config.poll.max(Duration::from_millis(1));
+        let mut next_poll = Instant::now() + poll;
+        loop {
+            let wait = next_poll.saturating_duration_since(Instant::now());
+            match commands.recv_timeout(wait) {
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(command) => self.execute(command),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.rescan();
+                    next_poll = Instant::now() + poll;
+                }
+            }
+            self.retired
+                .retain(|generation| Arc::strong_count(generation) > 1);
+        }
+        drop(watch);
+    }
+
+    // A caller that no longer waits for its reply is no failure, so sending it may fail.
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Changed => self.rescan(),
+            Command::Rescan(reply) => {
+                self.rescan();
+                let _ = reply.try_send(());
+            }
+            Command::Reload(name, reply) => {
+                let _ = reply.try_send(self.reload(&name));
+            }
+            Command::Rollback(name, reply) => {
+                let _ = reply.try_send(self.rollback(&name));
+            }
+            Command::Pin(name, revision, reply) => {
+                let _ = reply.try_send(self.pin(&name, revision.as_deref()));
+            }
+            Command::Stop => {}
+        }
+    }
+
+    /// Looks through the folder once.
+    pub(crate) fn rescan(&mut self) {
+        self.discover();
+        let names: Vec<String> = self.slots.keys().cloned().collect();
+        for name in names {
+            self.with(&name, |owner, slot| owner.try_file(slot, false));
+        }
+        self.slots
+            .retain(|_, slot| slot.configured || slot.present || slot.current().is_some());
+        self.publish();
+    }
+
+    /// Finds modules that no configured policy names.
+    fn discover(&mut self) {
+        let modules = match folder::modules(&self.config.dir) {
+            Ok(modules) => modules,
+            Err(error) => {
+                let dir = self.config.dir.display();
+                tracing::warn!(%dir, %error, "the policy folder cannot be listed; what is loaded serves on");
+                return;
+            }
+        };
+        for module in modules {
+            let named = self
+                .config
+                .policies
+                .iter()
+                .any(|policy| policy.module == module);
+            if named || self.slots.contains_key(&module) {
+                continue;
+            }
+            let plan = Plan {
+                name: module.clone(),
+                module: module.clone(),
+                settings: serde_json::Value::Object(serde_json::Map::new()),
+                isolation: Isolation::default(),
+                limits: self.config.defaults.clone(),
+            };
+            self.slots.insert(module, Slot::new(Arc::new(plan), false));
+        }
+    }
+
+    fn reload(&mut self, name: &str) -> Result<PolicyStatus, HostError> {
+        self.discover();
+        self.change(name, |owner, slot| {
+            owner.try_file(slot, true);
+            Ok(())
+        })
+    }
+
+    fn rollback(&mut self, name: &str) -> Result<PolicyStatus, HostError> {
+        self.change(name, |owner, slot| {
+            let Some(before) = slot.before_current() else {
+                return Err(HostError::NoPrevious(name.to_owned()));
+            };
+            slot.pinned = Some(before.revision().to_owned());
+            owner.serve(slot, before, "rolled_back");
+            Ok(())
+        })
+    }
+
+    fn pin(&mut self, name: &str, revision: Option<&str>) -> Result<PolicyStatus, HostError> {
+        self.change(name, |owner, slot| {
+            let Some(revision) = revision else {
+                slot.pinned = None;
+                owner.try_file(slot, false);
+                return Ok(());
+            };
+            let Some(kept) = slot.kept(revision) else {
+                return Err(HostError::UnknownRevision {
+                    name: name.to_owned(),
+                    revision: larder_core::request::clip(revision),
+                });
+            };
+            slot.pinned = Some(kept.revision().to_owned());
+            owner.serve(slot, kept, "pinned");
+            Ok(())
+        })
+    }
+
+    fn change(
+        &mut self,
+        name: &str,
+        change: impl FnOnce(&mut Self, &mut Slot) -> Result<(), HostError>,
+    ) -> Result<PolicyStatus, HostError> {
+        let unknown = || HostError::UnknownPolicy(larder_core::request::clip(name));
+        let changed = self.with(name, |owner, slot| {
+            change(owner, slot).map(|()| slot.status())
+        });
+        self.publish();
+        changed.ok_or_else(unknown)?
+    }
+
+    /// Takes the slot out while it is worked on, so that the work may use the rest of `self`.
+    fn with<T>(&mut self, name: &str, work: impl FnOnce(&mut Self, &mut Slot) -> T) -> Option<T> {
+        let mut slot = self.slots.remove(name)?;
+        let result = work(self, &mut slot);
+        self.slots.insert(name.to_owned(), slot);
+        Some(result)
+    }
+
+    /// Loads the slot's file if it is not what serves already.
+    fn try_file(&mut self, slot: &mut Slot, again: bool) {
+        let plan = slot.plan.clone();
+        let bytes = match folder::read(&self.config.dir, &plan.module, plan.limits.file_bytes) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return missing(slot),
+            Err(error) => {
+                slot.present = true;
+                let reason = format!("the file cannot be read: {error}");
+                let failure = LoadFailure {
+                    stage: Stage::Read,
+                    reason,
+                    revision: None,
+                };
+                return failed(slot, failure, None);
+            }
+        };
+        slot.present = true;
+        let revision = revision_of(&bytes);
+        if slot
+            .current()
+            .is_some_and(|current| current.revision() == revision)
+        {
+            slot.failure = None;
+            slot.failed = None;
+            return;
+        }
+        if !again && slot.failed.as_ref() == Some(&revision) {
+            return;
+        }
+        if let Some(pinned) = slot.pinned.clone().filter(|pinned| *pinned != revision) {
+            let reason = format!("the policy is pinned to {pinned}; unpin it to load this file");
+            let failure = LoadFailure {
+                stage: Stage::AllowList,
+                reason,
+                revision: Some(revision),
+            };
+            return failed(slot, failure, None);
+        }
+        if let Some(kept) = slot.kept(&revision) {
+            return self.serve(slot, kept, "loaded");
+        }
+        let loaded = load(
+            &bytes,
+            &plan,
+            &self.config.allow,
+            &self.runtime,
+            now_ms(),
+            &mut Log::default(),
+        );
+        match loaded {
+            Ok(generation) => self.serve(slot, Arc::new(generation), "loaded"),
+            Err(failure) => failed(slot, failure, Some(revision)),
+        }
+    }
+
+    fn serve(&mut self, slot: &mut Slot, next: Arc<Generation>, result: &'static str) {
+        let (policy, revision) = (slot.plan.name.clone(), next.revision().to_owned());
+        tracing::info!(policy, revision, result, "policy serves");
+        self.retired.extend(slot.serve(next));
+        count(policy, result);
+    }
+
+    fn publish(&self) {
+        self.shared.store(Arc::new(Set::new(self.slots.values())));
+    }
+}
+
+fn missing(slot: &mut Slot) {
+    if slot.present || slot.current().is_none() && slot.failure.is_none() {
+        let (policy, module) = (&slot.plan.name, &slot.plan.module);
+        tracing::warn!(
+            policy,
+            module,
+            "the policy's file is not in the folder; what is loaded serves on"
+        );
+    }
+    slot.present = false;
+    slot.failed = None;
+}
+
+fn failed(slot: &mut Slot, failure: LoadFailure, revision: Option<String>) {
+    if slot.failure.as_ref() != Some(&failure) {
+        let (policy, stage) = (&slot.plan.name, failure.stage.as_str());
+        let serving = slot.current().map(|current| current.revision());
+        tracing::warn!(
+            policy,
+            stage,
+            reason = failure.reason,
+            serving,
+            "the policy's file does not serve"
+        );
+        count(policy.clone(), "failed");
+    }
+    slot.failure = Some(failure);
+    slot.failed = revision;
+}
+
+fn count(policy: String, result: &'static str) {
+    metrics::counter!("larder_policy_reloads_total", "policy" => policy, "result" => result)
+        .increment(1);
+}
