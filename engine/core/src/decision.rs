@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which caching pattern runs; [`crate::plan`] says what each does with each verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// The cache is left alone.
@@ -43,6 +44,7 @@ impl Strategy {
 
 /// How long an entry may be served, in milliseconds and percent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Freshness {
     /// How long the value counts as fresh; 0 stores it only for its stale windows, if any.
     pub ttl_ms: u64,
@@ -78,6 +80,7 @@ impl Default for Freshness {
 
 /// How many callers may load the same missing key at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stampede {
     /// Every caller loads.
@@ -91,6 +94,7 @@ pub enum Stampede {
 
 /// How a missing value is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Loading {
     /// How many callers may load at once.
     pub stampede: Stampede,
@@ -102,6 +106,7 @@ pub struct Loading {
 
 /// Which tiers may hold the entry, where the store has more than one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Placement {
     /// All of them.
@@ -115,6 +120,7 @@ pub enum Placement {
 
 /// What a write, a delete or an invalidation makes stale.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// One key, as policies name it, in the decision's namespace.
@@ -129,6 +135,7 @@ pub enum Target {
 
 /// What a policy answers: which pattern runs, under which key, for how long, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Decision {
     /// Which caching pattern runs.
     pub strategy: Strategy,

@@ -110,6 +110,7 @@ impl Version {
 
 /// Whether an invalidation removes entries or leaves them to their stale windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Remove: the next read loads.

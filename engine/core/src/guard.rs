@@ -49,6 +49,7 @@ impl Default for Guard {
 
 /// One thing that the guard changed in a decision.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Clamp {
     /// The field of the decision.
     pub field: &'static str,
@@ -62,6 +63,7 @@ pub struct Clamp {
 
 /// A value in a [`Clamp`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum ClampValue {
     /// Milliseconds, percent, bytes or a count.

@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 
 /// Which build of which policy answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Identity {
     /// The name under which the configuration runs it.
     pub name: String,
@@ -24,6 +25,7 @@ pub struct Identity {
 
 /// What a policy says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Manifest {
     /// The policy's own name.
     pub name: String,

@@ -64,6 +64,7 @@ impl DefaultDecision {
 
 /// Says that a fallback answered, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Fallback {
     /// `bypass` or `default_decision`.
     pub rule: &'static str,

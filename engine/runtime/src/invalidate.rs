@@ -27,6 +27,7 @@ pub struct Invalidation {
 
 /// What an invalidation did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Invalidated {
     /// Tags and namespaces that got a new version.
     pub bumped: u64,

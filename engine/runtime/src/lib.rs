@@ -47,6 +47,8 @@ pub use larder_core as core;
 pub use larder_core::{Operation, Request, Value};
 pub use larder_origin as origin;
 pub use larder_store as store;
+#[cfg(feature = "wasm")]
+pub use larder_wasm as wasm;
 pub use read::Reading;
 pub use route::Route;
 pub use tuning::Tuning;

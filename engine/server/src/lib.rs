@@ -1,1 +1,40 @@
-//! larder-server.
+//! The engine over HTTP: routes, wire types, errors as problem documents, two listeners, timeouts
+//! and a graceful end. Deciding and caching are left to `larder`; what is configured and from
+//! where to `larder-cli`. Nothing else in the project knows axum.
+//!
+//! | file | concept |
+//! |---|---|
+//! | [`server`] | binds, serves and drains; `connection` has the timers |
+//! | `routes` | the two planes |
+//! | `decide`, `entries`, `leases`, `invalidate` | the data plane |
+//! | `policies`, `status` | the admin plane |
+//! | [`wire`] | what goes over the wire |
+//! | [`problem`] | errors (RFC 9457) |
+//! | `inputs`, `headers` | from HTTP to attributes, and from outcomes to headers |
+//! | `seal` | leases that nobody can forge |
+//! | [`metrics`] | Prometheus |
+//! | `openapi` | the description of both planes |
+
+mod body;
+mod connection;
+mod decide;
+mod entries;
+mod headers;
+mod inputs;
+mod invalidate;
+mod leases;
+pub mod metrics;
+mod openapi;
+mod policies;
+pub mod problem;
+mod routes;
+mod seal;
+pub mod server;
+pub mod settings;
+mod status;
+pub mod wire;
+
+pub use metrics::{Metrics, install_metrics};
+pub use openapi::describe as openapi;
+pub use server::{BindError, Parts, ServeError, Server};
+pub use settings::Settings;

@@ -1,0 +1,79 @@
+//! Errors as problem documents (RFC 9457) with a stable code.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use larder::Error;
+use larder::origin::OriginError;
+
+use crate::wire;
+
+/// An error on its way to a client.
+#[derive(Debug)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The stable name.
+    pub code: &'static str,
+    /// What happened, to what, and what to do.
+    pub detail: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+        }
+    }
+
+    pub(crate) fn bad(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(crate) fn wire(&self) -> wire::Problem {
+        wire::Problem {
+            kind: format!("urn:larder:problem:{}", self.code),
+            title: self.code.replace('_', " "),
+            status: self.status.as_u16(),
+            code: self.code.to_owned(),
+            detail: self.detail.clone(),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::new(status_of(&error), error.code(), error.to_string())
+    }
+}
+
+fn status_of(error: &Error) -> StatusCode {
+    match error {
+        Error::Request(_) => StatusCode::BAD_REQUEST,
+        Error::NoRoute(_) | Error::NoPolicy(_) => StatusCode::NOT_FOUND,
+        Error::NoOrigin { .. } | Error::NotInvalidated(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
+        Error::Denied { .. } | Error::WriteUndecided { .. } | Error::Store(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Error::Origin(OriginError::Rejected(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Origin(OriginError::Timeout { .. }) | Error::LoadTimeout { .. } => {
+            StatusCode::GATEWAY_TIMEOUT
+        }
+        Error::Origin(_) | Error::Loader(_) => StatusCode::BAD_GATEWAY,
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if self.status.is_server_error() {
+            metrics::counter!("larder_http_errors_total", "code" => self.code).increment(1);
+            tracing::warn!(code = self.code, status = self.status.as_u16(), "{}", self.detail);
+        }
+        let mut response = (self.status, axum::Json(self.wire())).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}

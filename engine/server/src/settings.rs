@@ -1,0 +1,39 @@
+//! What an operator may set of the server.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// What an operator may set of the server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the data plane listens. Default: `127.0.0.1:7117`.
+    pub listen: SocketAddr,
+    /// Where the admin plane listens; none leaves it out. Default: `127.0.0.1:7118`.
+    pub admin: Option<SocketAddr>,
+    /// The largest request body, in bytes. Default: 8 MiB.
+    pub body_max_bytes: usize,
+    /// How long a client may take to send the head of a request. Default: 10 s.
+    pub header_timeout: Duration,
+    /// How long a request may take from its head to its answer, its body included. Default: 60 s.
+    pub request_timeout: Duration,
+    /// How long requests that are under way may take to end after shutdown began. Default: 10 s.
+    pub drain: Duration,
+    /// Authenticates leases. Nodes that are to take each other's leases share it. Default: random
+    /// at each start, which makes leases from before a restart void.
+    pub lease_secret: Option<Vec<u8>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            listen: loopback(7117),
+            admin: Some(loopback(7118)),
+            body_max_bytes: 8 << 20,
+            header_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(60),
+            drain: Duration::from_secs(10),
+            lease_secret: None,
+        }
+    }
+}

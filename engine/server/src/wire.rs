@@ -1,0 +1,287 @@
+//! What goes over the wire, as one set of types for the server, its clients and the description.
+
+use std::fmt;
+use std::sync::Arc;
+
+use larder::core::dependency::Mode;
+use larder::core::{Clamp, Decision, Identity};
+use larder::{Decided, Error, Fallback, Filling, Invalidated, Invalidation, Request, Writing};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A request to be decided about.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecideRequest {
+    /// The policy to ask; without it the one of the resource's route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// What is asked.
+    pub request: WireRequest,
+}
+
+/// One request.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WireRequest {
+    /// `read`, `write` or `delete`.
+    #[schema(example = "read")]
+    pub operation: String,
+    /// Whose data; leave it out where there is one tenant.
+    #[serde(default)]
+    pub tenant: String,
+    /// The kind of thing.
+    #[serde(default)]
+    #[schema(example = "product")]
+    pub resource: String,
+    /// Which one.
+    #[serde(default)]
+    #[schema(example = "42")]
+    pub id: String,
+    /// Inputs by name, such as `query.page` or `context.tier`.
+    #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    pub attributes: Attributes,
+}
+
+/// Named texts, kept in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Attributes(pub Vec<(String, String)>);
+
+impl Serialize for Attributes {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Attributes {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Attributes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts, like {\"query.page\": \"2\"}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
+                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(0).min(64));
+                while let Some((name, value)) = map.next_entry::<String, String>()? {
+                    if pairs.iter().any(|(known, _)| *known == name) {
+                        let twice = format!("the attribute `{name}` is given twice");
+                        return Err(serde::de::Error::custom(twice));
+                    }
+                    pairs.push((name, value));
+                }
+                Ok(Attributes(pairs))
+            }
+        }
+        from.deserialize_map(Pairs)
+    }
+}
+
+impl WireRequest {
+    /// The request as the engine takes it.
+    ///
+    /// # Errors
+    /// [`Error::Request`] for an unknown operation; the rest is checked by the engine.
+    pub fn into_request(self) -> Result<Request, Error> {
+        Ok(Request {
+            operation: self.operation.parse()?,
+            tenant: self.tenant,
+            resource: self.resource,
+            id: self.id,
+            attributes: self.attributes.0,
+        })
+    }
+}
+
+/// Up to 1,000 requests to be decided about.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BatchRequest {
+    /// The requests.
+    pub requests: Vec<DecideRequest>,
+}
+
+/// The answers to a batch, in its order.
+#[derive(Serialize, ToSchema)]
+pub struct BatchReply {
+    /// A decision or an error for each request.
+    pub results: Vec<BatchResult>,
+}
+
+/// The answer to one request of a batch.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum BatchResult {
+    /// The decision.
+    Decided(Box<DecideReply>),
+    /// Why there is none.
+    Failed {
+        /// What went wrong with this one.
+        error: Problem,
+    },
+}
+
+/// A decision, who made it and what the guard changed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DecideReply {
+    /// Names the decision; ordered by time.
+    pub decision_id: Uuid,
+    /// The build that decided.
+    #[schema(value_type = Identity)]
+    pub policy: Arc<Identity>,
+    /// What holds.
+    pub decision: Decision,
+    /// What the guard changed.
+    pub clamped: Vec<Clamp>,
+    /// Set where the policy failed and something else decided.
+    pub fallback: Option<Fallback>,
+    /// What it took.
+    pub metrics: DecideMetrics,
+}
+
+/// What a decision took.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct DecideMetrics {
+    /// How long the policy took, in nanoseconds.
+    pub evaluate_ns: u64,
+}
+
+impl From<Decided> for DecideReply {
+    fn from(decided: Decided) -> Self {
+        Self {
+            decision_id: decided.decision_id,
+            policy: decided.policy,
+            decision: decided.decision,
+            clamped: decided.clamped,
+            fallback: decided.fallback,
+            metrics: DecideMetrics {
+                evaluate_ns: decided.evaluate_ns,
+            },
+        }
+    }
+}
+
+/// What a write or a delete did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WriteReply {
+    /// Names the decision.
+    pub decision_id: Uuid,
+    /// The caching pattern that ran.
+    pub strategy: &'static str,
+    /// The key of the entry.
+    pub key: String,
+    /// Whether an origin was written to; where there is none, the application has written.
+    pub written: bool,
+    /// Whether there was anything to replace or delete, where the origin can tell.
+    pub existed: Option<bool>,
+    /// Whether the cache holds the new state.
+    pub stored: bool,
+    /// Why it does not.
+    pub not_stored: Option<&'static str>,
+    /// What was made stale.
+    pub invalidated: Invalidated,
+}
+
+impl From<Writing> for WriteReply {
+    fn from(writing: Writing) -> Self {
+        Self {
+            decision_id: writing.decided.decision_id,
+            strategy: writing.decided.decision.strategy.as_str(),
+            key: writing.decided.decision.key,
+            written: writing.written,
+            existed: writing.existed,
+            stored: writing.not_stored.is_none(),
+            not_stored: writing.not_stored.map(|why| why.as_str()),
+            invalidated: writing.invalidated,
+        }
+    }
+}
+
+/// What became of a value that was handed in under a lease.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FillReply {
+    /// The decision that the lease was given under.
+    pub decision_id: Uuid,
+    /// Whether it is served from now on.
+    pub stored: bool,
+    /// Why it is not.
+    pub not_stored: Option<&'static str>,
+    /// How long it stays fresh, in milliseconds.
+    pub ttl_ms: Option<u64>,
+}
+
+impl From<Filling> for FillReply {
+    fn from(filling: Filling) -> Self {
+        Self {
+            decision_id: filling.decided.decision_id,
+            stored: filling.not_stored.is_none(),
+            not_stored: filling.not_stored.map(|why| why.as_str()),
+            ttl_ms: filling.ttl_ms,
+        }
+    }
+}
+
+/// What is to be made stale.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct InvalidateRequest {
+    /// Whose entries; leave it out where there is one tenant.
+    pub tenant: String,
+    /// Single entries.
+    pub keys: Vec<KeyName>,
+    /// Every entry that carries one of these tags.
+    pub tags: Vec<String>,
+    /// Every entry of these namespaces.
+    pub namespaces: Vec<String>,
+    /// Every key that matches. Not in this version: refused unless empty.
+    pub patterns: Vec<String>,
+    /// `purge` removes, `expire` leaves entries to their stale windows.
+    pub mode: Mode,
+}
+
+/// The name of one entry.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object like {\"namespace\": \"product\", \"key\": \"product:42\"}, as a decision shows both"
+)]
+pub struct KeyName {
+    /// The decision's namespace.
+    pub namespace: String,
+    /// The decision's key.
+    pub key: String,
+}
+
+impl From<InvalidateRequest> for Invalidation {
+    fn from(wire: InvalidateRequest) -> Self {
+        let keys = wire.keys.into_iter();
+        Self {
+            tenant: wire.tenant,
+            keys: keys.map(|name| (name.namespace, name.key)).collect(),
+            tags: wire.tags,
+            namespaces: wire.namespaces,
+            mode: wire.mode,
+        }
+    }
+}
+
+/// An error (RFC 9457).
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// Names the kind of error as a URN.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable name to program against.
+    pub code: String,
+    /// What happened, to what, and what to do.
+    pub detail: String,
+}
