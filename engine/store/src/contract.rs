@@ -7,7 +7,7 @@ mod ends;
 mod invalidation;
 mod leases;
 mod stress;
-mod subject;
+pub(crate) mod subject;
 mod writes;
 
 use std::panic::AssertUnwindSafe;

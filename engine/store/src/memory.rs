@@ -6,6 +6,8 @@ mod leases;
 #[cfg(test)]
 mod model;
 mod slot;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 use std::sync::Arc;
@@ -244,32 +246,5 @@ impl Store for MemoryStore {
             bytes: self.entries.bytes(),
             capacity: self.entries.capacity(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::contract;
-
-    fn store() -> MemoryStore {
-        MemoryStore::new(MemoryConfig {
-            capacity_bytes: 8 << 20,
-        })
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn it_keeps_the_contract() {
-        contract::all(|| Arc::new(store())).await;
-    }
-
-    #[test]
-    fn a_misspelt_setting_is_an_error_that_names_it() {
-        let parse = toml::from_str::<MemoryConfig>;
-        assert_eq!(parse("").ok(), Some(MemoryConfig::default()));
-        let config = parse("capacity_bytes = 5").expect("is a setting");
-        assert_eq!(config.capacity_bytes, 5);
-        let error = parse("capacity = 5").unwrap_err().to_string();
-        assert!(error.contains("`capacity`"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! Many at once: no read sees a value older than an invalidation that was over when it began.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use larder_core::dependency::Mode;
 use larder_core::freshness::State;
@@ -13,7 +13,7 @@ use crate::store::{Filled, Leased};
 const READERS: u64 = 4;
 const WRITERS: u64 = 2;
 const KEYS: usize = 3;
-const ROUNDS: u32 = 3_000;
+const ROUNDS: u32 = 20_000;
 
 /// One key, its origin, and what readers may not fall behind.
 struct Thing {
@@ -54,44 +54,57 @@ impl Thing {
 pub(super) async fn nobody_sees_an_older_load_after_an_invalidation(on: Subject) {
     let things: Arc<[Thing]> = (0..KEYS).map(Thing::new).collect();
     let seed = fastrand::u64(..);
-    let readers = (0..READERS).map(|n| {
-        let (on, things) = (on.clone(), Arc::clone(&things));
-        tokio::spawn(reads(on, things, fastrand::Rng::with_seed(seed ^ n)))
-    });
+    // Readers go on until the last writer has let go of it.
+    let writing = Arc::new(());
     let writers = (0..WRITERS).map(|n| {
-        let (on, things) = (on.clone(), Arc::clone(&things));
         let random = fastrand::Rng::with_seed(seed ^ n ^ (1 << 32));
-        tokio::spawn(writes(on, things, random))
+        let (on, things) = (on.clone(), Arc::clone(&things));
+        tokio::spawn(writes(on, things, random, Arc::clone(&writing)))
     });
-    let tasks: Vec<_> = readers.chain(writers).collect();
+    let writers: Vec<_> = writers.collect();
+    let still_writing = Arc::downgrade(&writing);
+    drop(writing);
+    let readers = (0..READERS).map(|n| {
+        let random = fastrand::Rng::with_seed(seed ^ n);
+        let (on, things) = (on.clone(), Arc::clone(&things));
+        tokio::spawn(reads(on, things, random, still_writing.clone()))
+    });
     let mut hits = 0;
-    for task in tasks {
+    for task in writers.into_iter().chain(readers.collect::<Vec<_>>()) {
         match task.await {
             Ok(seen) => hits += seen,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
-    assert!(hits > 0, "nothing was ever stored, so nothing was tested");
+    let least = u64::from(ROUNDS) / 10;
+    assert!(hits > least, "{hits} hits are too few to find anything");
 }
 
-async fn reads(on: Subject, things: Arc<[Thing]>, mut random: fastrand::Rng) -> u32 {
+async fn reads(
+    on: Subject,
+    things: Arc<[Thing]>,
+    mut random: fastrand::Rng,
+    writing: Weak<()>,
+) -> u64 {
     let mut hits = 0;
-    for _ in 0..ROUNDS {
+    while writing.strong_count() > 0 {
         let thing = &things[random.usize(..KEYS)];
         let fresh_from = thing.fresh_from.load(Ordering::SeqCst);
         let served_from = thing.served_from.load(Ordering::SeqCst);
-        let Some(found) = on.get(&thing.key, NOW).await else {
+        let found = on.get(&thing.key, NOW).await;
+        if let Some(found) = &found {
+            hits += 1;
+            let number = u64::from(found.entry.load_ms);
+            assert!(number >= served_from, "{number} after purge {served_from}");
+            if found.windows.state(NOW) == State::Fresh {
+                assert!(number >= fresh_from, "{number} after {fresh_from}");
+            }
+        }
+        if found.is_none_or(|found| found.windows.state(NOW) != State::Fresh) {
             load(&on, thing, &mut random).await;
-            continue;
-        };
-        hits += 1;
-        // The number that the load saw is also when it was made, which tells entries apart.
-        let number = u64::from(found.entry.load_ms);
-        assert!(number >= served_from, "{number} after purge {served_from}");
-        if found.windows.state(NOW) == State::Fresh {
-            assert!(number >= fresh_from, "{number} after {fresh_from}");
-        } else {
-            load(&on, thing, &mut random).await;
+        }
+        if random.u8(..16) == 0 {
+            tokio::task::yield_now().await;
         }
     }
     hits
@@ -112,7 +125,12 @@ async fn load(on: &Subject, thing: &Thing, random: &mut fastrand::Rng) {
     }
 }
 
-async fn writes(on: Subject, things: Arc<[Thing]>, mut random: fastrand::Rng) -> u32 {
+async fn writes(
+    on: Subject,
+    things: Arc<[Thing]>,
+    mut random: fastrand::Rng,
+    _writing: Arc<()>,
+) -> u64 {
     for _ in 0..ROUNDS {
         let thing = &things[random.usize(..KEYS)];
         let mode = if random.bool() {

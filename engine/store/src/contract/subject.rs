@@ -12,7 +12,7 @@ use larder_core::{Dependency, Entry, Freshness, Identity, Key, Timestamp, Value,
 use crate::store::{Filled, Found, LeaseRequest, Leased, Store, StoreError, Token};
 
 /// When every check begins.
-pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 /// How long entries are fresh, in milliseconds.
 pub(super) const TTL_MS: u64 = 10_000;
 /// How long they may be served while one refreshes them, in milliseconds.
@@ -23,7 +23,7 @@ pub(super) const ERROR_MS: u64 = 2_000;
 pub(super) const LEASE_MS: u64 = 500;
 
 /// What a load began under.
-pub(super) type Under = Vec<(Dependency, Version)>;
+pub(crate) type Under = Vec<(Dependency, Version)>;
 
 /// The store under test.
 #[derive(Clone)]
@@ -166,12 +166,12 @@ pub(super) fn dependencies() -> Vec<Dependency> {
     Dependency::of_entry("t", "n", &["a".to_owned(), "b".to_owned()])
 }
 
-pub(super) fn key(name: &str) -> Key {
+pub(crate) fn key(name: &str) -> Key {
     Key::new("t", "n", name)
 }
 
 /// An entry of `key` loaded under `under` and stored at `now`.
-pub(super) fn entry(key: &Key, text: &str, under: Under, now: Timestamp) -> Entry {
+pub(crate) fn entry(key: &Key, text: &str, under: Under, now: Timestamp) -> Entry {
     let freshness = Freshness {
         ttl_ms: TTL_MS,
         stale_while_revalidate_ms: REVALIDATE_MS,

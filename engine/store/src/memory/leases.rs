@@ -77,6 +77,15 @@ impl Leases {
             drop(woken);
         }
     }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        let empty = |shard: &Mutex<Shard>| {
+            let shard = shard.lock();
+            shard.holds.is_empty() && shard.waiting.is_empty()
+        };
+        self.shards.iter().all(empty)
+    }
 }
 
 impl Shard {
