@@ -8,7 +8,6 @@ mod statement;
 mod tests;
 mod worker;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -128,7 +127,7 @@ fn check(config: &SqliteConfig) -> Result<(), OpenError> {
             why: "must be at least 1".into(),
         });
     }
-    if !Path::new(&config.path).exists() {
+    if matches!(config.path.try_exists(), Ok(false)) {
         return Err(OpenError::NoFile {
             path: config.path.clone(),
         });

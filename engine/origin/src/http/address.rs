@@ -68,7 +68,6 @@ impl Address {
                 clip(&path)
             )));
         }
-        self.keep_credentials(&mut url);
         for (name, value) in wanted.attributes {
             if let Some(name) = name.strip_prefix("query.") {
                 url.query_pairs_mut().append_pair(name, value);
@@ -83,17 +82,12 @@ impl Address {
         let path = self.template.split('?').next().unwrap_or_default();
         format!("{}{path}", base.trim_end_matches('/'))
     }
-
-    fn keep_credentials(&self, url: &mut Url) {
-        // Both fail only for addresses without a host, which the base is not.
-        let _ = url.set_username(self.base.username());
-        let _ = url.set_password(self.base.password());
-    }
 }
 
 /// An address for messages: no credentials, and no query, which may hold some.
 pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
+    // Both fail only for addresses without a host, which no request has.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);

@@ -53,9 +53,9 @@ pub(super) fn write(
 ) -> Result<Written, OriginError> {
     let fields = row::from_json(body, id, table)?;
     let transaction = begin(db, limits)?;
-    // A row too large to answer may still be replaced by a smaller one.
+    // A row that cannot be answered may still be replaced by one that can.
     let existed = match load(&transaction, table, id, limits) {
-        Err(OriginError::TooLarge { .. }) => true,
+        Err(OriginError::TooLarge { .. } | OriginError::Broken(_)) => true,
         found => found?.is_some(),
     };
     store(&transaction, table, id, fields, existed).map_err(|error| failure(&error, limits))?;
