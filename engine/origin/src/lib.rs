@@ -1,6 +1,15 @@
 //! The truth of others: where values live that Larder caches. The [`Origin`] trait says what an
-//! origin promises. When to load, and what becomes of the answer, is left to `larder`.
+//! origin promises, [`HttpOrigin`] and [`SqliteOrigin`] keep the promise, and the `contract`
+//! suite checks it. When to load, and what becomes of the answer, is left to `larder`.
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+mod http;
+mod open;
 mod origin;
+mod sqlite;
 
+pub use http::{HttpConfig, HttpOrigin};
+pub use open::OpenError;
 pub use origin::{Fetched, Origin, OriginError, Wanted, Written};
+pub use sqlite::{SqliteConfig, SqliteOrigin};

@@ -1,0 +1,218 @@
+//! An HTTP service as an origin.
+
+mod address;
+mod answer;
+mod config;
+mod headers;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use larder_core::Value;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, Method, Response, Url, redirect, retry};
+use tokio::time::Instant;
+
+use address::Address;
+use answer::Meaning;
+pub use config::HttpConfig;
+
+use crate::{Fetched, OpenError, Origin, OriginError, Wanted, Written};
+
+/// A service that answers `GET`, `PUT` and `DELETE` under one address for each thing.
+///
+/// The address is made of the base and the path template; `query.*` attributes become query
+/// parameters and `header.*` attributes request headers, except those that concern the connection
+/// or ask for less than the whole value. Redirects, proxies from the environment, cookies and
+/// compression are not used. 404 and 410 mean that there is no such thing; 408, 425, 429 and 5xx
+/// that the service failed; other 4xx that it refused.
+pub struct HttpOrigin {
+    client: Client,
+    address: Address,
+    headers: HeaderMap,
+    timeout: Duration,
+    connect_timeout: Duration,
+    max_bytes: u64,
+}
+
+impl HttpOrigin {
+    /// Checks the configuration. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// Names the setting that is wrong.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the origin takes its configuration over, whatever it keeps of it"
+    )]
+    pub fn new(config: HttpConfig) -> Result<Self, OpenError> {
+        for (field, value) in [
+            ("timeout", config.timeout),
+            ("connect_timeout", config.connect_timeout),
+        ] {
+            if value < Duration::from_millis(1) || value > Duration::from_secs(3600) {
+                let why = "must be between 1 ms and 1 hour".into();
+                return Err(OpenError::Setting { field, why });
+            }
+        }
+        let address = Address::new(&config.base_url, &config.path)?;
+        Ok(Self {
+            client: client(&config)?,
+            address,
+            headers: headers::configured(&config.headers)?,
+            timeout: config.timeout,
+            connect_timeout: config.connect_timeout,
+            max_bytes: config.max_bytes,
+        })
+    }
+
+    /// Sends a request and waits for status and headers.
+    async fn send(
+        &self,
+        method: Method,
+        wanted: &Wanted<'_>,
+        value: Option<&Value>,
+    ) -> Result<(Url, Response), OriginError> {
+        let url = self.address.of(wanted)?;
+        let mut headers = headers::outgoing(wanted.attributes, &self.headers)?;
+        let mut request = self.client.request(method.clone(), url.clone());
+        if let Some(value) = value {
+            if let Some(kind) = &value.content_type {
+                let kind = HeaderValue::from_str(kind)
+                    .map_err(|_| OriginError::Rejected("the content type is no header".into()))?;
+                headers.insert(CONTENT_TYPE, kind);
+            }
+            request = request.body(value.bytes.clone());
+        }
+        match request.headers(headers).send().await {
+            Ok(response) => Ok((url, response)),
+            Err(error) if error.is_connect() && error.is_timeout() => {
+                Err(OriginError::Unreachable(format!(
+                    "connecting to {} took longer than {} ms",
+                    address::shown(&url),
+                    self.connect_timeout.as_millis()
+                )))
+            }
+            Err(error) => Err(answer::failure(method.as_str(), &url, &error)),
+        }
+    }
+
+    async fn get(&self, wanted: Wanted<'_>, deadline: Instant) -> Result<Fetched, OriginError> {
+        let (url, response) = self.send(Method::GET, &wanted, None).await?;
+        let attributes = headers::incoming(response.status(), response.headers());
+        let value = match answer::meaning(response.status()) {
+            Meaning::Done => {
+                let content_type = headers::content_type(response.headers()).map(Into::into);
+                Some(Value {
+                    bytes: answer::body(response, self.max_bytes).await?,
+                    content_type,
+                })
+            }
+            Meaning::Absent => {
+                settle(response, deadline).await;
+                None
+            }
+            Meaning::Error(kind) => {
+                let what = answer::describe("GET", &url, &response);
+                settle(response, deadline).await;
+                return Err(kind(what));
+            }
+        };
+        Ok(Fetched { value, attributes })
+    }
+
+    /// A write or delete is done once its status is there; the body decides nothing.
+    async fn change(
+        &self,
+        method: Method,
+        wanted: Wanted<'_>,
+        (value, deadline): (Option<&Value>, Instant),
+    ) -> Result<Written, OriginError> {
+        let (url, response) = self.send(method.clone(), &wanted, value).await?;
+        let status = response.status();
+        let what = answer::describe(method.as_str(), &url, &response);
+        settle(response, deadline).await;
+        let existed = match answer::meaning(status) {
+            Meaning::Done if status.as_u16() == 201 => Some(false),
+            Meaning::Done => None,
+            Meaning::Absent if method == Method::DELETE => Some(false),
+            Meaning::Absent => return Err(OriginError::Rejected(what)),
+            Meaning::Error(kind) => return Err(kind(what)),
+        };
+        Ok(Written {
+            value: None,
+            existed,
+        })
+    }
+
+    /// Runs a call within the timeout.
+    async fn bounded<T>(
+        &self,
+        deadline: Instant,
+        call: impl Future<Output = Result<T, OriginError>>,
+    ) -> Result<T, OriginError> {
+        let limit_ms = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
+        tokio::time::timeout_at(deadline, call)
+            .await
+            .unwrap_or(Err(OriginError::Timeout { limit_ms }))
+    }
+}
+
+impl Origin for HttpOrigin {
+    fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>> {
+        Box::pin(async move {
+            let deadline = Instant::now() + self.timeout;
+            self.bounded(deadline, self.get(wanted, deadline)).await
+        })
+    }
+
+    fn write<'a>(
+        &'a self,
+        wanted: Wanted<'a>,
+        value: &'a Value,
+    ) -> BoxFuture<'a, Result<Written, OriginError>> {
+        Box::pin(async move {
+            let deadline = Instant::now() + self.timeout;
+            let call = self.change(Method::PUT, wanted, (Some(value), deadline));
+            self.bounded(deadline, call).await
+        })
+    }
+
+    fn delete<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Written, OriginError>> {
+        Box::pin(async move {
+            let deadline = Instant::now() + self.timeout;
+            let call = self.change(Method::DELETE, wanted, (None, deadline));
+            self.bounded(deadline, call).await
+        })
+    }
+
+    fn summary(&self) -> String {
+        format!("http {}", self.address.summary())
+    }
+}
+
+fn client(config: &HttpConfig) -> Result<Client, OpenError> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("larder/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(config.connect_timeout)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .no_proxy();
+    if config.base_url.starts_with("http://") {
+        // Without redirects nothing here ever speaks TLS, and a machine without root
+        // certificates should not keep a plain origin from starting.
+        builder = builder.tls_certs_only([]);
+    }
+    builder
+        .build()
+        .map_err(|error| OpenError::Client(answer::cause(&error)))
+}
+
+/// Reads an unwanted body so that the connection can be used again. It may take half of the time
+/// that is left: the answer is known, and must not be lost to a timeout.
+async fn settle(response: Response, deadline: Instant) {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let _ = tokio::time::timeout(left / 2, answer::drain(response)).await;
+}

@@ -1,0 +1,136 @@
+//! Which headers go out and what comes back of them.
+
+use larder_core::request::clip;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+
+use crate::{OpenError, OriginError};
+
+/// Request attributes of these names are not passed on: they belong to one connection, are set by
+/// the client itself, or ask for something other than the whole value as it is.
+const NOT_PASSED: [&str; 20] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The headers of the configuration. Their values are kept out of debug output.
+pub(super) fn configured(headers: &[(String, String)]) -> Result<HeaderMap, OpenError> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let setting = |what: &str| OpenError::Setting {
+            field: "headers",
+            why: format!("has {what} `{}`", clip(name)),
+        };
+        let header: HeaderName = name.parse().map_err(|_| setting("the bad header name"))?;
+        if ["connection", "content-length", "host", "transfer-encoding"].contains(&header.as_str())
+        {
+            return Err(setting("a header that the client sets itself:"));
+        }
+        let mut value: HeaderValue = value
+            .parse()
+            .map_err(|_| setting("a value that no header can carry, under"))?;
+        value.set_sensitive(true);
+        map.append(header, value);
+    }
+    Ok(map)
+}
+
+/// The headers of one request: `header.*` attributes, and the configured ones over them.
+pub(super) fn outgoing(
+    attributes: &[(String, String)],
+    configured: &HeaderMap,
+) -> Result<HeaderMap, OriginError> {
+    let mut map = HeaderMap::new();
+    for (name, value) in attributes {
+        let Some(header) = name.strip_prefix("header.") else {
+            continue;
+        };
+        let bad = || OriginError::Rejected(format!("`{}` is no header", clip(name)));
+        let header: HeaderName = header.parse().map_err(|_| bad())?;
+        if NOT_PASSED.contains(&header.as_str()) || configured.contains_key(&header) {
+            continue;
+        }
+        map.append(header, value.parse().map_err(|_| bad())?);
+    }
+    map.extend(configured.clone());
+    Ok(map)
+}
+
+/// Status and headers of an answer as attributes; a header that came twice is joined.
+pub(super) fn incoming(status: StatusCode, headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut attributes = vec![("status".to_owned(), status.as_u16().to_string())];
+    for name in headers.keys() {
+        let values: Vec<_> = headers
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
+        attributes.push((format!("header.{name}"), values.join(", ")));
+    }
+    attributes
+}
+
+/// The media type of an answer, where it is text.
+pub(super) fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.into(), value.into())
+    }
+
+    #[test]
+    fn only_harmless_attributes_become_headers() {
+        let configured = configured(&[pair("Authorization", "Bearer operator")]).unwrap();
+        let sent = outgoing(
+            &[
+                pair("header.accept-language", "de"),
+                pair("header.Host", "evil"),
+                pair("header.content-length", "0"),
+                pair("header.range", "bytes=0-1"),
+                pair("header.authorization", "Bearer user"),
+                pair("query.page", "2"),
+            ],
+            &configured,
+        )
+        .unwrap();
+        assert_eq!(sent.len(), 2, "{sent:?}");
+        assert_eq!(sent.get("accept-language").unwrap(), "de");
+        assert_eq!(sent.get("authorization").unwrap(), "Bearer operator");
+        assert!(!format!("{sent:?}").contains("operator"));
+    }
+
+    #[test]
+    fn headers_that_break_out_are_refused() {
+        for (name, value) in [("header.x", "a\r\nhost: evil"), ("header.a b", "c")] {
+            let error = outgoing(&[pair(name, value)], &HeaderMap::new()).unwrap_err();
+            assert_eq!(error.as_str(), "rejected");
+        }
+        for (name, value) in [("a b", "c"), ("x", "se\ncret"), ("Host", "h")] {
+            let error = configured(&[pair(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains("cret"), "{error}");
+        }
+    }
+}

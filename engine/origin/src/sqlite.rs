@@ -1,0 +1,167 @@
+//! Rows of a SQLite table as an origin.
+
+mod config;
+mod row;
+mod schema;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use larder_core::Value;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags};
+
+pub use config::SqliteConfig;
+use schema::Table;
+use statement::Limits;
+use worker::{Pool, Task};
+
+use crate::{Fetched, OpenError, Origin, OriginError, Wanted, Written};
+
+/// Connections that read. Reads do not wait for the writer: the database is put into WAL mode.
+const READERS: usize = 2;
+/// Timeouts beyond this are taken for mistakes, and SQLite counts milliseconds in 32 bits.
+const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// One table of a SQLite database, one row for each id.
+///
+/// A load answers the row as a JSON object, its columns in table order: integers, reals, text and
+/// null as they are, blobs as base64, and columns declared `BOOLEAN` as `true` and `false`. Ids
+/// fit a key in its one spelling only, so `042` is not row 42. The columns are those that the
+/// table had when it was opened. Tenant, resource and attributes of [`Wanted`] are ignored: give
+/// each resource its own table or view, and each tenant its own.
+///
+/// A write takes a JSON object whose fields are columns. It updates those columns of the row, the
+/// others staying as they are, or inserts the row, and answers the row as it is then.
+pub struct SqliteOrigin {
+    reads: Pool,
+    writes: Pool,
+    summary: String,
+}
+
+impl SqliteOrigin {
+    /// Opens the database and checks that table and key exist. This blocks: call it at start.
+    ///
+    /// # Errors
+    /// Names the setting, file, table or column that is wrong, and what exists instead.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the origin takes its configuration over, whatever it keeps of it"
+    )]
+    pub fn open(config: SqliteConfig) -> Result<Self, OpenError> {
+        check(&config)?;
+        let broken = |why: String| OpenError::Database {
+            path: config.path.clone(),
+            why,
+        };
+        let writer = connect(&config).map_err(|error| broken(error.to_string()))?;
+        use_wal(&writer).map_err(broken)?;
+        let table = Arc::new(Table::inspect(&writer, &config)?);
+        let readers = (0..READERS)
+            .map(|_| connect_reader(&config))
+            .collect::<rusqlite::Result<Vec<_>>>()
+            .map_err(|error| broken(error.to_string()))?;
+        let timeout_ms = u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX);
+        let limits = Limits {
+            timeout_ms,
+            max_bytes: config.max_bytes,
+        };
+        let start = |name: &str, connections| {
+            Pool::start(name, connections, &table, (config.timeout, limits))
+                .map_err(|error| broken(format!("no thread can be started for it: {error}")))
+        };
+        Ok(Self {
+            reads: start("read", readers)?,
+            writes: start("write", vec![writer])?,
+            summary: format!("sqlite {}, table {}", config.path.display(), config.table),
+        })
+    }
+}
+
+impl Origin for SqliteOrigin {
+    fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>> {
+        Box::pin(async move {
+            let id = wanted.id.into();
+            let found = self.reads.call(Task::Load { id }).await?;
+            Ok(Fetched {
+                value: found.value,
+                attributes: Vec::new(),
+            })
+        })
+    }
+
+    fn write<'a>(
+        &'a self,
+        wanted: Wanted<'a>,
+        value: &'a Value,
+    ) -> BoxFuture<'a, Result<Written, OriginError>> {
+        let (id, body) = (wanted.id.into(), value.bytes.clone());
+        Box::pin(self.writes.call(Task::Write { id, body }))
+    }
+
+    fn delete<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Written, OriginError>> {
+        let id = wanted.id.into();
+        Box::pin(self.writes.call(Task::Delete { id }))
+    }
+
+    fn summary(&self) -> String {
+        self.summary.clone()
+    }
+}
+
+fn check(config: &SqliteConfig) -> Result<(), OpenError> {
+    if config.timeout < Duration::from_millis(1) || config.timeout > MAX_TIMEOUT {
+        return Err(OpenError::Setting {
+            field: "timeout",
+            why: "must be between 1 ms and 1 hour".into(),
+        });
+    }
+    if config.max_bytes == 0 {
+        return Err(OpenError::Setting {
+            field: "max_bytes",
+            why: "must be at least 1".into(),
+        });
+    }
+    if matches!(config.path.try_exists(), Ok(false)) {
+        return Err(OpenError::NoFile {
+            path: config.path.clone(),
+        });
+    }
+    Ok(())
+}
+
+fn connect(config: &SqliteConfig) -> rusqlite::Result<Connection> {
+    // Without CREATE a file that vanished since the check stays absent.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(&config.path, flags)?;
+    db.busy_timeout(config.timeout)?;
+    // No single value beyond the limit is even read into memory; below 1 MiB the schema itself
+    // might no longer fit.
+    let largest = config.max_bytes.max(1 << 20);
+    let largest = i32::try_from(largest).unwrap_or(i32::MAX);
+    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, largest)?;
+    Ok(db)
+}
+
+fn connect_reader(config: &SqliteConfig) -> rusqlite::Result<Connection> {
+    let db = connect(config)?;
+    db.pragma_update(None, "query_only", true)?;
+    Ok(db)
+}
+
+fn use_wal(db: &Connection) -> Result<(), String> {
+    let mode: String = db
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(|error| format!("it cannot be put into WAL mode: {error}"))?;
+    if mode.eq_ignore_ascii_case("wal") {
+        return Ok(());
+    }
+    Err(format!(
+        "it cannot be put into WAL mode and stays in mode `{mode}`"
+    ))
+}

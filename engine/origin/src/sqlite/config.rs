@@ -1,0 +1,55 @@
+//! What a SQLite origin is told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+/// Which table of which database holds the values.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqliteConfig {
+    /// The database file. It must exist; none is ever created.
+    pub path: PathBuf,
+    /// The table or view that holds the values, one row each.
+    pub table: String,
+    /// The column that ids are compared with. Its values should be unique: an id that fits two
+    /// rows is an error.
+    pub key: String,
+    /// How long a call may take, waiting for its turn and for locks included. 2 s by default;
+    /// read as `timeout_ms`.
+    #[serde(
+        default = "default_timeout",
+        rename = "timeout_ms",
+        deserialize_with = "milliseconds"
+    )]
+    pub timeout: Duration,
+    /// The largest row, in bytes of its JSON form. 8 MiB by default.
+    #[serde(default = "default_max_bytes")]
+    pub max_bytes: u64,
+}
+
+impl SqliteConfig {
+    /// The rows of `table`, named by column `key`, with the default limits.
+    pub fn new(path: impl Into<PathBuf>, table: impl Into<String>, key: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            table: table.into(),
+            key: key.into(),
+            timeout: default_timeout(),
+            max_bytes: default_max_bytes(),
+        }
+    }
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(2)
+}
+
+fn default_max_bytes() -> u64 {
+    8 << 20
+}
+
+fn milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    u64::deserialize(from).map(Duration::from_millis)
+}
