@@ -35,10 +35,7 @@ pub(crate) struct EngineError(String);
 
 impl Runtime {
     /// An engine whose pool fits policies with these limits.
-    pub(crate) fn new<'a>(
-        limits: impl Iterator<Item = &'a Limits> + Clone,
-        slots: usize,
-    ) -> Result<Arc<Self>, EngineError> {
+    pub(crate) fn new(limits: &[&Limits], slots: usize) -> Result<Arc<Self>, EngineError> {
         let engine = pooled(limits, slots)
             .or_else(|error| {
                 tracing::warn!(%error, "no address space for a pool of instances; each is allocated by itself");
@@ -51,8 +48,8 @@ impl Runtime {
     }
 
     /// Slots for the configured policies, and for as many that are still unknown.
-    pub(crate) fn slots<'a>(limits: impl Iterator<Item = &'a Limits>) -> usize {
-        let configured = limits.map(|limits| limits.instances).sum::<usize>();
+    pub(crate) fn slots(limits: &[&Limits]) -> usize {
+        let configured = limits.iter().map(|limits| limits.instances).sum::<usize>();
         configured.saturating_mul(2).clamp(MIN_SLOTS, MAX_SLOTS)
     }
 }
@@ -74,11 +71,8 @@ fn base() -> Config {
     config
 }
 
-fn pooled<'a>(
-    limits: impl Iterator<Item = &'a Limits> + Clone,
-    slots: usize,
-) -> wasmtime::Result<Engine> {
-    let most = |field: fn(&Limits) -> usize| limits.clone().map(field).max().unwrap_or(0);
+fn pooled(limits: &[&Limits], slots: usize) -> wasmtime::Result<Engine> {
+    let most = |field: fn(&Limits) -> usize| limits.iter().copied().map(field).max().unwrap_or(0);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(count(slots))

@@ -31,9 +31,13 @@ impl Host {
     /// The folder is missing, the configuration contradicts itself, or the engine cannot start.
     pub fn start(mut config: HostConfig) -> Result<Arc<Self>, HostError> {
         check(&mut config)?;
-        let configured = config.policies.iter().map(|policy| &policy.limits);
-        let slots = Runtime::slots(configured.clone());
-        let runtime = Runtime::new(configured.chain([&config.defaults]), slots)
+        let mut limits: Vec<_> = config
+            .policies
+            .iter()
+            .map(|policy| &policy.limits)
+            .collect();
+        limits.push(&config.defaults);
+        let runtime = Runtime::new(&limits, Runtime::slots(&limits))
             .map_err(|error| HostError::Start(error.to_string()))?;
         let (commands, inbox) = mpsc::channel();
         // Watched before the first look, so that no change falls between the two.
