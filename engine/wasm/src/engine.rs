@@ -76,9 +76,9 @@ fn pooled(limits: &[&Limits], slots: usize) -> wasmtime::Result<Engine> {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(count(slots))
-        .total_core_instances(count(slots * most(|l| l.core_instances).clamp(4, 8)))
+        .total_core_instances(count(slots * most(|l| l.core_instances)))
         .total_memories(count(slots))
-        .total_tables(count(slots * most(|l| l.tables).clamp(2, 4)))
+        .total_tables(count(slots * most(|l| l.tables)))
         .max_tables_per_module(count(most(|l| l.tables).max(1)))
         .table_elements(most(|l| l.table_elements))
         .max_memory_size(most(|l| l.memory_bytes))
@@ -104,4 +104,29 @@ fn tick(engine: EngineWeak) -> std::io::Result<()> {
         .name("larder-epoch".into())
         .spawn(ticker)
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_address_space_instances_are_allocated_one_by_one() {
+        let limits = Limits::default();
+        assert!(pooled(&[&limits], MIN_SLOTS).is_ok());
+        let more_than_the_machine_has = 1_000_000;
+        assert!(pooled(&[&limits], more_than_the_machine_has).is_err());
+        assert!(Runtime::new(&[&limits], more_than_the_machine_has).is_ok());
+    }
+
+    #[test]
+    fn the_ticker_ends_with_its_engine() {
+        let engine = Engine::new(&base()).unwrap();
+        let weak = engine.weak();
+        tick(engine.weak()).unwrap();
+        drop(engine);
+        while weak.upgrade().is_some() {
+            thread::yield_now();
+        }
+    }
 }

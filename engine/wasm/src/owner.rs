@@ -287,14 +287,19 @@ impl Owner {
 }
 
 fn missing(slot: &mut Slot) {
-    if slot.present || slot.current().is_none() && slot.failure.is_none() {
-        let (policy, module) = (&slot.plan.name, &slot.plan.module);
+    let (policy, module) = (&slot.plan.name, &slot.plan.module);
+    if slot.present || (slot.current().is_none() && slot.failure.is_none()) {
         tracing::warn!(
             policy,
             module,
             "the policy's file is not in the folder; what is loaded serves on"
         );
     }
+    slot.failure = slot.current().is_none().then(|| LoadFailure {
+        stage: Stage::Read,
+        reason: format!("there is no file `{module}.wasm` in the policy folder"),
+        revision: None,
+    });
     slot.present = false;
     slot.failed = None;
 }

@@ -9,8 +9,12 @@ use std::sync::Arc;
 
 use crate::guest::Guest;
 
-pub(crate) fn load_with(guest: &Guest, limits: &Limits) -> Arc<dyn Policy> {
-    let inspection = inspect("test", &guest.build(), &json!({}), limits);
+fn load_with(guest: &Guest, limits: &Limits) -> Arc<dyn Policy> {
+    let patient = Limits {
+        deadline_ms: 5_000,
+        ..limits.clone()
+    };
+    let inspection = inspect("test", &guest.build(), &json!({}), &patient);
     assert_eq!(inspection.failure, None);
     inspection.policy.unwrap()
 }

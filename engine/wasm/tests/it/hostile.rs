@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::guest::Guest;
 
+const DEADLINE_MS: u64 = 200;
 const LOOP: &str = "(loop $again (br $again))";
 
 /// A host in which a policy that behaves has the hostile one as neighbour.
@@ -14,11 +15,17 @@ fn host(guest: &Guest, isolation: Isolation) -> (Arc<Host>, tempfile::TempDir) {
     std::fs::write(dir.path().join("good.wasm"), Guest::default().build()).unwrap();
     std::fs::write(dir.path().join("hostile.wasm"), guest.build()).unwrap();
     let patient = Limits {
-        deadline_ms: 1_000,
+        deadline_ms: 5_000,
+        ..Limits::default()
+    };
+    // Long enough for an attack to end by what it does, on a busy machine too.
+    let short = Limits {
+        deadline_ms: DEADLINE_MS,
         ..Limits::default()
     };
     let hostile = PolicyConfig {
         isolation,
+        limits: short,
         ..PolicyConfig::new("hostile")
     };
     let good = PolicyConfig {
@@ -41,7 +48,7 @@ fn ask(host: &Host, name: &str) -> Result<String, PolicyFailure> {
         .map(|decision| decision.key)
 }
 
-/// Attacks more often than the host has slots, so that a leaked one would show.
+/// Attacks several times in both modes of isolation, with a neighbour asked after each time.
 fn attack(guest: &Guest) -> PolicyFailure {
     let mut last = None;
     for isolation in [Isolation::Reuse, Isolation::Fresh] {
@@ -86,7 +93,12 @@ fn loops_end_at_the_deadline_wherever_they_are() {
             ..Guest::default()
         },
     ] {
-        assert_eq!(attack(&guest), PolicyFailure::Deadline { limit_ms: 10 });
+        assert_eq!(
+            attack(&guest),
+            PolicyFailure::Deadline {
+                limit_ms: DEADLINE_MS
+            }
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use larder_core::{Policies, Request, Timestamp};
-use larder_wasm::{Host, HostConfig, HostError, PolicyConfig, PolicyStatus, Stage, State};
+use larder_wasm::{Host, HostConfig, HostError, Limits, PolicyConfig, PolicyStatus, Stage, State};
 use serde_json::json;
 
 use crate::guest::Guest;
@@ -23,10 +23,16 @@ fn build(version: &'static str) -> Vec<u8> {
 fn start(dir: &Path, watch: bool) -> Arc<Host> {
     let debounce = Duration::from_millis(20);
     let poll = Duration::from_secs(3600);
+    // A busy machine may keep a call waiting; no test here is about that.
+    let defaults = Limits {
+        deadline_ms: 5_000,
+        ..Limits::default()
+    };
     Host::start(HostConfig {
         watch,
         debounce,
         poll,
+        defaults,
         ..HostConfig::new(dir)
     })
     .unwrap()
@@ -221,6 +227,30 @@ fn a_first_file_that_fails_is_shown_and_heals() {
 }
 
 #[test]
+fn a_configured_policy_without_a_file_is_shown_and_heals() {
+    let dir = tempfile::tempdir().unwrap();
+    let policies = vec![PolicyConfig::new("p")];
+    let config = HostConfig {
+        watch: false,
+        policies,
+        ..HostConfig::new(dir.path())
+    };
+    let host = Host::start(config).unwrap();
+    let missing = status(&host);
+    assert_eq!(missing.state, State::Missing);
+    assert!(
+        missing
+            .candidate_error
+            .unwrap()
+            .reason
+            .contains("no file `p.wasm`")
+    );
+    fs::write(dir.path().join("p.wasm"), build("1")).unwrap();
+    host.rescan();
+    assert_eq!(status(&host).state, State::Serving);
+}
+
+#[test]
 fn a_failed_stranger_ends_with_its_file() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("p.wasm"), b"oops").unwrap();
@@ -350,11 +380,7 @@ fn no_call_fails_while_builds_change() {
             while !done.load(Ordering::Relaxed) {
                 let policy = host.current("p").unwrap();
                 let decided = policy.decide(&Request::read("product", "42"), Timestamp(0));
-                // A busy machine may keep a call waiting beyond its deadline; nothing else may fail.
-                match decided {
-                    Ok(decision) => assert_eq!(decision.key, "42"),
-                    Err(failure) => assert_eq!(failure.as_str(), "deadline"),
-                }
+                assert_eq!(decided.unwrap().key, "42");
                 calls += 1;
             }
             calls
