@@ -107,6 +107,17 @@ fn configurations_that_contradict_themselves_do_not_start() {
             vec![],
             "settings of policy `p`",
         ),
+        (
+            vec![PolicyConfig {
+                limits: Limits {
+                    deadline_ms: 0,
+                    ..Limits::default()
+                },
+                ..p()
+            }],
+            vec![],
+            "`deadline_ms` of policy `p` is 0",
+        ),
         (vec![], vec!["abc".into()], "`abc` in the allow-list"),
     ] {
         let error = with(policies, allow);
