@@ -35,10 +35,7 @@ pub(crate) struct EngineError(String);
 
 impl Runtime {
     /// An engine whose pool fits policies with these limits.
-    pub(crate) fn new<'a>(
-        limits: impl Iterator<Item = &'a Limits> + Clone,
-        slots: usize,
-    ) -> Result<Arc<Self>, EngineError> {
+    pub(crate) fn new(limits: &[&Limits], slots: usize) -> Result<Arc<Self>, EngineError> {
         let engine = pooled(limits, slots)
             .or_else(|error| {
                 tracing::warn!(%error, "no address space for a pool of instances; each is allocated by itself");
@@ -51,8 +48,8 @@ impl Runtime {
     }
 
     /// Slots for the configured policies, and for as many that are still unknown.
-    pub(crate) fn slots<'a>(limits: impl Iterator<Item = &'a Limits>) -> usize {
-        let configured = limits.map(|limits| limits.instances).sum::<usize>();
+    pub(crate) fn slots(limits: &[&Limits]) -> usize {
+        let configured = limits.iter().map(|limits| limits.instances).sum::<usize>();
         configured.saturating_mul(2).clamp(MIN_SLOTS, MAX_SLOTS)
     }
 }
@@ -74,17 +71,14 @@ fn base() -> Config {
     config
 }
 
-fn pooled<'a>(
-    limits: impl Iterator<Item = &'a Limits> + Clone,
-    slots: usize,
-) -> wasmtime::Result<Engine> {
-    let most = |field: fn(&Limits) -> usize| limits.clone().map(field).max().unwrap_or(0);
+fn pooled(limits: &[&Limits], slots: usize) -> wasmtime::Result<Engine> {
+    let most = |field: fn(&Limits) -> usize| limits.iter().copied().map(field).max().unwrap_or(0);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(count(slots))
-        .total_core_instances(count(slots * most(|l| l.core_instances).clamp(4, 8)))
+        .total_core_instances(count(slots * most(|l| l.core_instances)))
         .total_memories(count(slots))
-        .total_tables(count(slots * most(|l| l.tables).clamp(2, 4)))
+        .total_tables(count(slots * most(|l| l.tables)))
         .max_tables_per_module(count(most(|l| l.tables).max(1)))
         .table_elements(most(|l| l.table_elements))
         .max_memory_size(most(|l| l.memory_bytes))
@@ -110,4 +104,29 @@ fn tick(engine: EngineWeak) -> std::io::Result<()> {
         .name("larder-epoch".into())
         .spawn(ticker)
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_address_space_instances_are_allocated_one_by_one() {
+        let limits = Limits::default();
+        assert!(pooled(&[&limits], MIN_SLOTS).is_ok());
+        let more_than_the_machine_has = 1_000_000;
+        assert!(pooled(&[&limits], more_than_the_machine_has).is_err());
+        assert!(Runtime::new(&[&limits], more_than_the_machine_has).is_ok());
+    }
+
+    #[test]
+    fn the_ticker_ends_with_its_engine() {
+        let engine = Engine::new(&base()).unwrap();
+        let weak = engine.weak();
+        tick(engine.weak()).unwrap();
+        drop(engine);
+        while weak.upgrade().is_some() {
+            thread::yield_now();
+        }
+    }
 }

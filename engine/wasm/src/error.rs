@@ -26,6 +26,16 @@ pub enum HostError {
     /// The settings are not a JSON object.
     #[error("the settings of policy `{0}` are not an object; write them as a table")]
     BadSettings(String),
+    /// A limit is 0.
+    #[error(
+        "the limit `{limit}` of policy `{policy}` is 0, so it could never answer; leave it out for the default"
+    )]
+    ZeroLimit {
+        /// The policy, or `*` for modules that the configuration does not name.
+        policy: String,
+        /// Which limit.
+        limit: &'static str,
+    },
     /// An entry of the allow-list is no sha256.
     #[error("`{0}` in the allow-list is not a sha256 in hexadecimal (64 digits)")]
     BadDigest(String),

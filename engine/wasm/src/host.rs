@@ -8,9 +8,10 @@ use std::thread;
 
 use larder_core::{Policies, Policy};
 
-use crate::config::HostConfig;
+use crate::config::{HostConfig, PolicyConfig};
 use crate::engine::Runtime;
 use crate::error::HostError;
+use crate::limits::Limits;
 use crate::owner::{Command, Owner};
 use crate::set::Shared;
 use crate::status::PolicyStatus;
@@ -31,9 +32,13 @@ impl Host {
     /// The folder is missing, the configuration contradicts itself, or the engine cannot start.
     pub fn start(mut config: HostConfig) -> Result<Arc<Self>, HostError> {
         check(&mut config)?;
-        let configured = config.policies.iter().map(|policy| &policy.limits);
-        let slots = Runtime::slots(configured.clone());
-        let runtime = Runtime::new(configured.chain([&config.defaults]), slots)
+        let mut limits: Vec<_> = config
+            .policies
+            .iter()
+            .map(|policy| &policy.limits)
+            .collect();
+        limits.push(&config.defaults);
+        let runtime = Runtime::new(&limits, Runtime::slots(&limits))
             .map_err(|error| HostError::Start(error.to_string()))?;
         let (commands, inbox) = mpsc::channel();
         // Watched before the first look, so that no change falls between the two.
@@ -124,20 +129,15 @@ impl fmt::Debug for Host {
 fn check(config: &mut HostConfig) -> Result<(), HostError> {
     let path = config.dir.clone();
     fs::read_dir(&path).map_err(|source| HostError::Folder { path, source })?;
+    check_limits("*", &config.defaults)?;
     for (at, policy) in config.policies.iter().enumerate() {
-        let (name, module) = (&policy.name, &policy.module);
         if config.policies[..at]
             .iter()
-            .any(|earlier| earlier.name == *name)
+            .any(|earlier| earlier.name == policy.name)
         {
-            return Err(HostError::DuplicateName(name.clone()));
+            return Err(HostError::DuplicateName(policy.name.clone()));
         }
-        if module.is_empty() || module.starts_with('.') || module.contains(['/', '\\', '\0']) {
-            return Err(HostError::BadModule(module.escape_debug().to_string()));
-        }
-        if !policy.settings.is_object() {
-            return Err(HostError::BadSettings(name.clone()));
-        }
+        check_policy(policy)?;
     }
     for entry in &mut config.allow {
         let digest = entry.trim_start_matches("sha256:").to_ascii_lowercase();
@@ -147,6 +147,28 @@ fn check(config: &mut HostConfig) -> Result<(), HostError> {
         *entry = digest;
     }
     Ok(())
+}
+
+fn check_policy(policy: &PolicyConfig) -> Result<(), HostError> {
+    let (name, module) = (&policy.name, &policy.module);
+    if module.is_empty() || module.starts_with('.') || module.contains(['/', '\\', '\0']) {
+        return Err(HostError::BadModule(module.escape_debug().to_string()));
+    }
+    if !policy.settings.is_object() {
+        return Err(HostError::BadSettings(name.clone()));
+    }
+    check_limits(name, &policy.limits)
+}
+
+fn check_limits(policy: &str, limits: &Limits) -> Result<(), HostError> {
+    let policy = || policy.to_owned();
+    let zero = limits.zero();
+    zero.map_or(Ok(()), |limit| {
+        Err(HostError::ZeroLimit {
+            policy: policy(),
+            limit,
+        })
+    })
 }
 
 fn start_watch(config: &HostConfig, commands: Sender<Command>) -> Option<watch::Watch> {

@@ -72,6 +72,23 @@ impl Limits {
         }
     }
 
+    /// The first limit that is 0, with which no policy could ever answer.
+    pub(crate) fn zero(&self) -> Option<&'static str> {
+        let all = [
+            ("deadline_ms", self.deadline_ms == 0),
+            ("memory_bytes", self.memory_bytes == 0),
+            ("file_bytes", self.file_bytes == 0),
+            ("functions", self.functions == 0),
+            ("body_bytes", self.body_bytes == 0),
+            ("modules", self.modules == 0),
+            ("core_instances", self.core_instances == 0),
+            ("output_bytes", self.output_bytes == 0),
+            ("instances", self.instances == 0),
+        ];
+        all.into_iter()
+            .find_map(|(limit, is_zero)| is_zero.then_some(limit))
+    }
+
     /// Memory beyond which an instance is replaced after its call: it leaks, and the next call
     /// might be the one that fails.
     pub(crate) const fn memory_mark(&self) -> usize {

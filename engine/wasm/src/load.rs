@@ -55,7 +55,7 @@ pub fn inspect(name: &str, bytes: &[u8], settings: &Value, limits: &Limits) -> I
         isolation: Isolation::Reuse,
         limits: limits.clone(),
     };
-    let runtime = match Runtime::new(std::iter::once(limits), limits.instances.clamp(1, 16)) {
+    let runtime = match Runtime::new(&[limits], limits.instances.clamp(1, 16)) {
         Ok(runtime) => runtime,
         Err(error) => {
             let failure = LoadFailure {

@@ -173,7 +173,7 @@ impl Owner {
                 return Err(HostError::NoPrevious(name.to_owned()));
             };
             slot.pinned = Some(before.revision().to_owned());
-            owner.serve(slot, before, "rolled_back");
+            owner.serve(slot, &before, "rolled_back");
             Ok(())
         })
     }
@@ -192,7 +192,7 @@ impl Owner {
                 });
             };
             slot.pinned = Some(kept.revision().to_owned());
-            owner.serve(slot, kept, "pinned");
+            owner.serve(slot, &kept, "pinned");
             Ok(())
         })
     }
@@ -258,7 +258,7 @@ impl Owner {
             return failed(slot, failure, None);
         }
         if let Some(kept) = slot.kept(&revision) {
-            return self.serve(slot, kept, "loaded");
+            return self.serve(slot, &kept, "loaded");
         }
         let loaded = load(
             &bytes,
@@ -269,12 +269,12 @@ impl Owner {
             &mut Log::default(),
         );
         match loaded {
-            Ok(generation) => self.serve(slot, Arc::new(generation), "loaded"),
+            Ok(generation) => self.serve(slot, &Arc::new(generation), "loaded"),
             Err(failure) => failed(slot, failure, Some(revision)),
         }
     }
 
-    fn serve(&mut self, slot: &mut Slot, next: Arc<Generation>, result: &'static str) {
+    fn serve(&mut self, slot: &mut Slot, next: &Arc<Generation>, result: &'static str) {
         let (policy, revision) = (slot.plan.name.clone(), next.revision().to_owned());
         tracing::info!(policy, revision, result, "policy serves");
         self.retired.extend(slot.serve(next));
@@ -287,14 +287,19 @@ impl Owner {
 }
 
 fn missing(slot: &mut Slot) {
-    if slot.present || slot.current().is_none() && slot.failure.is_none() {
-        let (policy, module) = (&slot.plan.name, &slot.plan.module);
+    let (policy, module) = (&slot.plan.name, &slot.plan.module);
+    if slot.present || (slot.current().is_none() && slot.failure.is_none()) {
         tracing::warn!(
             policy,
             module,
             "the policy's file is not in the folder; what is loaded serves on"
         );
     }
+    slot.failure = slot.current().is_none().then(|| LoadFailure {
+        stage: Stage::Read,
+        reason: format!("there is no file `{module}.wasm` in the policy folder"),
+        revision: None,
+    });
     slot.present = false;
     slot.failed = None;
 }

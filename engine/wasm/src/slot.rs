@@ -62,13 +62,13 @@ impl Slot {
     }
 
     /// Lets `next` serve, and answers the build that is no longer kept, if any.
-    pub(crate) fn serve(&mut self, next: Arc<Generation>) -> Option<Arc<Generation>> {
+    pub(crate) fn serve(&mut self, next: &Arc<Generation>) -> Option<Arc<Generation>> {
         next.revive();
-        if !self.kept.iter().any(|kept| Arc::ptr_eq(kept, &next)) {
+        if !self.kept.iter().any(|kept| Arc::ptr_eq(kept, next)) {
             self.kept.push(next.clone());
         }
         let before = self.current.replace(next.clone());
-        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &next)) {
+        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, next)) {
             before.retire();
         }
         self.failure = None;

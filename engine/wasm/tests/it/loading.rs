@@ -1,0 +1,244 @@
+//! Files that must not become policies, and what is said of each.
+
+use larder_wasm::{Limits, LoadFailure, Stage, inspect};
+use serde_json::json;
+
+use crate::guest::Guest;
+
+fn failure_of(bytes: &[u8]) -> LoadFailure {
+    let inspection = inspect("test", bytes, &json!({}), &Limits::default());
+    assert!(inspection.policy.is_none());
+    let failure = inspection.failure.expect("the file must not load");
+    let last = inspection.stages.last().unwrap();
+    assert_eq!((last.stage, last.ok), (failure.stage, false));
+    failure
+}
+
+#[track_caller]
+fn refused(bytes: &[u8], stage: Stage, message: &str) {
+    let failure = failure_of(bytes);
+    assert_eq!(failure.stage, stage, "{failure}");
+    assert!(failure.reason.contains(message), "{failure}");
+}
+
+#[test]
+fn a_good_module_passes_every_stage() {
+    let inspection = inspect(
+        "test",
+        &Guest::default().build(),
+        &json!({}),
+        &Limits::default(),
+    );
+    let stages: Vec<Stage> = inspection
+        .stages
+        .iter()
+        .map(|report| report.stage)
+        .collect();
+    assert_eq!(stages, Stage::ALL);
+    let policy = inspection.policy.unwrap();
+    assert_eq!(policy.identity().contract, "0.1.0");
+    assert_eq!(policy.identity().version, "1.0.0");
+    assert!(policy.identity().revision.starts_with("sha256:"));
+}
+
+#[test]
+fn a_finished_component_loads_as_well() {
+    let module = Guest::default().build();
+    let mut encoder = wit_component::ComponentEncoder::default()
+        .module(&module)
+        .unwrap();
+    let component = encoder.encode().unwrap();
+    let inspection = inspect("test", &component, &json!({}), &Limits::default());
+    assert_eq!(inspection.failure, None);
+    refused(
+        &component[..component.len() / 2],
+        Stage::Structure,
+        "cut off",
+    );
+}
+
+#[test]
+fn files_that_are_no_modules() {
+    refused(b"", Stage::Structure, "the file is empty");
+    refused(
+        b"<!DOCTYPE html><html>",
+        Stage::Structure,
+        "it begins with \"<!DOCTYPE html>",
+    );
+    refused(b"\0asm", Stage::Structure, "cut off or damaged");
+    let good = Guest::default().build();
+    for part in [9, good.len() / 3, good.len() - 1] {
+        refused(&good[..part], Stage::Structure, "cut off or damaged");
+    }
+    refused(b"\x7fELF\x02\x01\x01", Stage::Precompiled, "native code");
+    let engine = wasmtime::Engine::default();
+    let native = engine
+        .precompile_module(&Guest::default().build_bare())
+        .unwrap();
+    refused(&native, Stage::Precompiled, "native code");
+    refused(&vec![b'x'; (2 << 20) + 1], Stage::Size, "`file_bytes`");
+}
+
+#[test]
+fn imports_are_refused_by_name() {
+    let importing = |module: &str, name: &str| {
+        let items = format!("(import \"{module}\" \"{name}\" (func))");
+        Guest {
+            items,
+            ..Guest::default()
+        }
+        .build()
+    };
+    refused(
+        &importing("env", "now"),
+        Stage::Imports,
+        "function `env.now`",
+    );
+    let wasi = importing("wasi_snapshot_preview1", "fd_write");
+    refused(&wasi, Stage::Imports, "wasi_snapshot_preview1.fd_write");
+    refused(&wasi, Stage::Imports, "build for wasm32-unknown-unknown");
+    let component = wat::parse_str(
+        "(component (import \"wasi:clocks/wall-clock@0.2.0\" (instance (export \"now\" (func)))))",
+    );
+    refused(
+        &component.unwrap(),
+        Stage::Imports,
+        "`wasi:clocks/wall-clock@0.2.0`",
+    );
+}
+
+#[test]
+fn contracts_of_other_versions_are_refused() {
+    const CONTRACT: &str = include_str!("../../../../sdk/wit/v0.1.0/policy.wit");
+    let other = CONTRACT.replace("larder:policy@0.1.0", "larder:policy@7.3.0");
+    let bytes = Guest::default().build_for(&other);
+    refused(&bytes, Stage::Contract, "version 7.3.0");
+    refused(&bytes, Stage::Contract, "this host speaks 0.1.0");
+    refused(
+        &Guest::default().build_bare(),
+        Stage::Contract,
+        "build it with the SDK",
+    );
+    refused(
+        &wat::parse_str("(component)").unwrap(),
+        Stage::Contract,
+        "does not say which",
+    );
+}
+
+#[test]
+fn wrong_shapes_are_refused() {
+    let without = Guest {
+        admit: false,
+        ..Guest::default()
+    }
+    .build();
+    refused(&without, Stage::Componentize, "admit");
+    let types = "(component (import \"larder:policy/types@0.1.0\" (instance)))";
+    refused(
+        &wat::parse_str(types).unwrap(),
+        Stage::TypeCheck,
+        "no export `admit`",
+    );
+}
+
+#[test]
+fn bombs_are_refused_before_they_are_compiled() {
+    let many = Guest {
+        items: "(func)".repeat(6_000),
+        ..Guest::default()
+    };
+    refused(&many.build(), Stage::Structure, "`functions`");
+    let body = format!("(func {})", "(drop (i32.const 1000000))".repeat(30_000));
+    refused(
+        &Guest {
+            items: body,
+            ..Guest::default()
+        }
+        .build(),
+        Stage::Structure,
+        "`body_bytes`",
+    );
+    let memory = Guest {
+        memory: "1000",
+        ..Guest::default()
+    };
+    refused(&memory.build(), Stage::Structure, "`memory_bytes`");
+    let table = Guest {
+        items: "(table 1000000 funcref)".into(),
+        ..Guest::default()
+    };
+    refused(&table.build(), Stage::Structure, "`table_elements`");
+    let nested = format!("(component {})", "(core module)".repeat(5));
+    refused(
+        &wat::parse_str(nested).unwrap(),
+        Stage::Structure,
+        "`modules`",
+    );
+}
+
+#[test]
+fn guests_that_fail_before_they_serve() {
+    let start = "(func $start (loop $again (br $again))) (start $start)";
+    let cases = [
+        (
+            Guest {
+                items: start.into(),
+                ..Guest::default()
+            },
+            Stage::Describe,
+            "at its start",
+        ),
+        (
+            Guest {
+                describe: "(loop $again (br $again))",
+                ..Guest::default()
+            },
+            Stage::Describe,
+            "within 1000 ms",
+        ),
+        (
+            Guest {
+                describe: "unreachable",
+                ..Guest::default()
+            },
+            Stage::Describe,
+            "trapped",
+        ),
+        (
+            Guest {
+                version: "",
+                ..Guest::default()
+            },
+            Stage::Describe,
+            "empty version",
+        ),
+        (
+            Guest {
+                configure: "unreachable",
+                ..Guest::default()
+            },
+            Stage::Configure,
+            "trapped",
+        ),
+        (
+            Guest {
+                data: "\\01\\00\\00\\00\\0c\\10\\00\\00\\0c\\00\\00\\00bad `ttl` 1x",
+                configure: "(return (i32.const 4096))",
+                ..Guest::default()
+            },
+            Stage::Configure,
+            "answered an error: bad `ttl` 1x",
+        ),
+    ];
+    for (guest, stage, message) in cases {
+        refused(&guest.build(), stage, message);
+    }
+}
+
+#[test]
+fn settings_must_be_an_object() {
+    let guest = Guest::default().build();
+    let inspection = inspect("test", &guest, &json!([1]), &Limits::default());
+    assert_eq!(inspection.failure.unwrap().stage, Stage::Configure);
+}
