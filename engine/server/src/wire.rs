@@ -270,6 +270,67 @@ impl From<InvalidateRequest> for Invalidation {
     }
 }
 
+/// What an invalidation did.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct InvalidateReply {
+    /// Whether entries were removed or left to their stale windows.
+    pub mode: Mode,
+    /// Tags and namespaces that got a new version.
+    pub bumped: u64,
+    /// Entries that were there under the keys named.
+    pub removed: u64,
+    /// Whether all that was asked for holds now.
+    pub complete: bool,
+}
+
+/// What the engine says of itself.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StatusReply {
+    /// The version of Larder.
+    pub version: &'static str,
+    /// How long it runs, in milliseconds.
+    pub uptime_ms: u64,
+    /// The store.
+    pub store: StoreStatus,
+    /// The routes, in the order in which they are tried.
+    pub routes: Vec<RouteStatus>,
+}
+
+/// The state of a store.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StoreStatus {
+    /// The kind, for example `memory`.
+    pub kind: &'static str,
+    /// Entries held.
+    pub entries: u64,
+    /// Bytes held, roughly.
+    pub bytes: u64,
+    /// Bytes that may be held; 0 where the store has no limit of its own.
+    pub capacity: u64,
+}
+
+/// One route.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RouteStatus {
+    /// The resources that it answers for.
+    pub resource: String,
+    /// The policy that decides.
+    pub policy: String,
+    /// The origin's name.
+    pub origin: Option<String>,
+    /// What the origin is.
+    pub origin_summary: Option<String>,
+}
+
+/// To which build a policy is to be pinned.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PinRequest {
+    /// A revision as `GET /v1/policies` shows it; none ends the pin.
+    #[serde(default)]
+    pub revision: Option<String>,
+}
+
 /// An error (RFC 9457).
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {

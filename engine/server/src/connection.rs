@@ -1,0 +1,78 @@
+//! Connections with timers.
+//!
+//! axum's own `serve` installs no timer, which leaves its header timeout without effect, and
+//! knows no limit for a whole request.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use axum::response::IntoResponse;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::Watcher;
+use tokio::net::TcpStream;
+use tower::ServiceExt;
+
+use crate::problem::Problem;
+
+/// Serves connections of one listener.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    router: Router,
+    builder: Arc<Builder<TokioExecutor>>,
+    request_timeout: Duration,
+}
+
+impl Connections {
+    pub(crate) fn new(router: Router, header_timeout: Duration, request_timeout: Duration) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(header_timeout);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(header_timeout);
+        Self {
+            router,
+            builder: Arc::new(builder),
+            request_timeout,
+        }
+    }
+
+    pub(crate) async fn serve(self, stream: TcpStream, watcher: Watcher) {
+        // Small answers are written whole; waiting to fill a packet only delays them.
+        let _ = stream.set_nodelay(true);
+        let limit = self.request_timeout;
+        let router = self.router;
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answering = router.clone().oneshot(request.map(Body::new));
+            bounded(limit, answering)
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!("a connection ended: {error}");
+        }
+    }
+}
+
+async fn bounded(
+    limit: Duration,
+    answering: impl Future<Output = Result<Response<Body>, Infallible>>,
+) -> Result<Response<Body>, Infallible> {
+    match tokio::time::timeout(limit, answering).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => {
+            let detail = format!("the request did not end within {} ms", limit.as_millis());
+            let status = StatusCode::GATEWAY_TIMEOUT;
+            Ok(Problem::new(status, "request_timeout", detail).into_response())
+        }
+    }
+}

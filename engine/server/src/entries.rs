@@ -1,0 +1,152 @@
+//! Reads, writes and deletes by strategy.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use larder::core::Outcome;
+use larder::{Operation, Reading, Value, Writing};
+
+use crate::body;
+use crate::headers::{add_decided, add_read, insert};
+use crate::inputs;
+use crate::problem::Problem;
+use crate::routes::App;
+use crate::wire::WriteReply;
+
+type Names = Result<Path<(String, String)>, PathRejection>;
+
+/// Reads an entry by the strategy that its policy chooses. The query and the headers are
+/// attributes; `Larder-Context-*` headers are the attributes `context.*`, `Larder-Tenant` is the
+/// tenant. A cache-aside miss is 404 with `Larder-Lease`.
+#[utoipa::path(get, path = "/v1/entries/{resource}/{id}", tag = "data",
+    params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
+    responses((status = 200, description = "The value, in its own content type"),
+        (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    names: Names,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let request = inputs_of(Operation::Read, names, &parts)?;
+    let resource = request.resource.clone();
+    let reading = app.engine.read(request).await?;
+    answer(&app, &resource, reading)
+}
+
+fn answer(app: &App, resource: &str, mut reading: Reading) -> Result<Response, Problem> {
+    let mut response = match reading.value.take() {
+        Some(value) => value_response(value),
+        None => missing(resource, &reading).into_response(),
+    };
+    let headers = response.headers_mut();
+    add_read(headers, &reading);
+    if let Some(lease) = &reading.lease {
+        insert(headers, "larder-lease", &app.seal.close(lease)?);
+        insert(headers, "larder-lease-ttl-ms", &lease.ttl_ms().to_string());
+    }
+    Ok(response)
+}
+
+fn value_response(value: Value) -> Response {
+    let kind = value.content_type.as_deref();
+    let kind = kind.and_then(|kind| HeaderValue::from_str(kind).ok());
+    let kind = kind.unwrap_or_else(|| HeaderValue::from_static("application/octet-stream"));
+    let mut response = Response::new(Body::from(value.bytes));
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+fn missing(resource: &str, reading: &Reading) -> Problem {
+    let (code, detail) = match reading.outcome {
+        Outcome::Leased => (
+            "leased",
+            "not in the cache; load it, and PUT it to /v1/leases/{Larder-Lease} before the lease \
+             ends, or DELETE the lease to let others load"
+                .to_owned(),
+        ),
+        Outcome::LeasedElsewhere => (
+            "leased_elsewhere",
+            "not in the cache, and somebody else is loading it; ask again, or load it for \
+             yourself without storing it"
+                .to_owned(),
+        ),
+        Outcome::Bypass if reading.not_stored.is_none() => (
+            "bypassed",
+            "the policy chose bypass and the route has no origin; load it yourself".to_owned(),
+        ),
+        _ => ("not_found", format!("the origin has no such `{resource}`")),
+    };
+    Problem::new(StatusCode::NOT_FOUND, code, detail)
+}
+
+/// Writes an entry by the strategy that its policy chooses. The body is the value.
+#[utoipa::path(put, path = "/v1/entries/{resource}/{id}", tag = "data",
+    params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
+    responses((status = 200, body = WriteReply),
+        (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+pub(crate) async fn write(
+    State(app): State<Arc<App>>,
+    names: Names,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let request = inputs_of(Operation::Write, names, &parts)?;
+    let value = value_of(&parts, body, app.body_max).await?;
+    let writing = app.engine.write(request, value).await?;
+    Ok(written(writing))
+}
+
+/// Deletes an entry by the strategy that its policy chooses.
+#[utoipa::path(delete, path = "/v1/entries/{resource}/{id}", tag = "data",
+    params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
+    responses((status = 200, body = WriteReply),
+        (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    names: Names,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let request = inputs_of(Operation::Delete, names, &parts)?;
+    Ok(written(app.engine.delete(request).await?))
+}
+
+fn written(writing: Writing) -> Response {
+    let decided = writing.decided.clone();
+    let stored = writing.not_stored.is_none();
+    let mut response = Json(WriteReply::from(writing)).into_response();
+    let headers = response.headers_mut();
+    let status = if stored { "Larder; fwd=method; stored" } else { "Larder; fwd=method" };
+    insert(headers, "cache-status", status);
+    add_decided(headers, &decided);
+    response
+}
+
+fn inputs_of(
+    operation: Operation,
+    names: Names,
+    parts: &Parts,
+) -> Result<larder::Request, Problem> {
+    let Path((resource, id)) = names.map_err(|rejection| {
+        let detail = format!("the path is not /v1/entries/RESOURCE/ID in UTF-8: {rejection}");
+        Problem::bad("invalid_path", detail)
+    })?;
+    inputs::request(operation, resource, id, parts)
+}
+
+/// The body as a value of the request's content type.
+pub(crate) async fn value_of(parts: &Parts, body: Body, max: usize) -> Result<Value, Problem> {
+    let bytes = body::read(body, max).await?;
+    let kind = parts.headers.get(header::CONTENT_TYPE);
+    Ok(Value {
+        bytes,
+        content_type: kind.and_then(|kind| kind.to_str().ok()).map(Into::into),
+    })
+}

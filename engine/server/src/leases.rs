@@ -1,0 +1,59 @@
+//! Leases: what an application loaded, handed in.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::entries::value_of;
+use crate::inputs;
+use crate::problem::Problem;
+use crate::routes::App;
+use crate::wire::FillReply;
+
+/// Hands in what was loaded under a lease. The body is the value, its headers are the response
+/// attributes of the policy; with `?absent=true` the origin has no such thing.
+#[utoipa::path(put, path = "/v1/leases/{lease}", tag = "data",
+    params(("lease" = String, Path, description = "From `Larder-Lease`"), ("absent" = Option<bool>, Query, description = "There is no such thing")),
+    responses((status = 200, body = FillReply),
+        (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+pub(crate) async fn fill(
+    State(app): State<Arc<App>>,
+    Path(lease): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let lease = app.seal.open(&lease)?;
+    let (parts, body) = request.into_parts();
+    let absent = match parts.uri.query() {
+        None | Some("") => false,
+        Some("absent=true") => true,
+        Some("absent=false") => false,
+        Some(other) => {
+            let other = larder::core::request::clip(other);
+            let detail = format!("the query `{other}` is not `absent=true` or `absent=false`");
+            return Err(Problem::bad("invalid_query", detail));
+        }
+    };
+    let value = value_of(&parts, body, app.body_max).await?;
+    let status = if absent { "404" } else { "200" };
+    let attributes = inputs::response_attributes(&parts, status);
+    let value = (!absent).then_some(value);
+    let filling = app.engine.fill(lease, value, &attributes).await?;
+    Ok(Json(FillReply::from(filling)).into_response())
+}
+
+/// Gives a lease up, and wakes those who wait for it.
+#[utoipa::path(delete, path = "/v1/leases/{lease}", tag = "data",
+    params(("lease" = String, Path, description = "From `Larder-Lease`")),
+    responses((status = 204, description = "Given up"),
+        (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+pub(crate) async fn release(
+    State(app): State<Arc<App>>,
+    Path(lease): Path<String>,
+) -> Result<Response, Problem> {
+    app.engine.release(app.seal.open(&lease)?).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

@@ -1,0 +1,81 @@
+//! The two planes.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use axum::Router;
+use axum::http::{Method, StatusCode, Uri};
+use axum::routing::{get, post, put};
+use larder::Engine;
+use larder::wasm::Host;
+
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::seal::Seal;
+use crate::{decide, entries, invalidate, leases, openapi, policies, status};
+
+/// What the handlers share.
+pub(crate) struct App {
+    pub(crate) engine: Engine,
+    pub(crate) policies: Option<Arc<Host>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) seal: Seal,
+    pub(crate) body_max: usize,
+    pub(crate) started: Instant,
+    pub(crate) draining: AtomicBool,
+}
+
+/// What applications call.
+pub(crate) fn data(app: Arc<App>) -> Router {
+    let entry = get(entries::read).put(entries::write).delete(entries::delete);
+    Router::new()
+        .route("/v1/decide", post(decide::one))
+        .route("/v1/decide/batch", post(decide::batch))
+        .route("/v1/entries/{resource}/{*id}", entry)
+        .route("/v1/leases/{lease}", put(leases::fill).delete(leases::release))
+        .route("/v1/invalidate", post(invalidate::invalidate))
+        .route("/openapi.json", get(openapi::openapi))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(nothing_here)
+        .with_state(app)
+}
+
+/// What operators call.
+pub(crate) fn admin(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/v1/policies", get(policies::all))
+        .route("/v1/policies/{name}", get(policies::one))
+        .route("/v1/policies/{name}/reload", post(policies::reload))
+        .route("/v1/policies/{name}/rollback", post(policies::rollback))
+        .route("/v1/policies/{name}/pin", post(policies::pin))
+        .route("/v1/status", get(status::status))
+        .route("/health/live", get(status::live))
+        .route("/health/ready", get(status::ready))
+        .route("/metrics", get(status::metrics))
+        .route("/openapi.json", get(openapi::openapi))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(nothing_here)
+        .with_state(app)
+}
+
+async fn nothing_here(method: Method, uri: Uri) -> Problem {
+    let path = larder::core::request::clip(uri.path());
+    let hint = match uri.path() {
+        path if path.starts_with("/v1/entries") => {
+            "; an entry is /v1/entries/RESOURCE/ID"
+        }
+        path if path.starts_with("/v1/policies") || path.starts_with("/health") => {
+            "; that is on the admin listener"
+        }
+        _ => "; /openapi.json describes what there is",
+    };
+    let detail = format!("there is no `{method} {path}` here{hint}");
+    Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    let path = larder::core::request::clip(uri.path());
+    let detail = format!("`{path}` does not take {method}; /openapi.json says what it takes");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", detail)
+}

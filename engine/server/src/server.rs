@@ -1,0 +1,193 @@
+//! Binds, serves and drains.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hyper_util::server::graceful::GracefulShutdown;
+use larder::Engine;
+use larder::wasm::Host;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::connection::Connections;
+use crate::metrics::Metrics;
+use crate::routes::{self, App};
+use crate::seal::Seal;
+use crate::settings::Settings;
+
+/// How long accepting pauses after it failed: a process out of file descriptors would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a server serves.
+pub struct Parts {
+    /// The engine.
+    pub engine: Engine,
+    /// The host of its policies, where they are WebAssembly.
+    pub policies: Option<Arc<Host>>,
+    /// The program's metrics.
+    pub metrics: Metrics,
+}
+
+/// Why a server could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address} ({plane} plane): {hint}")]
+    Listen {
+        /// `data` or `admin`.
+        plane: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What is in the way and what to do.
+        hint: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The system has no random numbers for the secret of leases.
+    #[error("no random secret for leases could be made: {0}; set `lease_secret`")]
+    Secret(String),
+}
+
+/// Why a server ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Some requests did not end in time after shutdown began.
+    #[error("requests were still under way {0:?} after shutdown began and were cut off")]
+    Drain(Duration),
+}
+
+/// A server that has its ports.
+pub struct Server {
+    app: Arc<App>,
+    data: (TcpListener, SocketAddr),
+    admin: Option<(TcpListener, SocketAddr)>,
+    settings: Settings,
+}
+
+impl Server {
+    /// Takes the ports. Requests are answered once [`Server::run`] runs.
+    ///
+    /// # Errors
+    /// Names the address that is taken or not ours.
+    pub async fn bind(settings: Settings, parts: Parts) -> Result<Self, BindError> {
+        let data = listen("data", settings.listen).await?;
+        let admin = match settings.admin {
+            Some(address) => Some(listen("admin", address).await?),
+            None => None,
+        };
+        let seal = Seal::new(settings.lease_secret.as_deref());
+        let app = App {
+            engine: parts.engine,
+            policies: parts.policies,
+            metrics: parts.metrics,
+            seal: seal.map_err(|error| BindError::Secret(error.to_string()))?,
+            body_max: settings.body_max_bytes,
+            started: Instant::now(),
+            draining: AtomicBool::new(false),
+        };
+        Ok(Self {
+            app: Arc::new(app),
+            data,
+            admin,
+            settings,
+        })
+    }
+
+    /// Where the data and the admin plane listen; of use where port 0 was asked for.
+    #[must_use]
+    pub fn addresses(&self) -> (SocketAddr, Option<SocketAddr>) {
+        (self.data.1, self.admin.as_ref().map(|(_, address)| *address))
+    }
+
+    /// Serves until `shutdown` ends, then takes no new connections and lets requests that are
+    /// under way end.
+    ///
+    /// # Errors
+    /// [`ServeError::Drain`].
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let (stop, stopped) = watch::channel(false);
+        let upkeep = tokio::spawn(self.app.metrics.clone().keep_up());
+        let connections = |router| {
+            let settings = &self.settings;
+            Connections::new(router, settings.header_timeout, settings.request_timeout)
+        };
+        let data = connections(routes::data(Arc::clone(&self.app)));
+        let admin = connections(routes::admin(Arc::clone(&self.app)));
+        let data = tokio::spawn(accept(self.data.0, data, stopped.clone()));
+        // The admin plane answers until the data plane is empty, so that an operator can watch.
+        let (stop_admin, admin_stopped) = watch::channel(false);
+        let admin = self
+            .admin
+            .map(|(listener, _)| tokio::spawn(accept(listener, admin, admin_stopped)));
+
+        shutdown.await;
+        self.app.draining.store(true, Ordering::Relaxed);
+        stop.send_replace(true);
+        let drain = self.settings.drain;
+        let drained = tokio::time::timeout(drain, data).await;
+        stop_admin.send_replace(true);
+        if let Some(admin) = admin {
+            // An operator who still reads is cut off.
+            let _ = tokio::time::timeout(Duration::from_secs(1), admin).await;
+        }
+        upkeep.abort();
+        drained.map(drop).map_err(|_elapsed| ServeError::Drain(drain))
+    }
+}
+
+/// Accepts until told to stop, then waits for its connections.
+async fn accept(listener: TcpListener, connections: Connections, mut stop: watch::Receiver<bool>) {
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                tokio::spawn(connections.clone().serve(stream, graceful.watcher()));
+            }
+            Err(error) => {
+                tracing::warn!("accepting a connection failed: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+async fn listen(
+    plane: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), BindError> {
+    let failed = |source: io::Error| {
+        let hint = match source.kind() {
+            io::ErrorKind::AddrInUse => "the port is in use; stop what listens there (another \
+                                         larder, perhaps) or choose another port"
+                .to_owned(),
+            io::ErrorKind::AddrNotAvailable => {
+                "the address is not one of this machine; choose one that is".to_owned()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need special rights; choose a higher one".to_owned()
+            }
+            _ => source.to_string(),
+        };
+        BindError::Listen {
+            plane,
+            address,
+            hint,
+            source,
+        }
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}

@@ -1,0 +1,81 @@
+//! State and health, on the admin plane.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::problem::Problem;
+use crate::routes::App;
+use crate::wire::{RouteStatus, StatusReply, StoreStatus};
+
+/// What the engine says of itself.
+#[utoipa::path(get, path = "/v1/status", tag = "admin", responses((status = 200, body = StatusReply)))]
+pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<StatusReply> {
+    let status = app.engine.status();
+    let routes = status.routes.into_iter();
+    Json(StatusReply {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_ms: app.started.elapsed().as_millis() as u64,
+        store: StoreStatus {
+            kind: status.store.kind,
+            entries: status.store.entries,
+            bytes: status.store.bytes,
+            capacity: status.store.capacity,
+        },
+        routes: routes
+            .map(|(route, origin_summary)| RouteStatus {
+                resource: route.resource,
+                policy: route.policy,
+                origin: route.origin,
+                origin_summary,
+            })
+            .collect(),
+    })
+}
+
+/// Whether the process answers at all.
+#[utoipa::path(get, path = "/health/live", tag = "admin", responses((status = 200, description = "It does")))]
+pub(crate) async fn live() -> &'static str {
+    "live\n"
+}
+
+/// Whether requests should be sent here: every routed policy has a build that serves, and no
+/// shutdown has begun.
+#[utoipa::path(get, path = "/health/ready", tag = "admin",
+    responses((status = 200, description = "They should"), (status = 503, body = crate::wire::Problem, content_type = "application/problem+json")))]
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
+    let not_ready = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
+    if app.draining.load(Ordering::Relaxed) {
+        return Err(not_ready("shutting down".to_owned()));
+    }
+    let Some(host) = &app.policies else {
+        return Ok("ready\n");
+    };
+    let routed = app.engine.status().routes;
+    let missing: Vec<_> = host
+        .status()
+        .into_iter()
+        .filter(|policy| policy.current.is_none())
+        .filter(|policy| routed.iter().any(|(route, _)| route.policy == policy.name))
+        .map(|policy| format!("`{}`", policy.name))
+        .collect();
+    if missing.is_empty() {
+        return Ok("ready\n");
+    }
+    let detail = format!(
+        "no build serves for {}; `GET /v1/policies` says why",
+        missing.join(", ")
+    );
+    Err(not_ready(detail))
+}
+
+/// Prometheus text.
+#[utoipa::path(get, path = "/metrics", tag = "admin", responses((status = 200, description = "Prometheus text")))]
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (kind, app.metrics.render()).into_response()
+}
