@@ -19,15 +19,22 @@ pub fn key<T: AsRef<str>>(parts: impl IntoIterator<Item = T>) -> String {
         if i > 0 {
             key.push(':');
         }
-        for c in part.as_ref().chars() {
-            match c {
-                ':' => key.push_str("%3A"),
-                '%' => key.push_str("%25"),
-                c => key.push(c),
-            }
-        }
+        push_escaped(&mut key, part.as_ref());
     }
     key
+}
+
+fn push_escaped(key: &mut String, part: &str) {
+    if !part.contains([':', '%']) {
+        return key.push_str(part);
+    }
+    for c in part.chars() {
+        match c {
+            ':' => key.push_str("%3A"),
+            '%' => key.push_str("%25"),
+            c => key.push(c),
+        }
+    }
 }
 
 #[cfg(test)]
