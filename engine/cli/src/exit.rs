@@ -67,11 +67,11 @@ pub(crate) type Outcome = Result<(), Failure>;
 /// Prints why a command failed and answers its exit code.
 pub(crate) fn report(outcome: Outcome) -> ExitCode {
     let Err(failure) = outcome else {
-        return ExitCode::SUCCESS;
+        return ExitCode::from(Code::Done as u8);
     };
     // `larder policies | head` closes the pipe early, which is no failure of ours.
     if is_closed_pipe(&failure.error) {
-        return ExitCode::SUCCESS;
+        return ExitCode::from(Code::Done as u8);
     }
     eprintln!("error: {:#}", failure.error);
     ExitCode::from(failure.code as u8)

@@ -110,5 +110,10 @@ fn http(table: Table) -> Result<OriginConfig, String> {
 /// The fields of a table whose kind is known.
 pub(super) fn fields<T: for<'de> Deserialize<'de>>(table: Table) -> Result<T, String> {
     let read = Value::Table(table).try_into::<T>();
-    read.map_err(|error| error.to_string().trim().replace('\n', " "))
+    read.map_err(|error| one_line(&error))
+}
+
+/// The error of a table that was no longer text, so that there is no line to show.
+pub(super) fn one_line(error: &toml::de::Error) -> String {
+    error.to_string().trim().replace('\n', " ")
 }
