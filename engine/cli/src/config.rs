@@ -80,7 +80,11 @@ impl Config {
         match (config, problems.0.as_slice()) {
             (Some(config), []) => Ok(config),
             (_, [problem]) => bail!("{problem}"),
-            (_, problems) => bail!("\n  - {}", problems.join("\n  - ")),
+            (_, problems) => bail!(
+                "{} things:\n  - {}",
+                problems.len(),
+                problems.join("\n  - ")
+            ),
         }
     }
 

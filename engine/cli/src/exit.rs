@@ -73,7 +73,9 @@ pub(crate) fn report(outcome: Outcome) -> ExitCode {
     if is_closed_pipe(&failure.error) {
         return ExitCode::from(Code::Done as u8);
     }
-    eprintln!("error: {:#}", failure.error);
+    let text = format!("{:#}", failure.error);
+    // What cites a file ends in a line break of its own.
+    eprintln!("error: {}", text.trim_end());
     ExitCode::from(failure.code as u8)
 }
 

@@ -91,7 +91,7 @@ pub(super) fn serve(
 
 fn refused(error: &BindError, hint: &str) -> Failure {
     let hint = match error {
-        BindError::Listen { .. } => format!("; {hint}"),
+        BindError::Listen { .. } => format!(": {hint}"),
         BindError::Secret(_) => String::new(),
     };
     anyhow::anyhow!("{error}{hint}").into()
