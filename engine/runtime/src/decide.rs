@@ -82,15 +82,13 @@ impl Inner {
         let Asked { decided, policy } = self.ask(&route, &request, self.clock.now())?;
         let decision = &decided.decision;
         let key = Key::new(&request.tenant, &decision.namespace, &decision.key);
-        let loaded = self.policies.current(&route.policy);
-        let manifest = policy
-            .as_ref()
-            .or(loaded.as_ref())
-            .map(|one| one.manifest());
-        let attributes = if request.attributes.is_empty() {
-            Vec::new()
-        } else {
-            fallback::for_origin(manifest, &request)
+        let attributes = match (&policy, request.attributes.is_empty()) {
+            (_, true) => Vec::new(),
+            (Some(policy), _) => fallback::for_origin(Some(policy.manifest()), &request),
+            (None, _) => {
+                let loaded = self.policies.current(&route.policy);
+                fallback::for_origin(loaded.as_ref().map(|one| one.manifest()), &request)
+            }
         };
         Ok(Job {
             request,

@@ -157,12 +157,11 @@ impl Inner {
         let written = match self.call_origin(&ready).await {
             Ok(written) => written,
             Err(error) if may_be_done(&error) => {
-                self.hold(job, UNKNOWN_HOLD_MS)
-                    .await
-                    .map_err(Error::NotInvalidated)?;
-                self.invalidate(&ready.stale)
-                    .await
-                    .map_err(not_invalidated)?;
+                let held = self.hold(job, UNKNOWN_HOLD_MS).await;
+                held.map_err(Error::NotInvalidated)?;
+                self.give_up(&job.key, token).await;
+                let invalidated = self.invalidate(&ready.stale).await;
+                invalidated.map_err(not_invalidated)?;
                 return Err(error.into());
             }
             Err(error) => {
