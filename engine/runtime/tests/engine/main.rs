@@ -1,0 +1,6 @@
+//! Scenarios of the engine: real memory store, native policies, an origin that stops when told.
+
+mod freshness;
+mod kit;
+mod races;
+mod single_flight;
