@@ -20,10 +20,10 @@ use larder::{
 use tokio::task::JoinHandle;
 
 pub(crate) use self::clock::Hands;
-pub(crate) use self::gate::{Gate, Gates};
+pub(crate) use self::gate::Gate;
 pub(crate) use self::policy::{Native, Shelf};
 pub(crate) use self::shop::{Call, Shop};
-pub(crate) use self::window::{Window, When};
+pub(crate) use self::window::{When, Window};
 
 /// The ttl of [`decide`], in milliseconds.
 pub(crate) const TTL: u64 = 10_000;

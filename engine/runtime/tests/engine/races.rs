@@ -4,9 +4,7 @@
 use larder::core::dependency::Mode;
 use larder::core::{NotStored, Outcome, Strategy};
 
-use crate::kit::{
-    Aim, Call, Parts, Rig, STORED, TTL, When, join, policy, quiet, rig, some, text,
-};
+use crate::kit::{Aim, Call, Parts, Rig, STORED, TTL, When, join, policy, quiet, rig, some, text};
 
 /// A load is under way with the old value; the invalidation comes; what then?
 async fn invalidated_during_load(rig: &Rig, aim: Aim, mode: Mode) {
@@ -24,7 +22,11 @@ async fn invalidated_during_load(rig: &Rig, aim: Aim, mode: Mode) {
     gate.open();
     let early = join(early).await;
     assert_eq!(text(&early.value), some("old"), "it began before");
-    assert_eq!(early.not_stored, Some(NotStored::Voided), "{aim:?} {mode:?}");
+    assert_eq!(
+        early.not_stored,
+        Some(NotStored::Voided),
+        "{aim:?} {mode:?}"
+    );
     assert_eq!(rig.look("42").await, (Outcome::Hit, some("new")));
     assert_eq!(rig.shop.loads(), 2);
 }

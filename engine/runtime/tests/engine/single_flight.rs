@@ -118,13 +118,17 @@ async fn a_closure_is_called_once_and_its_error_reaches_all() {
             let _ = larder::origin::Origin::load(&*shop, wanted).await;
             Err("no luck")
         };
-        engine.get_or_load(Request::read("product", "42"), load).await
+        engine
+            .get_or_load(Request::read("product", "42"), load)
+            .await
     });
     gate.reached().await;
     let engine = rig.engine.clone();
     let second = tokio::spawn(async move {
         let load = || async { Ok::<_, String>(Some(Value::new("never called"))) };
-        engine.get_or_load(Request::read("product", "42"), load).await
+        engine
+            .get_or_load(Request::read("product", "42"), load)
+            .await
     });
     quiet().await;
     gate.open();

@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use larder::Request;
 use larder::core::{
     Admission, Decision, Identity, Loaded, Manifest, Policies, Policy, PolicyFailure, Timestamp,
 };
-use larder::Request;
 use parking_lot::Mutex;
 
 type Decide = dyn Fn(&Request) -> Result<Decision, PolicyFailure> + Send + Sync;
