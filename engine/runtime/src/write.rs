@@ -14,6 +14,7 @@ use larder_store::{Step, StoreError, Token};
 use crate::decide::{Decided, Job};
 use crate::engine::Inner;
 use crate::error::Error;
+use crate::fallback::{self, OnFailure};
 use crate::flight::lost;
 use crate::invalidate::{Invalidated, Invalidation};
 use crate::loader::{no_origin, wanted};
@@ -92,6 +93,9 @@ impl Inner {
         let mut stale = Invalidation::of_targets(tenant, namespace, &decision.invalidates)?;
         let own = (decision.namespace.clone(), decision.key.clone());
         stale.keys.retain(|key| *key != own);
+        if let OnFailure::DefaultDecision(_) = job.route.on_failure {
+            stale.tags.push(fallback::tag(&job.request));
+        }
         Ok(Ready {
             job,
             plan,

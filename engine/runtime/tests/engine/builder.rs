@@ -71,7 +71,7 @@ fn a_default_decision_must_pass_the_guard_and_the_engine() {
                 tags: vec!["t".into(); 100],
                 ..default
             },
-            "100 tags",
+            "tags; the guard allows 16",
         ),
     ] {
         let error = refused(with(default));
