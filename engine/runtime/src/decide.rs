@@ -50,6 +50,7 @@ impl Job {
 
 struct Asked {
     decided: Decided,
+    /// The build that was asked, whether it could answer or not.
     policy: Option<Arc<dyn Policy>>,
 }
 
@@ -82,14 +83,9 @@ impl Inner {
         let Asked { decided, policy } = self.ask(&route, &request, self.clock.now())?;
         let decision = &decided.decision;
         let key = Key::new(&request.tenant, &decision.namespace, &decision.key);
-        let attributes = match (&policy, request.attributes.is_empty()) {
-            (_, true) => Vec::new(),
-            (Some(policy), _) => fallback::for_origin(Some(policy.manifest()), &request),
-            (None, _) => {
-                let loaded = self.policies.current(&route.policy);
-                fallback::for_origin(loaded.as_ref().map(|one| one.manifest()), &request)
-            }
-        };
+        let manifest = policy.as_ref().map(|one| one.manifest());
+        let attributes = fallback::for_origin(manifest, &request);
+        let policy = policy.filter(|_| decided.fallback.is_none());
         Ok(Job {
             request,
             route,
@@ -154,7 +150,7 @@ impl Inner {
                 let decided = self.fall_back(route, request, now, failed)?;
                 Ok(Asked {
                     decided,
-                    policy: None,
+                    policy: Some(policy),
                 })
             }
         }
