@@ -123,7 +123,11 @@ fn written(writing: Writing) -> Response {
     let stored = writing.not_stored.is_none();
     let mut response = Json(WriteReply::from(writing)).into_response();
     let headers = response.headers_mut();
-    let status = if stored { "Larder; fwd=method; stored" } else { "Larder; fwd=method" };
+    let status = if stored {
+        "Larder; fwd=method; stored"
+    } else {
+        "Larder; fwd=method"
+    };
     insert(headers, "cache-status", status);
     add_decided(headers, &decided);
     response

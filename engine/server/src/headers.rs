@@ -20,7 +20,11 @@ pub(crate) fn add_decided(headers: &mut HeaderMap, decided: &Decided) {
         let _ = write!(text, "; fallback={}", fallback.rule);
     }
     insert(headers, "larder-policy", &text);
-    insert(headers, "larder-decision-id", &decided.decision_id.to_string());
+    insert(
+        headers,
+        "larder-decision-id",
+        &decided.decision_id.to_string(),
+    );
 }
 
 /// Adds the headers of a read.

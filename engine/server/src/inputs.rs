@@ -35,7 +35,11 @@ pub(crate) fn request(
             // What is not text reaches neither the policy nor the origin.
             None => {
                 if let Some(value) = value {
-                    add(&mut request.attributes, format!("header.{name}"), value.to_owned());
+                    add(
+                        &mut request.attributes,
+                        format!("header.{name}"),
+                        value.to_owned(),
+                    );
                 }
             }
         }
@@ -115,8 +119,7 @@ mod tests {
             .body(())
             .unwrap()
             .into_parts();
-        let request =
-            request(Operation::Read, "product".into(), "42".into(), &parts).unwrap();
+        let request = request(Operation::Read, "product".into(), "42".into(), &parts).unwrap();
         assert_eq!(request.tenant, "acme");
         let attribute = |name: &str| {
             let found = request.attributes.iter().find(|(known, _)| known == name);

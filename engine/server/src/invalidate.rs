@@ -25,8 +25,7 @@ pub(crate) async fn invalidate(
     State(app): State<Arc<App>>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let asked: InvalidateRequest =
-        body::json(body, app.body_max, "an invalidation").await?;
+    let asked: InvalidateRequest = body::json(body, app.body_max, "an invalidation").await?;
     check(&asked)?;
     let mode = asked.mode;
     let done = app.engine.invalidate(&asked.into()).await?;
@@ -43,7 +42,11 @@ fn check(asked: &InvalidateRequest) -> Result<(), Problem> {
     if !asked.patterns.is_empty() {
         let detail = "invalidation by pattern is not in this version; invalidate by namespace, \
                       or give the entries a tag and invalidate by that";
-        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "unsupported", detail));
+        return Err(Problem::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "unsupported",
+            detail,
+        ));
     }
     let count = asked.keys.len() + asked.tags.len() + asked.namespaces.len();
     if count == 0 {
@@ -54,8 +57,15 @@ fn check(asked: &InvalidateRequest) -> Result<(), Problem> {
         let detail = format!("{count} names in one call; at most {NAMES_MAX} are taken");
         return Err(Problem::bad("too_many_names", detail));
     }
-    let keys = asked.keys.iter().flat_map(|name| [&name.namespace, &name.key]);
-    if keys.chain(&asked.tags).chain(&asked.namespaces).any(String::is_empty) {
+    let keys = asked
+        .keys
+        .iter()
+        .flat_map(|name| [&name.namespace, &name.key]);
+    if keys
+        .chain(&asked.tags)
+        .chain(&asked.namespaces)
+        .any(String::is_empty)
+    {
         let detail = "a key, tag or namespace is empty; each has to name something";
         return Err(Problem::bad("empty_name", detail));
     }

@@ -18,7 +18,9 @@ pub struct Metrics(PrometheusHandle);
 /// Another recorder is installed already.
 pub fn install_metrics() -> Result<Metrics, BuildError> {
     let micro = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2];
-    let milli = [1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+    let milli = [
+        1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
+    ];
     let policy = Matcher::Full("larder_policy_seconds".to_owned());
     let load = Matcher::Full("larder_load_seconds".to_owned());
     let handle = PrometheusBuilder::new()
@@ -48,16 +50,37 @@ impl Metrics {
 fn describe() {
     use metrics::{describe_counter, describe_histogram};
     describe_counter!("larder_decisions_total", "Decisions by policy and strategy");
-    describe_counter!("larder_policy_failures_total", "Policy calls that failed, by policy and failure");
+    describe_counter!(
+        "larder_policy_failures_total",
+        "Policy calls that failed, by policy and failure"
+    );
     describe_histogram!("larder_policy_seconds", "How long policies took to decide");
     describe_counter!("larder_reads_total", "Reads by outcome");
-    describe_counter!("larder_collapsed_reads_total", "Reads that shared the load of another");
+    describe_counter!(
+        "larder_collapsed_reads_total",
+        "Reads that shared the load of another"
+    );
     describe_counter!("larder_loads_total", "Loads by result");
     describe_histogram!("larder_load_seconds", "How long loads took");
-    describe_counter!("larder_not_stored_total", "Loaded or written values that did not become entries, by reason");
+    describe_counter!(
+        "larder_not_stored_total",
+        "Loaded or written values that did not become entries, by reason"
+    );
     describe_counter!("larder_writes_total", "Writes and deletes by result");
-    describe_counter!("larder_invalidations_total", "Keys, tags and namespaces invalidated");
-    describe_counter!("larder_store_errors_total", "Calls of the store that failed");
-    describe_counter!("larder_http_errors_total", "Answers with a status of 500 and above, by code");
-    describe_counter!("larder_policy_reloads_total", "Attempts to load a build of a policy, by result");
+    describe_counter!(
+        "larder_invalidations_total",
+        "Keys, tags and namespaces invalidated"
+    );
+    describe_counter!(
+        "larder_store_errors_total",
+        "Calls of the store that failed"
+    );
+    describe_counter!(
+        "larder_http_errors_total",
+        "Answers with a status of 500 and above, by code"
+    );
+    describe_counter!(
+        "larder_policy_reloads_total",
+        "Attempts to load a build of a policy, by result"
+    );
 }

@@ -18,7 +18,11 @@ use crate::wire::PinRequest;
 #[utoipa::path(get, path = "/v1/policies", tag = "admin",
     responses((status = 200, description = "An array of policies", body = Vec<Object>)))]
 pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Vec<PolicyStatus>> {
-    Json(app.policies.as_ref().map_or_else(Vec::new, |host| host.status()))
+    Json(
+        app.policies
+            .as_ref()
+            .map_or_else(Vec::new, |host| host.status()),
+    )
 }
 
 /// One policy.
@@ -92,7 +96,8 @@ where
 
 fn host(app: &App) -> Result<&Arc<Host>, Problem> {
     app.policies.as_ref().ok_or_else(|| {
-        let detail = "this engine runs no WebAssembly policies: its policies are part of the program";
+        let detail =
+            "this engine runs no WebAssembly policies: its policies are part of the program";
         Problem::new(StatusCode::NOT_FOUND, "no_policy_host", detail)
     })
 }

@@ -69,7 +69,12 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         if self.status.is_server_error() {
             metrics::counter!("larder_http_errors_total", "code" => self.code).increment(1);
-            tracing::warn!(code = self.code, status = self.status.as_u16(), "{}", self.detail);
+            tracing::warn!(
+                code = self.code,
+                status = self.status.as_u16(),
+                "{}",
+                self.detail
+            );
         }
         let mut response = (self.status, axum::Json(self.wire())).into_response();
         let kind = HeaderValue::from_static("application/problem+json");

@@ -28,12 +28,17 @@ pub(crate) struct App {
 
 /// What applications call.
 pub(crate) fn data(app: Arc<App>) -> Router {
-    let entry = get(entries::read).put(entries::write).delete(entries::delete);
+    let entry = get(entries::read)
+        .put(entries::write)
+        .delete(entries::delete);
     Router::new()
         .route("/v1/decide", post(decide::one))
         .route("/v1/decide/batch", post(decide::batch))
         .route("/v1/entries/{resource}/{*id}", entry)
-        .route("/v1/leases/{lease}", put(leases::fill).delete(leases::release))
+        .route(
+            "/v1/leases/{lease}",
+            put(leases::fill).delete(leases::release),
+        )
         .route("/v1/invalidate", post(invalidate::invalidate))
         .route("/openapi.json", get(openapi::openapi))
         .method_not_allowed_fallback(wrong_method)
@@ -62,9 +67,7 @@ pub(crate) fn admin(app: Arc<App>) -> Router {
 async fn nothing_here(method: Method, uri: Uri) -> Problem {
     let path = larder::core::request::clip(uri.path());
     let hint = match uri.path() {
-        path if path.starts_with("/v1/entries") => {
-            "; an entry is /v1/entries/RESOURCE/ID"
-        }
+        path if path.starts_with("/v1/entries") => "; an entry is /v1/entries/RESOURCE/ID",
         path if path.starts_with("/v1/policies") || path.starts_with("/health") => {
             "; that is on the admin listener"
         }

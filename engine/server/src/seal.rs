@@ -35,7 +35,13 @@ impl Seal {
             let detail = format!("the lease cannot be written: {error}");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
         })?;
-        let mut sealed = self.0.clone().chain_update(&json).finalize().into_bytes().to_vec();
+        let mut sealed = self
+            .0
+            .clone()
+            .chain_update(&json)
+            .finalize()
+            .into_bytes()
+            .to_vec();
         sealed.extend_from_slice(&json);
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }

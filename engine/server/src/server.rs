@@ -99,7 +99,10 @@ impl Server {
     /// Where the data and the admin plane listen; of use where port 0 was asked for.
     #[must_use]
     pub fn addresses(&self) -> (SocketAddr, Option<SocketAddr>) {
-        (self.data.1, self.admin.as_ref().map(|(_, address)| *address))
+        (
+            self.data.1,
+            self.admin.as_ref().map(|(_, address)| *address),
+        )
     }
 
     /// Serves until `shutdown` ends, then takes no new connections and lets requests that are
@@ -137,7 +140,9 @@ impl Server {
             let _ = tokio::time::timeout(Duration::from_secs(1), admin).await;
         }
         upkeep.abort();
-        drained.map(drop).map_err(|_elapsed| ServeError::Drain(drain))
+        drained
+            .map(drop)
+            .map_err(|_elapsed| ServeError::Drain(drain))
     }
 }
 

@@ -196,7 +196,7 @@ impl From<Writing> for WriteReply {
             written: writing.written,
             existed: writing.existed,
             stored: writing.not_stored.is_none(),
-            not_stored: writing.not_stored.map(|why| why.as_str()),
+            not_stored: writing.not_stored.map(larder::core::NotStored::as_str),
             invalidated: writing.invalidated,
         }
     }
@@ -220,7 +220,7 @@ impl From<Filling> for FillReply {
         Self {
             decision_id: filling.decided.decision_id,
             stored: filling.not_stored.is_none(),
-            not_stored: filling.not_stored.map(|why| why.as_str()),
+            not_stored: filling.not_stored.map(larder::core::NotStored::as_str),
             ttl_ms: filling.ttl_ms,
         }
     }
