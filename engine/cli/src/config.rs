@@ -98,8 +98,8 @@ impl Config {
             );
         }
         let mut warnings = Vec::new();
+        check_routes(&file.route, file.origin.keys(), problems);
         let origins = origin::read(file.origin, folder, problems);
-        check_routes(&file.route, &origins, problems);
         let host = policy::host(&file.policies, &file.policy, folder, problems);
         let on_failure = policy::on_failure(file.policy, problems);
         let server = server(file.server, problems);
@@ -178,9 +178,9 @@ fn server(server: file::Server, problems: &mut Problems) -> Option<Server> {
     })
 }
 
-fn check_routes(
+fn check_routes<'a>(
     routes: &[file::Route],
-    origins: &BTreeMap<String, OriginConfig>,
+    origins: impl Iterator<Item = &'a String> + Clone,
     problems: &mut Problems,
 ) {
     for route in routes {
@@ -190,28 +190,21 @@ fn check_routes(
         let Some(origin) = &route.origin else {
             continue;
         };
-        // An origin that is there and wrong has its own entry among the problems.
-        if !origins.contains_key(origin)
-            && !problems.0.iter().any(|p| p.starts_with(&place(origin)))
-        {
-            let known: Vec<_> = origins.keys().map(|name| format!("`{name}`")).collect();
-            let known = match known.as_slice() {
-                [] => "there is none".to_owned(),
-                [one] => format!("there is {one}"),
-                many => format!("there are {}", many.join(", ")),
-            };
-            problems.add(format!(
-                "the route for `{}` names the origin `{origin}`, which is not configured; {known}. \
-                 Add `[origin.{origin}]` or correct the name",
-                route.resource
-            ));
+        if origins.clone().any(|name| name == origin) {
+            continue;
         }
+        let known: Vec<_> = origins.clone().map(|name| format!("`{name}`")).collect();
+        let known = match known.as_slice() {
+            [] => "there is none".to_owned(),
+            [one] => format!("there is {one}"),
+            many => format!("there are {}", many.join(", ")),
+        };
+        problems.add(format!(
+            "the route for `{}` names the origin `{origin}`, which is not configured; {known}. \
+             Add `[origin.{origin}]` or correct the name",
+            route.resource
+        ));
     }
-}
-
-/// How messages name an origin's table.
-fn place(origin: &str) -> String {
-    format!("`[origin.{origin}]`")
 }
 
 /// A module may be dropped into the folder later, so that it is not there now is no error.

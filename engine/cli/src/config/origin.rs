@@ -7,7 +7,7 @@ use larder::origin::{HttpConfig, SqliteConfig};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Problems, place, relative};
+use super::{Problems, relative};
 use crate::units::{Size, Span};
 
 /// One origin.
@@ -53,7 +53,7 @@ pub(super) fn read(
             Ok(origin) => {
                 origins.insert(name, origin);
             }
-            Err(why) => problems.add(format!("{}: {why}", place(&name))),
+            Err(why) => problems.add(format!("`[origin.{name}]`: {why}")),
         }
     }
     origins
