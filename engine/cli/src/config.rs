@@ -98,7 +98,8 @@ impl Config {
             );
         }
         let mut warnings = Vec::new();
-        check_routes(&file.route, file.origin.keys(), problems);
+        let named: Vec<_> = file.origin.keys().map(String::as_str).collect();
+        check_routes(&file.route, &named, problems);
         let origins = origin::read(file.origin, folder, problems);
         let host = policy::host(&file.policies, &file.policy, folder, problems);
         let on_failure = policy::on_failure(file.policy, problems);
@@ -178,11 +179,7 @@ fn server(server: file::Server, problems: &mut Problems) -> Option<Server> {
     })
 }
 
-fn check_routes<'a>(
-    routes: &[file::Route],
-    origins: impl Iterator<Item = &'a String> + Clone,
-    problems: &mut Problems,
-) {
+fn check_routes(routes: &[file::Route], origins: &[&str], problems: &mut Problems) {
     for route in routes {
         if route.resource.is_empty() || route.policy.is_empty() {
             problems.add("a `[[route]]` needs a `resource` and a `policy`, neither of them empty");
@@ -190,10 +187,10 @@ fn check_routes<'a>(
         let Some(origin) = &route.origin else {
             continue;
         };
-        if origins.clone().any(|name| name == origin) {
+        if origins.contains(&origin.as_str()) {
             continue;
         }
-        let known: Vec<_> = origins.clone().map(|name| format!("`{name}`")).collect();
+        let known: Vec<_> = origins.iter().map(|name| format!("`{name}`")).collect();
         let known = match known.as_slice() {
             [] => "there is none".to_owned(),
             [one] => format!("there is {one}"),
