@@ -187,8 +187,8 @@ impl Bench {
         for _ in 0..STEPS {
             let key = fastrand::usize(..KEYS);
             match fastrand::u8(..20) {
-                0 => self.write(key).await,
-                1 => self.change_and_invalidate(key).await,
+                0..5 => self.write(key).await,
+                5..7 => self.change_and_invalidate(key).await,
                 _ => self.read(key).await,
             }
         }
