@@ -35,11 +35,18 @@ async fn metrics_count_what_happened() {
     for _ in 0..3 {
         running.data.get("/v1/entries/product/7").await.expect(200);
     }
-    running.data.put("/v1/entries/product/7", r#"{"price": 8}"#).await.expect(200);
+    running
+        .data
+        .put("/v1/entries/product/7", r#"{"price": 8}"#)
+        .await
+        .expect(200);
     let after = metrics().await;
     let after = after.text();
     assert!(metric(after, &hits) >= hits_before + 2.0, "{after}");
-    let decisions = of("larder_decisions_total", "policy=\"counted\",strategy=\"read_through\"");
+    let decisions = of(
+        "larder_decisions_total",
+        "policy=\"counted\",strategy=\"read_through\"",
+    );
     assert_eq!(metric(after, &decisions), 4.0, "{after}");
     for name in [
         "larder_policy_seconds",
@@ -49,8 +56,14 @@ async fn metrics_count_what_happened() {
         "larder_invalidations_total",
         "larder_policy_reloads_total",
     ] {
-        assert!(after.contains(&format!("# TYPE {name} ")), "{name} is not there:\n{after}");
-        assert!(after.contains(&format!("# HELP {name} ")), "{name} is not explained");
+        assert!(
+            after.contains(&format!("# TYPE {name} ")),
+            "{name} is not there:\n{after}"
+        );
+        assert!(
+            after.contains(&format!("# HELP {name} ")),
+            "{name} is not explained"
+        );
     }
 }
 
@@ -58,8 +71,14 @@ async fn metrics_count_what_happened() {
 async fn health_and_status_say_what_there_is() {
     let shop = Shop::new();
     let running = Setup::standard_over(shop.origin(), json!({})).start().await;
-    assert_eq!(running.admin.get("/health/live").await.expect(200).text(), "live\n");
-    assert_eq!(running.admin.get("/health/ready").await.expect(200).text(), "ready\n");
+    assert_eq!(
+        running.admin.get("/health/live").await.expect(200).text(),
+        "live\n"
+    );
+    assert_eq!(
+        running.admin.get("/health/ready").await.expect(200).text(),
+        "ready\n"
+    );
     running.data.get("/v1/entries/product/7").await.expect(200);
     let status = running.admin.get("/v1/status").await.expect(200).json();
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
@@ -67,10 +86,16 @@ async fn health_and_status_say_what_there_is() {
     assert_eq!(status["store"]["entries"], 1, "{status}");
     assert!(status["store"]["bytes"].as_u64() > Some(0), "{status}");
     let route = &status["routes"][0];
-    assert_eq!((&route["resource"], &route["policy"], &route["origin"]),
-        (&json!("product"), &json!("standard"), &json!("shop")), "{status}");
+    assert_eq!(
+        (&route["resource"], &route["policy"], &route["origin"]),
+        (&json!("product"), &json!("standard"), &json!("shop")),
+        "{status}"
+    );
     let summary = route["origin_summary"].as_str().unwrap();
-    assert!(summary.contains("sqlite") && summary.contains("products"), "{summary}");
+    assert!(
+        summary.contains("sqlite") && summary.contains("products"),
+        "{summary}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,18 +108,28 @@ async fn the_description_lists_every_route_and_nothing_else() {
     let paths = described["paths"].as_object().unwrap();
     let listed: BTreeSet<String> = paths.keys().cloned().collect();
     let routed: BTreeSet<String> = routes().into_iter().collect();
-    assert!(routed.len() > 10, "the routes are written otherwise now: {routed:?}");
+    assert!(
+        routed.len() > 10,
+        "the routes are written otherwise now: {routed:?}"
+    );
     assert_eq!(listed, routed);
     for (path, methods) in paths {
         for (method, operation) in methods.as_object().unwrap() {
             let method = method.to_uppercase().parse().unwrap();
             let at = path.replace(['{', '}'], "");
             let tag = operation["tags"][0].as_str().unwrap();
-            let plane = if tag == "data" { &running.data } else { &running.admin };
+            let plane = if tag == "data" {
+                &running.data
+            } else {
+                &running.admin
+            };
             let answer = crate::client::send(plane.request(method, &at)).await;
             let code = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
             let code = code["code"].as_str().unwrap_or_default();
-            assert!(!["no_such_path", "wrong_method"].contains(&code), "{tag} {path}: {answer:?}");
+            assert!(
+                !["no_such_path", "wrong_method"].contains(&code),
+                "{tag} {path}: {answer:?}"
+            );
         }
     }
 }
@@ -112,7 +147,12 @@ fn revision(policy: &Value) -> String {
 
 async fn act(running: &Running, action: &str, body: &str) -> Value {
     let path = format!("/v1/policies/standard/{action}");
-    running.admin.post(&path, body.to_owned()).await.expect(200).json()
+    running
+        .admin
+        .post(&path, body.to_owned())
+        .await
+        .expect(200)
+        .json()
 }
 
 async fn ttl(running: &Running) -> u64 {
@@ -125,7 +165,10 @@ async fn a_policy_is_reloaded_rolled_back_and_pinned() {
     let running = Setup::standard(json!({})).start().await;
     let file = running.policies.join("standard.wasm");
     let first = revision(&running.policy("standard").await);
-    let none = running.admin.post("/v1/policies/standard/rollback", "").await;
+    let none = running
+        .admin
+        .post("/v1/policies/standard/rollback", "")
+        .await;
     none.expect_problem(409, "policy_unchanged", "no earlier build");
 
     std::fs::write(&file, changed_standard()).unwrap();
@@ -135,25 +178,43 @@ async fn a_policy_is_reloaded_rolled_back_and_pinned() {
     assert_eq!(ttl(&running).await, 120_000);
 
     let back = act(&running, "rollback", "").await;
-    assert_eq!((revision(&back), &back["pinned"]), (first.clone(), &json!(first)));
+    assert_eq!(
+        (revision(&back), &back["pinned"]),
+        (first.clone(), &json!(first))
+    );
     assert_eq!(ttl(&running).await, 3_600_000);
     let kept = act(&running, "reload", "").await;
     assert_eq!(revision(&kept), first, "a pin holds against the folder");
     assert_eq!(kept["candidate_error"]["stage"], "allow_list", "{kept}");
 
     let pinned = act(&running, "pin", &json!({"revision": second}).to_string()).await;
-    assert_eq!((revision(&pinned), ttl(&running).await), (second.clone(), 120_000));
+    assert_eq!(
+        (revision(&pinned), ttl(&running).await),
+        (second.clone(), 120_000)
+    );
     let unpinned = act(&running, "pin", "{}").await;
-    assert_eq!((revision(&unpinned), &unpinned["pinned"]), (second, &Value::Null));
+    assert_eq!(
+        (revision(&unpinned), &unpinned["pinned"]),
+        (second, &Value::Null)
+    );
 
     let unknown = json!({"revision": "sha256:00"}).to_string();
-    let unknown = running.admin.post("/v1/policies/standard/pin", unknown).await;
+    let unknown = running
+        .admin
+        .post("/v1/policies/standard/pin", unknown)
+        .await;
     unknown.expect_problem(409, "policy_unchanged", "has no build `sha256:00`");
     for action in ["reload", "rollback"] {
-        let nobody = running.admin.post(&format!("/v1/policies/nobody/{action}"), "").await;
+        let nobody = running
+            .admin
+            .post(&format!("/v1/policies/nobody/{action}"), "")
+            .await;
         nobody.expect_problem(404, "no_policy", "there is no policy `nobody`");
     }
-    let wrong = running.admin.post("/v1/policies/standard/pin", r#"{"revison": "x"}"#).await;
+    let wrong = running
+        .admin
+        .post("/v1/policies/standard/pin", r#"{"revison": "x"}"#)
+        .await;
     wrong.expect_problem(400, "invalid_body", "unknown field `revison`");
 }
 
@@ -170,7 +231,10 @@ async fn every_policy_that_ships_loads_and_decides() {
     assert_eq!(all.as_array().unwrap().len(), 4);
     for name in ["standard", "session", "api", "llm"] {
         let policy = running.policy(name).await;
-        assert_eq!((&policy["state"], &policy["candidate_error"]), (&json!("serving"), &Value::Null));
+        assert_eq!(
+            (&policy["state"], &policy["candidate_error"]),
+            (&json!("serving"), &Value::Null)
+        );
         let decided = running.data.decide(name).await.expect(200).json();
         assert_eq!(decided["fallback"], Value::Null, "{name}: {decided}");
         assert_ne!(decided["decision"]["reason"], "", "{name}: {decided}");

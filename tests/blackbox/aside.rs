@@ -23,7 +23,10 @@ async fn lease(running: &Running) -> String {
     let miss = running.data.get(ENTRY).await;
     miss.expect_problem(404, "leased", "PUT it to /v1/leases/{Larder-Lease}");
     assert_eq!(miss.header("larder-lease-ttl-ms"), "10000");
-    assert_eq!(miss.header("cache-status"), "Larder; fwd=uri-miss; detail=leased");
+    assert_eq!(
+        miss.header("cache-status"),
+        "Larder; fwd=uri-miss; detail=leased"
+    );
     format!("/v1/leases/{}", miss.header("larder-lease"))
 }
 
@@ -45,9 +48,17 @@ async fn a_miss_hands_out_a_lease_and_a_fill_makes_a_hit() {
     let hit = running.data.get(ENTRY).await;
     assert_eq!(hit.expect(200).text(), "tea");
     assert_eq!(hit.header("content-type"), "text/plain");
-    assert!(hit.header("cache-status").starts_with("Larder; hit; ttl=35"), "{hit:?}");
+    assert!(
+        hit.header("cache-status")
+            .starts_with("Larder; hit; ttl=35"),
+        "{hit:?}"
+    );
     let again = running.data.put(&lease, "coffee").await;
-    assert_eq!(stored(&again), (false, Some("voided".into())), "a lease fills once");
+    assert_eq!(
+        stored(&again),
+        (false, Some("voided".into())),
+        "a lease fills once"
+    );
     assert_eq!(running.data.get(ENTRY).await.text(), "tea");
 }
 
@@ -60,7 +71,11 @@ async fn an_invalidation_voids_the_lease_of_an_older_load() {
     ] {
         let running = setup().start().await;
         let lease = lease(&running).await;
-        running.data.post_json("/v1/invalidate", &what).await.expect(200);
+        running
+            .data
+            .post_json("/v1/invalidate", &what)
+            .await
+            .expect(200);
         let late = running.data.put(&lease, "old").await;
         assert_eq!(stored(&late), (false, Some("voided".into())), "{what}");
         let next = running.data.get(ENTRY).await;
@@ -73,7 +88,11 @@ async fn a_write_voids_the_lease_of_an_older_load() {
     let running = setup().start().await;
     let lease = lease(&running).await;
     let written = running.data.put(ENTRY, "new").await;
-    assert_eq!(written.expect(200).json()["written"], false, "the application wrote");
+    assert_eq!(
+        written.expect(200).json()["written"],
+        false,
+        "the application wrote"
+    );
     let late = running.data.put(&lease, "old").await;
     assert_eq!(stored(&late), (false, Some("voided".into())));
 }
@@ -138,10 +157,20 @@ async fn nothing_but_an_own_lease_is_taken() {
     let own = lease(&running).await;
     let stranger = lease(&setup().start().await).await;
     let middle = own.len() / 2;
-    let flipped = if own.as_bytes()[middle] == b'A' { "B" } else { "A" };
+    let flipped = if own.as_bytes()[middle] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
     let forged = format!("{}{flipped}{}", &own[..middle], &own[middle + 1..]);
     let short = own[..20].to_owned();
-    for wrong in [stranger, forged, short, "/v1/leases/no-lease!".into(), "/v1/leases/AAAA".into()] {
+    for wrong in [
+        stranger,
+        forged,
+        short,
+        "/v1/leases/no-lease!".into(),
+        "/v1/leases/AAAA".into(),
+    ] {
         for answer in [
             running.data.put(&wrong, "x").await,
             running.data.delete(&wrong).await,
@@ -151,7 +180,10 @@ async fn nothing_but_an_own_lease_is_taken() {
     }
     let not_text = running.data.put("/v1/leases/%FF", "x").await;
     not_text.expect_problem(400, "invalid_lease", "pass `Larder-Lease` on as it is");
-    let query = running.data.put(&format!("{own}?absent=perhaps"), "x").await;
+    let query = running
+        .data
+        .put(&format!("{own}?absent=perhaps"), "x")
+        .await;
     query.expect_problem(400, "invalid_query", "`absent=perhaps`");
     assert_eq!(stored(&running.data.put(&own, "tea").await), (true, None));
 }
@@ -166,7 +198,11 @@ async fn nodes_with_one_secret_read_each_others_leases() {
     let (first, second) = (node().await, node().await);
     let lease = lease(&first).await;
     let foreign = stored(&second.data.put(&lease, "tea").await);
-    assert_eq!(foreign, (false, Some("voided".into())), "read, but not of this node's store");
+    assert_eq!(
+        foreign,
+        (false, Some("voided".into())),
+        "read, but not of this node's store"
+    );
     assert_eq!(stored(&first.data.put(&lease, "tea").await), (true, None));
 }
 

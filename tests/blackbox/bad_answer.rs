@@ -29,7 +29,11 @@ async fn decided(decide: &'static str) -> Value {
         .start()
         .await;
     let read = running.data.get("/v1/entries/product/7").await;
-    assert_eq!(read.expect(200).json()["price"], 7, "the value is served in any case");
+    assert_eq!(
+        read.expect(200).json()["price"],
+        7,
+        "the value is served in any case"
+    );
     running.data.decide("product").await.expect(200).json()
 }
 
@@ -65,7 +69,10 @@ async fn a_thousand_tags_are_refused() {
 async fn a_ttl_of_zero_stores_nothing() {
     let decided = decided("(local.set $now (i64.const 0))").await;
     assert_eq!(decided["decision"]["freshness"]["ttl_ms"], 0);
-    assert_eq!((&decided["clamped"], &decided["fallback"]), (&json!([]), &Value::Null));
+    assert_eq!(
+        (&decided["clamped"], &decided["fallback"]),
+        (&json!([]), &Value::Null)
+    );
 
     let shop = Shop::new();
     let running = Setup::new()
@@ -78,7 +85,10 @@ async fn a_ttl_of_zero_stores_nothing() {
         shop.set_price(7, price);
         let read = running.data.get("/v1/entries/product/7").await;
         assert_eq!(read.expect(200).json()["price"], price, "{read:?}");
-        assert_eq!(read.header("cache-status"), "Larder; fwd=uri-miss; detail=zero_ttl");
+        assert_eq!(
+            read.header("cache-status"),
+            "Larder; fwd=uri-miss; detail=zero_ttl"
+        );
     }
 }
 

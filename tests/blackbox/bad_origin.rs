@@ -33,7 +33,13 @@ async fn an_origin_that_is_down() {
     drop(closed);
     let origin = http_origin(&base, Duration::from_secs(5));
     let running = Setup::standard_over(origin, json!({})).start().await;
-    fails(&running, 502, "origin_unreachable", "the origin cannot be reached").await;
+    fails(
+        &running,
+        502,
+        "origin_unreachable",
+        "the origin cannot be reached",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,8 +47,18 @@ async fn an_origin_that_never_answers() {
     let service = Server::start(|_| Reply::Hang(Vec::new())).await;
     let running = over(&service, 150).await;
     let began = Instant::now();
-    fails(&running, 504, "origin_timeout", "did not answer within 150 ms").await;
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    fails(
+        &running,
+        504,
+        "origin_timeout",
+        "did not answer within 150 ms",
+    )
+    .await;
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,9 +90,21 @@ async fn half_a_value_is_never_served_and_never_stored() {
 async fn an_origin_that_talks_nonsense_or_fails() {
     for (reply, status, code) in [
         (b"SSH-2.0-OpenSSH_9.0\r\n".to_vec(), 502, "origin_broken"),
-        (answer("500 Internal Server Error", "", b"oops"), 502, "origin_failed"),
-        (answer("429 Too Many Requests", "", b""), 502, "origin_failed"),
-        (answer("302 Found", "location: /elsewhere\r\n", b""), 502, "origin_failed"),
+        (
+            answer("500 Internal Server Error", "", b"oops"),
+            502,
+            "origin_failed",
+        ),
+        (
+            answer("429 Too Many Requests", "", b""),
+            502,
+            "origin_failed",
+        ),
+        (
+            answer("302 Found", "location: /elsewhere\r\n", b""),
+            502,
+            "origin_failed",
+        ),
         (answer("403 Forbidden", "", b""), 422, "origin_rejected"),
     ] {
         let service = Server::start(move |_| Reply::Close(reply.clone())).await;
@@ -117,11 +145,18 @@ async fn a_failing_origin_is_covered_by_what_is_stale() {
     clock.advance(61_000);
     let stale = running.data.get(ENTRY).await;
     assert_eq!(stale.expect(200).text(), "value");
-    assert_eq!(stale.header("cache-status"), "Larder; fwd=stale; detail=stale_on_error");
+    assert_eq!(
+        stale.header("cache-status"),
+        "Larder; fwd=stale; detail=stale_on_error"
+    );
     assert_eq!(stale.header("age"), "61");
     let asked = service.seen.lock().len();
     running.data.get(ENTRY).await.expect(200);
-    assert_eq!(service.seen.lock().len(), asked, "a failing origin is not asked on every read");
+    assert_eq!(
+        service.seen.lock().len(),
+        asked,
+        "a failing origin is not asked on every read"
+    );
     clock.advance(11 * 60_000);
     let gone = running.data.get(ENTRY).await;
     gone.expect_problem(502, "origin_failed", "503");

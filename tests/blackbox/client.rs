@@ -59,8 +59,7 @@ impl Client {
 
     /// The decision about a read of `resource/42`.
     pub(crate) async fn decide(&self, resource: &str) -> Answer {
-        let request =
-            serde_json::json!({"operation": "read", "resource": resource, "id": "42"});
+        let request = serde_json::json!({"operation": "read", "resource": resource, "id": "42"});
         self.post_json("/v1/decide", &serde_json::json!({"request": request}))
             .await
     }
@@ -114,7 +113,11 @@ impl Answer {
             "every error is a problem document: {self:?}"
         );
         let problem = self.json();
-        assert_eq!((self.status, &problem["code"]), (status, &code.into()), "{self:?}");
+        assert_eq!(
+            (self.status, &problem["code"]),
+            (status, &code.into()),
+            "{self:?}"
+        );
         assert_eq!(problem["status"], status, "{problem}");
         assert_eq!(problem["type"], format!("urn:larder:problem:{code}"));
         let detail = problem["detail"].as_str().unwrap();

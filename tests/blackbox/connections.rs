@@ -44,7 +44,10 @@ async fn drip(address: SocketAddr, first: &[u8], rest: &'static [u8]) -> (String
     let ended = tokio::time::timeout(PATIENCE, from.read_to_end(&mut answer)).await;
     dripping.abort();
     let took = began.elapsed();
-    assert!(ended.is_ok(), "the connection was still open after {took:?}");
+    assert!(
+        ended.is_ok(),
+        "the connection was still open after {took:?}"
+    );
     (String::from_utf8(answer).unwrap(), took)
 }
 
@@ -77,9 +80,15 @@ async fn a_body_that_trickles_is_ended_by_the_request_timeout() {
     let running = running().await;
     let head = b"POST /v1/decide HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{";
     let (answer, took) = drip(running.address, head, &[b' '; 400]).await;
-    assert!(answer.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"),
+        "{answer}"
+    );
     assert!(answer.contains("request_timeout"), "{answer}");
-    assert!(answer.contains("the request did not end within 400 ms"), "{answer}");
+    assert!(
+        answer.contains("the request did not end within 400 ms"),
+        "{answer}"
+    );
     assert!(took < PATIENCE, "{took:?}");
 }
 
@@ -92,7 +101,9 @@ async fn a_body_that_breaks_off_writes_nothing() {
     stream.write_all(head).await.unwrap();
     stream.shutdown().await.unwrap();
     let mut answer = Vec::new();
-    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .unwrap();
     let answer = String::from_utf8(answer).unwrap();
     assert!(!answer.contains("200 OK"), "{answer}");
     assert_eq!(shop.price(7), 7);
@@ -101,7 +112,11 @@ async fn a_body_that_breaks_off_writes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_http_is_refused_and_others_are_served() {
     let running = running().await;
-    for nonsense in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"hello\r\n\r\n", &[0; 64]] {
+    for nonsense in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"hello\r\n\r\n",
+        &[0; 64],
+    ] {
         let (answer, _) = drip(running.address, nonsense, b"").await;
         assert!(!answer.contains("200 OK"), "{answer}");
     }
@@ -111,7 +126,9 @@ async fn what_is_no_http_is_refused_and_others_are_served() {
     let mut stream = TcpStream::connect(running.address).await.unwrap();
     let _ = stream.write_all(&head).await;
     let mut answer = Vec::new();
-    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .unwrap();
     assert!(!String::from_utf8_lossy(&answer).contains("200 OK"));
     running.data.decide("product").await.expect(200);
 }
@@ -140,8 +157,15 @@ async fn a_port_in_use_is_named() {
             admin: Some(admin),
             ..Settings::default()
         };
-        let error = Server::bind(settings, parts).await.err().unwrap().to_string();
-        let words = format!("cannot listen on {} ({plane} plane): the port is in use", taken.0);
+        let error = Server::bind(settings, parts)
+            .await
+            .err()
+            .unwrap()
+            .to_string();
+        let words = format!(
+            "cannot listen on {} ({plane} plane): the port is in use",
+            taken.0
+        );
         assert!(error.contains(&words), "{error}");
     }
 }

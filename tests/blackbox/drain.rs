@@ -73,7 +73,10 @@ async fn what_does_not_end_in_time_is_cut_off_and_reported() {
     running.stop();
     let error = running.ended().await.unwrap_err();
     assert!(matches!(error, ServeError::Drain(_)), "{error}");
-    assert!(error.to_string().contains("100ms after shutdown began"), "{error}");
+    assert!(
+        error.to_string().contains("100ms after shutdown began"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

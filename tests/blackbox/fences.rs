@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::workspace::{cargo, output, root};
 
 /// What is fenced, and the one crate of the engine that may name it.
-const FENCES: [(&str, &str); 9] = [
+const FENCES: [(&str, &str); 8] = [
     ("wasmtime", "larder-wasm"),
     ("wasmparser", "larder-wasm"),
     ("wit-component", "larder-wasm"),
@@ -16,7 +16,6 @@ const FENCES: [(&str, &str); 9] = [
     ("redis", "larder-store"),
     ("axum", "larder-server"),
     ("reqwest", "larder-origin"),
-    ("rusqlite", "larder-origin"),
 ];
 
 /// What each package of the workspace needs to run, development and builds aside.
@@ -29,7 +28,10 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
     let packages = packages.map(|package| {
         let all = package["dependencies"].as_array().unwrap().iter();
         let normal = all.filter(|one| one["kind"].is_null());
-        (text(&package["name"]), normal.map(|one| text(&one["name"])).collect())
+        (
+            text(&package["name"]),
+            normal.map(|one| text(&one["name"])).collect(),
+        )
     });
     packages.collect()
 }
@@ -38,15 +40,26 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
 fn each_foreign_library_is_known_to_one_crate() {
     let all = dependencies();
     for (library, owner) in FENCES {
-        let users = all.iter().filter(|(_, needs)| needs.iter().any(|need| need == library));
+        let users = all
+            .iter()
+            .filter(|(_, needs)| needs.iter().any(|need| need == library));
         for (user, _) in users {
             // Samples and measurements beside the engine may use what they compare with.
-            let beside = !user.starts_with("larder") || user.starts_with("larder-example") || user.contains("bench") || user.contains("peer");
-            assert!(user == owner || beside, "`{user}` depends on `{library}`, which is for `{owner}` alone");
+            let beside = !user.starts_with("larder")
+                || user.starts_with("larder-example")
+                || user.contains("bench")
+                || user.contains("peer");
+            assert!(
+                user == owner || beside,
+                "`{user}` depends on `{library}`, which is for `{owner}` alone"
+            );
         }
     }
     let known = &all["larder-wasm"];
-    assert!(known.iter().any(|need| need == "wasmtime"), "the fences look at nothing: {known:?}");
+    assert!(
+        known.iter().any(|need| need == "wasmtime"),
+        "the fences look at nothing: {known:?}"
+    );
 }
 
 #[test]
@@ -56,7 +69,15 @@ fn arrows_between_crates_point_one_way() {
         ("larder-wasm", &["larder-core"]),
         ("larder-store", &["larder-core"]),
         ("larder-origin", &["larder-core"]),
-        ("larder", &["larder-core", "larder-wasm", "larder-store", "larder-origin"]),
+        (
+            "larder",
+            &[
+                "larder-core",
+                "larder-wasm",
+                "larder-store",
+                "larder-origin",
+            ],
+        ),
         ("larder-server", &["larder"]),
         ("larder-cli", &["larder", "larder-server"]),
         ("larder-sdk", &[]),
@@ -65,11 +86,20 @@ fn arrows_between_crates_point_one_way() {
     for (user, allowed) in may {
         let needs = all[user].iter().filter(|need| all.contains_key(*need));
         for need in needs {
-            assert!(allowed.contains(&need.as_str()), "`{user}` depends on `{need}`; it may on {allowed:?}");
+            assert!(
+                allowed.contains(&need.as_str()),
+                "`{user}` depends on `{need}`; it may on {allowed:?}"
+            );
         }
     }
-    for (policy, needs) in all.iter().filter(|(name, _)| name.starts_with("larder-policy-")) {
-        let own: Vec<_> = needs.iter().filter(|need| all.contains_key(*need)).collect();
+    for (policy, needs) in all
+        .iter()
+        .filter(|(name, _)| name.starts_with("larder-policy-"))
+    {
+        let own: Vec<_> = needs
+            .iter()
+            .filter(|need| all.contains_key(*need))
+            .collect();
         assert_eq!(own, ["larder-sdk"], "`{policy}`");
     }
 }
@@ -77,11 +107,28 @@ fn arrows_between_crates_point_one_way() {
 #[test]
 fn the_core_does_no_io() {
     let mut command = cargo(&root());
-    command.args(["tree", "--package=larder-core", "--edges=normal", "--prefix=none", "--all-features"]);
+    command.args([
+        "tree",
+        "--package=larder-core",
+        "--edges=normal",
+        "--prefix=none",
+        "--all-features",
+    ]);
     let tree = output(&mut command);
-    let names: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
-    assert!(names.contains(&"larder-core") && names.contains(&"sha2"), "{tree}");
-    for foreign in ["wasmtime", "redis", "axum", "tokio", "reqwest", "rusqlite", "hyper", "mio"] {
-        assert!(!names.contains(&foreign), "`larder-core` reaches `{foreign}`:\n{tree}");
+    let names: Vec<_> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert!(
+        names.contains(&"larder-core") && names.contains(&"sha2"),
+        "{tree}"
+    );
+    for foreign in [
+        "wasmtime", "redis", "axum", "tokio", "reqwest", "rusqlite", "hyper", "mio",
+    ] {
+        assert!(
+            !names.contains(&foreign),
+            "`larder-core` reaches `{foreign}`:\n{tree}"
+        );
     }
 }

@@ -58,8 +58,14 @@ fn build(dir: &Path, packages: &[String]) -> PathBuf {
 fn copy_standard(to: &Path) {
     let root = root();
     let source = fs::read_to_string(root.join("policies/standard/src/lib.rs")).unwrap();
-    let changed = source.replace("DEFAULT_TTL: Duration = hours(1)", "DEFAULT_TTL: Duration = minutes(2)");
-    assert_ne!(source, changed, "the default ttl of `standard` is written otherwise now");
+    let changed = source.replace(
+        "DEFAULT_TTL: Duration = hours(1)",
+        "DEFAULT_TTL: Duration = minutes(2)",
+    );
+    assert_ne!(
+        source, changed,
+        "the default ttl of `standard` is written otherwise now"
+    );
     fs::create_dir_all(to.join("src")).unwrap();
     write(&to.join("src/lib.rs"), &changed);
     let manifest = format!(

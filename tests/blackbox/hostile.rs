@@ -63,25 +63,59 @@ async fn attack(guest: Guest, stopped: Stopped) {
         assert_eq!(decided["fallback"]["rule"], "bypass", "{decided}");
         assert_eq!(decided["fallback"]["failure"], stopped.failure, "{decided}");
         let message = decided["fallback"]["message"].as_str().unwrap();
-        assert!(message.contains(stopped.words), "`{}` is not in `{message}`", stopped.words);
+        assert!(
+            message.contains(stopped.words),
+            "`{}` is not in `{message}`",
+            stopped.words
+        );
 
         let read = running.data.get("/v1/entries/attacked/7").await;
-        assert_eq!(read.expect(200).json()["price"], 7, "reads go past the cache");
-        assert!(read.header("larder-policy").ends_with("; fallback=bypass"), "{read:?}");
-        assert_eq!(read.header("cache-status"), "Larder; fwd=bypass; detail=bypass");
+        assert_eq!(
+            read.expect(200).json()["price"],
+            7,
+            "reads go past the cache"
+        );
+        assert!(
+            read.header("larder-policy").ends_with("; fallback=bypass"),
+            "{read:?}"
+        );
+        assert_eq!(
+            read.header("cache-status"),
+            "Larder; fwd=bypass; detail=bypass"
+        );
 
-        let written = running.data.put("/v1/entries/attacked/7", r#"{"price": 71}"#).await;
-        written.expect_problem(503, "write_undecided", "refused before it reached the origin");
+        let written = running
+            .data
+            .put("/v1/entries/attacked/7", r#"{"price": 71}"#)
+            .await;
+        written.expect_problem(
+            503,
+            "write_undecided",
+            "refused before it reached the origin",
+        );
         let deleted = running.data.delete("/v1/entries/attacked/7").await;
-        deleted.expect_problem(503, "write_undecided", "which entries this delete makes stale");
+        deleted.expect_problem(
+            503,
+            "write_undecided",
+            "which entries this delete makes stale",
+        );
         assert_eq!(shop.price(7), 7, "nothing was written");
     }
     done.store(true, Ordering::Relaxed);
     let (good, failures) = neighbour.await.unwrap();
-    println!("the neighbour answered {good} times, {} failed", failures.len());
-    assert_eq!(failures, [""; 0], "a neighbour noticed; {good} answers were good");
+    println!(
+        "the neighbour answered {good} times, {} failed",
+        failures.len()
+    );
+    assert_eq!(
+        failures, [""; 0],
+        "a neighbour noticed; {good} answers were good"
+    );
     let current = &running.policy("hostile").await["current"];
-    assert_eq!((&current["calls"], &current["failures"]), (&json!(12), &json!(12)));
+    assert_eq!(
+        (&current["calls"], &current["failures"]),
+        (&json!(12), &json!(12))
+    );
     let good = running.policy("standard").await;
     assert_eq!(good["current"]["failures"], 0, "{good}");
 }
@@ -92,7 +126,14 @@ async fn a_loop_is_stopped() {
         decide: "(loop $again (br $again))",
         ..Guest::default()
     };
-    attack(guest, Stopped { failure: "deadline", words: "200 ms" }).await;
+    attack(
+        guest,
+        Stopped {
+            failure: "deadline",
+            words: "200 ms",
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,7 +142,14 @@ async fn a_trap_is_stopped() {
         decide: "(drop (i32.div_u (i32.const 1) (i32.const 0)))",
         ..Guest::default()
     };
-    attack(guest, Stopped { failure: "trapped", words: "divide by zero" }).await;
+    attack(
+        guest,
+        Stopped {
+            failure: "trapped",
+            words: "divide by zero",
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,7 +158,14 @@ async fn a_memory_bomb_is_stopped() {
         decide: "(if (i32.eq (memory.grow (i32.const 1000)) (i32.const -1)) (then unreachable))",
         ..Guest::default()
     };
-    attack(guest, Stopped { failure: "memory", words: "16777216" }).await;
+    attack(
+        guest,
+        Stopped {
+            failure: "memory",
+            words: "16777216",
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,7 +177,14 @@ async fn deep_recursion_is_stopped() {
         decide: "(drop (call $deeper (i64.const 1)))",
         ..Guest::default()
     };
-    attack(guest, Stopped { failure: "trapped", words: "endless recursion" }).await;
+    attack(
+        guest,
+        Stopped {
+            failure: "trapped",
+            words: "endless recursion",
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -132,7 +194,14 @@ async fn a_huge_answer_is_stopped() {
                  (local.set $id_len (i32.const 307200))",
         ..Guest::default()
     };
-    attack(guest, Stopped { failure: "output", words: "262144" }).await;
+    attack(
+        guest,
+        Stopped {
+            failure: "output",
+            words: "262144",
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,7 +211,14 @@ async fn an_answer_that_is_no_text_is_stopped() {
         decide: "(local.set $id (i32.const 4096)) (local.set $id_len (i32.const 3))",
         ..Guest::default()
     };
-    attack(guest, Stopped { failure: "trapped", words: "utf-8" }).await;
+    attack(
+        guest,
+        Stopped {
+            failure: "trapped",
+            words: "utf-8",
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -177,6 +253,10 @@ async fn a_route_whose_policy_never_loaded_still_reads() {
     let ready = running.admin.get("/health/ready").await;
     ready.expect_problem(503, "not_ready", "no build serves for `standard`");
     std::fs::write(running.policies.join("standard.wasm"), shipped("standard")).unwrap();
-    running.admin.post("/v1/policies/standard/reload", "").await.expect(200);
+    running
+        .admin
+        .post("/v1/policies/standard/reload", "")
+        .await
+        .expect(200);
     running.admin.get("/health/ready").await.expect(200);
 }

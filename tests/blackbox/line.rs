@@ -54,22 +54,27 @@ async fn a_decision_has_the_published_fields() {
     assert_eq!(decision["loading"]["stampede"], "per_process");
     assert_eq!(reply["policy"]["name"], "standard");
     assert_eq!(reply["policy"]["contract"], "0.1.0");
-    assert!(reply["policy"]["revision"].as_str().unwrap().starts_with("sha256:"));
+    assert!(
+        reply["policy"]["revision"]
+            .as_str()
+            .unwrap()
+            .starts_with("sha256:")
+    );
     assert_eq!(reply["fallback"], Value::Null);
-    let clamp = json!({"field": "ttl_ms", "asked": 864_000_000, "given": 86_400_000, "rule": "ttl_max"});
+    let clamp =
+        json!({"field": "ttl_ms", "asked": 864_000_000, "given": 86_400_000, "rule": "ttl_max"});
     assert_eq!(reply["clamped"], json!([clamp]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_answers_in_order_and_a_failing_one_is_an_error_in_its_place() {
     let running = Setup::standard(json!({})).start().await;
-    let one = |operation: &str, resource: &str, id: u32| {
-        json!({"request": {"operation": operation, "resource": resource, "id": id.to_string()}})
-    };
+    let one = |operation: &str, resource: &str, id: u32| json!({"request": {"operation": operation, "resource": resource, "id": id.to_string()}});
     let mut requests: Vec<_> = (0..40).map(|id| one("read", "product", id)).collect();
     requests[7] = one("read", "nothing", 7);
     requests[8] = one("fetch", "product", 8);
-    requests[9] = json!({"policy": "standard", "request": {"operation": "read", "resource": "x", "id": "9"}});
+    requests[9] =
+        json!({"policy": "standard", "request": {"operation": "read", "resource": "x", "id": "9"}});
     let batch = json!({"requests": requests});
     let answer = running.data.post_json("/v1/decide/batch", &batch).await;
     let results = answer.expect(200).json()["results"].clone();
@@ -80,10 +85,17 @@ async fn a_batch_answers_in_order_and_a_failing_one_is_an_error_in_its_place() {
             7 => assert_eq!(result["error"]["code"], "no_route", "{result}"),
             8 => assert_eq!(result["error"]["code"], "invalid_request", "{result}"),
             9 => assert_eq!(result["decision"]["key"], "x:9", "{result}"),
-            _ => assert_eq!(result["decision"]["key"], format!("product:{i}"), "{result}"),
+            _ => assert_eq!(
+                result["decision"]["key"],
+                format!("product:{i}"),
+                "{result}"
+            ),
         }
     }
-    let empty = running.data.post("/v1/decide/batch", r#"{"requests": []}"#).await;
+    let empty = running
+        .data
+        .post("/v1/decide/batch", r#"{"requests": []}"#)
+        .await;
     assert_eq!(empty.expect(200).json(), json!({"results": []}));
 }
 
@@ -104,8 +116,14 @@ async fn a_read_is_a_miss_and_then_a_hit_that_says_its_age() {
     let running = setup.start().await;
 
     let miss = running.data.get("/v1/entries/product/7").await;
-    assert_eq!(miss.expect(200).json(), json!({"id": 7, "name": "product 7", "price": 7}));
-    assert_eq!(miss.header("cache-status"), "Larder; fwd=uri-miss; stored; ttl=3600");
+    assert_eq!(
+        miss.expect(200).json(),
+        json!({"id": 7, "name": "product 7", "price": 7})
+    );
+    assert_eq!(
+        miss.header("cache-status"),
+        "Larder; fwd=uri-miss; stored; ttl=3600"
+    );
     assert_eq!(miss.header("age"), "");
     assert_eq!(miss.header("content-type"), "application/json");
 
@@ -120,10 +138,17 @@ async fn a_read_is_a_miss_and_then_a_hit_that_says_its_age() {
     let policy = format!("\"standard\"; version=\"0.1.0\"; revision={revision}");
     assert_eq!(hit.header("larder-policy"), policy);
     assert_eq!(hit.header("larder-decision-id").len(), 36);
-    assert_ne!(hit.header("larder-decision-id"), miss.header("larder-decision-id"));
+    assert_ne!(
+        hit.header("larder-decision-id"),
+        miss.header("larder-decision-id")
+    );
 
     clock.advance(24 * 3600 * 1000);
-    assert_eq!(price(&running, 7).await.0, 700, "no entry outlives its ttl and its stale windows");
+    assert_eq!(
+        price(&running, 7).await.0,
+        700,
+        "no entry outlives its ttl and its stale windows"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,23 +159,41 @@ async fn a_write_reaches_the_origin_and_the_next_read_sees_it() {
         let running = Setup::standard_over(shop.origin(), settings).start().await;
         assert_eq!(price(&running, 7).await.0, 7);
         price(&running, 7).await;
-        let written = running.data.put("/v1/entries/product/7", r#"{"price": 71}"#).await;
+        let written = running
+            .data
+            .put("/v1/entries/product/7", r#"{"price": 71}"#)
+            .await;
         let reply = written.expect(200).json();
         assert_eq!(reply["strategy"], strategy);
-        assert_eq!((&reply["written"], &reply["existed"]), (&json!(true), &json!(true)), "{reply}");
+        assert_eq!(
+            (&reply["written"], &reply["existed"]),
+            (&json!(true), &json!(true)),
+            "{reply}"
+        );
         assert_eq!(reply["invalidated"]["complete"], true, "{reply}");
         assert_eq!(reply["stored"], strategy == "write_through", "{reply}");
-        assert!(written.header("cache-status").starts_with("Larder; fwd=method"));
+        assert!(
+            written
+                .header("cache-status")
+                .starts_with("Larder; fwd=method")
+        );
         assert_eq!(shop.price(7), 71, "{strategy}");
         let (read, status) = price(&running, 7).await;
         assert_eq!(read, 71, "{strategy}: {status}");
-        assert_eq!(status.contains("hit"), strategy == "write_through", "{strategy}: {status}");
+        assert_eq!(
+            status.contains("hit"),
+            strategy == "write_through",
+            "{strategy}: {status}"
+        );
 
         let deleted = running.data.delete("/v1/entries/product/7").await;
         assert_eq!(deleted.expect(200).json()["written"], true);
         let gone = running.data.get("/v1/entries/product/7").await;
         gone.expect_problem(404, "not_found", "the origin has no such `product`");
-        assert!(gone.header("cache-status").starts_with("Larder; "), "{gone:?}");
+        assert!(
+            gone.header("cache-status").starts_with("Larder; "),
+            "{gone:?}"
+        );
     }
 }
 
@@ -162,7 +205,11 @@ async fn a_write_makes_every_field_of_its_row_stale() {
     for _ in 0..2 {
         assert_eq!(running.data.get(field).await.expect(200).json()["price"], 7);
     }
-    running.data.put("/v1/entries/product/7", r#"{"price": 8}"#).await.expect(200);
+    running
+        .data
+        .put("/v1/entries/product/7", r#"{"price": 8}"#)
+        .await
+        .expect(200);
     assert_eq!(running.data.get(field).await.expect(200).json()["price"], 8);
 }
 
@@ -171,7 +218,10 @@ async fn write_behind_is_refused_and_nothing_is_written() {
     let shop = Shop::new();
     let settings = json!({"strategy": "write_behind"});
     let running = Setup::standard_over(shop.origin(), settings).start().await;
-    let refused = running.data.put("/v1/entries/product/7", r#"{"price": 71}"#).await;
+    let refused = running
+        .data
+        .put("/v1/entries/product/7", r#"{"price": 71}"#)
+        .await;
     refused.expect_problem(501, "unsupported", "durable queue");
     assert_eq!(shop.price(7), 7);
     assert_eq!(price(&running, 7).await.0, 7, "reads go on");
@@ -183,7 +233,11 @@ async fn an_http_origin_is_read_written_and_deleted() {
     let origin = http_origin(&service.base, Duration::from_secs(5));
     let running = Setup::standard_over(origin, json!({})).start().await;
     let path = "/v1/entries/product/a%2Fb";
-    running.data.get(path).await.expect_problem(404, "not_found", "no such `product`");
+    running
+        .data
+        .get(path)
+        .await
+        .expect_problem(404, "not_found", "no such `product`");
     let value = running.data.request(reqwest::Method::PUT, path);
     let value = value.header("content-type", "text/x-tea").body("green");
     let written = crate::client::send(value).await;
@@ -195,9 +249,22 @@ async fn an_http_origin_is_read_written_and_deleted() {
         assert!(read.header("cache-status").starts_with(status), "{read:?}");
     }
     running.data.delete(path).await.expect(200);
-    running.data.get(path).await.expect_problem(404, "not_found", "no such `product`");
-    let seen: Vec<_> = service.seen.lock().iter().map(|one| one.method.clone()).collect();
-    assert_eq!(seen, ["GET", "PUT", "GET", "DELETE", "GET"], "hits ask nobody");
+    running
+        .data
+        .get(path)
+        .await
+        .expect_problem(404, "not_found", "no such `product`");
+    let seen: Vec<_> = service
+        .seen
+        .lock()
+        .iter()
+        .map(|one| one.method.clone())
+        .collect();
+    assert_eq!(
+        seen,
+        ["GET", "PUT", "GET", "DELETE", "GET"],
+        "hits ask nobody"
+    );
     assert_eq!(service.seen.lock()[0].target, "/product/a%2Fb");
 }
 
@@ -214,5 +281,9 @@ async fn many_readers_of_a_missing_value_cause_one_load() {
     for reader in readers {
         assert_eq!(reader.await.unwrap(), 404);
     }
-    assert_eq!(service.seen.lock().len(), 1, "absent values are remembered and loads shared");
+    assert_eq!(
+        service.seen.lock().len(),
+        1,
+        "absent values are remembered and loads shared"
+    );
 }

@@ -77,7 +77,9 @@ impl Load {
         let kinds = ["decide", "entries"];
         let goals = kinds.map(|kind| (kind, self.count(kind, revision) + more));
         eventually("the load", async || {
-            let all = goals.iter().all(|(kind, goal)| self.count(kind, revision) >= *goal);
+            let all = goals
+                .iter()
+                .all(|(kind, goal)| self.count(kind, revision) >= *goal);
             all.then_some(())
         })
         .await;
@@ -97,18 +99,25 @@ async fn decide(data: &Client, id: u32) -> Result<String, String> {
     let asked = json!({"operation": "read", "resource": "product", "id": id.to_string()});
     let request = data.request(reqwest::Method::POST, "/v1/decide");
     let request = request.body(json!({"request": asked}).to_string());
-    let answer = try_send(request).await.map_err(|error| format!("{error:?}"))?;
+    let answer = try_send(request)
+        .await
+        .map_err(|error| format!("{error:?}"))?;
     let reply = good(&answer)?;
     if reply["fallback"] != Value::Null || reply["decision"]["key"] != format!("product:{id}") {
         return Err(reply.to_string());
     }
-    Ok(reply["policy"]["revision"].as_str().unwrap_or_default().to_owned())
+    Ok(reply["policy"]["revision"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 /// Reads an entry; answers the revision that decided.
 async fn read(data: &Client, id: u32) -> Result<String, String> {
     let request = data.request(reqwest::Method::GET, &format!("/v1/entries/product/{id}"));
-    let answer = try_send(request).await.map_err(|error| format!("{error:?}"))?;
+    let answer = try_send(request)
+        .await
+        .map_err(|error| format!("{error:?}"))?;
     let reply = good(&answer)?;
     let policy = answer.header("larder-policy");
     if reply["id"] != id || policy.contains("fallback") {
@@ -129,11 +138,18 @@ fn good(answer: &Answer) -> Result<Value, String> {
 async fn decided(running: &Running) -> (u64, String) {
     let reply = running.data.decide("product").await.expect(200).json();
     let ttl = reply["decision"]["freshness"]["ttl_ms"].as_u64().unwrap();
-    (ttl, reply["policy"]["revision"].as_str().unwrap().to_owned())
+    (
+        ttl,
+        reply["policy"]["revision"].as_str().unwrap().to_owned(),
+    )
 }
 
 /// Saves, and answers how long it took until a decision came from another build.
-async fn save(running: &Running, before: &str, save: impl FnOnce(&Path)) -> (Duration, u64, String) {
+async fn save(
+    running: &Running,
+    before: &str,
+    save: impl FnOnce(&Path),
+) -> (Duration, u64, String) {
     let path = running.policies.join("standard.wasm");
     let began = Instant::now();
     save(&path);
@@ -190,11 +206,16 @@ async fn builds_change_under_load_within_a_second_and_no_request_fails() {
     assert_eq!(seen.failures, [""; 0], "of {total} requests");
     let revisions: Vec<_> = seen.answers.keys().map(|(_, revision)| revision).collect();
     assert!(
-        revisions.iter().all(|seen| [&one, &two, &three].contains(seen)),
+        revisions
+            .iter()
+            .all(|seen| [&one, &two, &three].contains(seen)),
         "nothing but the builds saved has decided: {revisions:?}"
     );
     for took in [renamed_took, written_took] {
-        assert!(took < Duration::from_secs(1), "saving took {took:?} to change a decision");
+        assert!(
+            took < Duration::from_secs(1),
+            "saving took {took:?} to change a decision"
+        );
     }
 }
 
@@ -211,7 +232,11 @@ async fn garbage_under_load_changes_nothing_but_the_status() {
     let file = running.policies.join("standard.wasm");
     let native = b"\x7fELF\x02\x01\x01 not for here".to_vec();
     for (garbage, stage, words) in [
-        (b"this is no module".to_vec(), "structure", "this is no module"),
+        (
+            b"this is no module".to_vec(),
+            "structure",
+            "this is no module",
+        ),
         (good[..good.len() / 2].to_vec(), "structure", "unexpected"),
         (native, "precompiled", "native code"),
         (vec![0; 3 << 20], "size", "2097152"),
@@ -238,5 +263,10 @@ async fn garbage_under_load_changes_nothing_but_the_status() {
     let total: u64 = seen.answers.values().sum();
     println!("requests: {total}, failures: {}", seen.failures.len());
     assert_eq!(seen.failures, [""; 0], "of {total} requests");
-    assert_eq!(seen.answers.len(), 2, "one build decided all: {:?}", seen.answers);
+    assert_eq!(
+        seen.answers.len(),
+        2,
+        "one build decided all: {:?}",
+        seen.answers
+    );
 }

@@ -182,7 +182,11 @@ impl Setup {
 impl Running {
     /// Begins the shutdown, as a signal would.
     pub(crate) fn stop(&mut self) {
-        self.stop.take().expect("it is stopped once").send(()).unwrap();
+        self.stop
+            .take()
+            .expect("it is stopped once")
+            .send(())
+            .unwrap();
     }
 
     /// How the server ended, which it has to do within ten seconds.

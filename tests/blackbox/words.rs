@@ -33,7 +33,9 @@ fn files() -> Vec<(String, String)> {
     let listed = output(&mut git);
     let names = listed.split('\0').filter(|name| !name.is_empty());
     let read = |name: &str| std::fs::read_to_string(root().join(name)).ok();
-    names.filter_map(|name| Some((name.to_owned(), read(name)?))).collect()
+    names
+        .filter_map(|name| Some((name.to_owned(), read(name)?)))
+        .collect()
 }
 
 #[test]
@@ -54,8 +56,13 @@ fn no_file_names_a_machine_or_a_registry() {
 
 #[test]
 fn lock_files_name_one_registry() {
-    for (name, text) in files().iter().filter(|(name, _)| name.ends_with("Cargo.lock")) {
-        let sources = text.lines().filter_map(|line| line.strip_prefix("source = "));
+    for (name, text) in files()
+        .iter()
+        .filter(|(name, _)| name.ends_with("Cargo.lock"))
+    {
+        let sources = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("source = "));
         for source in sources {
             assert_eq!(source.trim_matches('"'), REGISTRY, "{name}");
         }
