@@ -179,7 +179,7 @@ async fn nothing_but_an_own_lease_is_taken() {
         }
     }
     let not_text = running.data.put("/v1/leases/%FF", "x").await;
-    not_text.expect_problem(400, "invalid_lease", "pass `Larder-Lease` on as it is");
+    not_text.expect_problem(400, "invalid_path", "not UTF-8");
     let query = running
         .data
         .put(&format!("{own}?absent=perhaps"), "x")

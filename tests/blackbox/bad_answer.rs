@@ -75,12 +75,8 @@ async fn a_ttl_of_zero_stores_nothing() {
     );
 
     let shop = Shop::new();
-    let running = Setup::new()
-        .policy("odd", Guest::default().build(), json!({}))
-        .origin("shop", shop.origin())
-        .route(Route::new("product", "odd").origin("shop"))
-        .start()
-        .await;
+    let settings = json!({"default_ttl": "0s", "stale_if_error": "0s"});
+    let running = Setup::standard_over(shop.origin(), settings).start().await;
     for price in [7, 71] {
         shop.set_price(7, price);
         let read = running.data.get("/v1/entries/product/7").await;

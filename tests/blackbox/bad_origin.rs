@@ -107,7 +107,11 @@ async fn an_origin_that_talks_nonsense_or_fails() {
         ),
         (answer("403 Forbidden", "", b""), 422, "origin_rejected"),
     ] {
-        let service = Server::start(move |_| Reply::Close(reply.clone())).await;
+        let service = Server::start(move |_| match reply.starts_with(b"HTTP") {
+            true => Reply::Keep(reply.clone()),
+            false => Reply::Close(reply.clone()),
+        })
+        .await;
         let running = over(&service, 5_000).await;
         fails(&running, status, code, "the origin").await;
     }

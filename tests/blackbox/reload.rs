@@ -231,11 +231,12 @@ async fn garbage_under_load_changes_nothing_but_the_status() {
     load.passes(&revision, 20).await;
     let file = running.policies.join("standard.wasm");
     let native = b"\x7fELF\x02\x01\x01 not for here".to_vec();
+    let mut before = Value::Null;
     for (garbage, stage, words) in [
         (
             b"this is no module".to_vec(),
             "structure",
-            "this is no module",
+            "not WebAssembly",
         ),
         (good[..good.len() / 2].to_vec(), "structure", "unexpected"),
         (native, "precompiled", "native code"),
@@ -243,11 +244,15 @@ async fn garbage_under_load_changes_nothing_but_the_status() {
         (b"\0asm\x01\0\0\0".to_vec(), "contract", ""),
     ] {
         by_rename(&file, &garbage);
-        let error = eventually(&format!("the status after {stage}"), async || {
+        let error = eventually("the status of the garbage", async || {
             let error = running.policy("standard").await["candidate_error"].clone();
-            (error["stage"] == stage && error["reason"].as_str()?.contains(words)).then_some(error)
+            (error["revision"] != before && !error.is_null()).then_some(error)
         })
         .await;
+        assert_eq!(error["stage"], stage, "{error}");
+        let reason = error["reason"].as_str().unwrap();
+        assert!(reason.contains(words), "`{words}` is not in `{reason}`");
+        before = error["revision"].clone();
         let policy = running.policy("standard").await;
         assert_eq!(policy["state"], "serving", "{policy}");
         assert_eq!(policy["current"]["revision"], revision, "{error}");
