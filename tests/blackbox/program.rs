@@ -120,7 +120,12 @@ fn a_new_policy_far_from_the_checkout_tests_builds_checks_and_decides() {
             .starts_with("sha256:")
     );
 
-    bad(dir, &["new", "some/where/my-policy"], 1, "my-policy");
+    bad(
+        dir,
+        &["new", "some/where/my-policy"],
+        2,
+        "is there and not empty",
+    );
 }
 
 #[test]
@@ -177,7 +182,12 @@ fn a_file_that_is_no_policy_is_refused_at_its_stage() {
         "fetch",
     ];
     bad(dir, &decide, 2, "unknown operation `fetch`");
-    bad(dir, &["build", "nowhere", "--out", "."], 1, "nowhere");
+    bad(
+        dir,
+        &["build", "nowhere", "--out", "."],
+        2,
+        "there is no crate in nowhere",
+    );
     bad(
         dir,
         &["policies", "--admin", "http://127.0.0.1:1"],
