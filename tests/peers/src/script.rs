@@ -76,7 +76,7 @@ impl Subject for Script {
 
     fn run(&mut self, request: &Request, times: u32) -> Result<()> {
         for _ in 0..times {
-            black_box(self.ask(black_box(request))?);
+            let _ = black_box(self.ask(black_box(request))?);
         }
         Ok(())
     }
