@@ -71,7 +71,10 @@ impl Subject for Script {
     }
 
     fn decide(&mut self, request: &Request) -> Result<Decision> {
-        from_dynamic(&self.ask(request)?).map_err(|error| anyhow!("{error}"))
+        // By way of JSON: rhai's numbers do not become narrower ones.
+        let answer: serde_json::Value =
+            from_dynamic(&self.ask(request)?).map_err(|error| anyhow!("{error}"))?;
+        Ok(serde_json::from_value(answer)?)
     }
 
     fn run(&mut self, request: &Request, times: u32) -> Result<()> {
