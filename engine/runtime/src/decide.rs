@@ -50,6 +50,7 @@ impl Job {
 
 struct Asked {
     decided: Decided,
+    /// The build that was asked, whether it could answer or not.
     policy: Option<Arc<dyn Policy>>,
 }
 
@@ -82,16 +83,9 @@ impl Inner {
         let Asked { decided, policy } = self.ask(&route, &request, self.clock.now())?;
         let decision = &decided.decision;
         let key = Key::new(&request.tenant, &decision.namespace, &decision.key);
-        let loaded = self.policies.current(&route.policy);
-        let manifest = policy
-            .as_ref()
-            .or(loaded.as_ref())
-            .map(|one| one.manifest());
-        let attributes = if request.attributes.is_empty() {
-            Vec::new()
-        } else {
-            fallback::for_origin(manifest, &request)
-        };
+        let manifest = policy.as_ref().map(|one| one.manifest());
+        let attributes = fallback::for_origin(manifest, &request);
+        let policy = policy.filter(|_| decided.fallback.is_none());
         Ok(Job {
             request,
             route,
@@ -156,7 +150,7 @@ impl Inner {
                 let decided = self.fall_back(route, request, now, failed)?;
                 Ok(Asked {
                     decided,
-                    policy: None,
+                    policy: Some(policy),
                 })
             }
         }

@@ -33,6 +33,10 @@ impl OnFailure {
 }
 
 /// The operator's own decision for when a policy fails.
+///
+/// What is stored by it lies under keys of its own. Every later write or delete of the same
+/// resource and id makes it stale, and so do the tags here; an invalidation of the key that the
+/// policy would have chosen does not reach it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DefaultDecision {
     /// Which caching pattern runs.
@@ -53,6 +57,7 @@ impl DefaultDecision {
         let mut decision = Decision::new(self.strategy, key(request));
         decision.freshness = self.freshness;
         decision.tags.clone_from(&self.tags);
+        decision.tags.push(tag(request));
         decision.loading = Loading::default();
         if request.operation != Operation::Read {
             decision.invalidates.clone_from(&self.invalidates);
@@ -108,19 +113,27 @@ pub(crate) fn for_origin(manifest: Option<&Manifest>, request: &Request) -> Vec<
         .collect()
 }
 
-/// A key of all inputs. Lengths go into the digest with each text, so that no two lists of
-/// attributes run together into the same bytes.
+/// The tag of all that default decisions store of one thing.
+pub(crate) fn tag(request: &Request) -> String {
+    digest([&request.resource, &request.id].into_iter())
+}
+
+/// A key of all inputs.
 fn key(request: &Request) -> String {
-    let mut digest = Sha256::new();
     let mut attributes: Vec<_> = request.attributes.iter().collect();
     attributes.sort();
     let attributes = attributes
         .into_iter()
         .flat_map(|(name, value)| [name, value]);
-    for text in [&request.resource, &request.id]
-        .into_iter()
-        .chain(attributes)
-    {
+    let names = [&request.resource, &request.id].into_iter();
+    digest(names.chain(attributes))
+}
+
+/// Lengths go into the digest with each text, so that no two lists run together into the same
+/// bytes.
+fn digest<'a>(texts: impl Iterator<Item = &'a String>) -> String {
+    let mut digest = Sha256::new();
+    for text in texts {
         digest.update((text.len() as u64).to_le_bytes());
         digest.update(text.as_bytes());
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use larder_core::NotStored;
 use larder_core::freshness::Windows;
@@ -16,6 +17,8 @@ use crate::error::Error;
 /// anything been invalidated since, the load may bring the value from before.
 pub(crate) struct Terms {
     pub(crate) token: Token,
+    /// Whether the token is the load's own lease, and not that of somebody who held the key.
+    pub(crate) leased: bool,
     pub(crate) under: Vec<(Dependency, Version)>,
 }
 
@@ -34,6 +37,34 @@ pub(crate) enum Landing {
 pub(crate) struct Loaded {
     pub(crate) value: Option<Value>,
     pub(crate) stored: Result<Windows, NotStored>,
+    /// Whether the policy is asked after the load: tags and refusals are known only then.
+    pub(crate) admits: bool,
+}
+
+/// What those who joined a load may do with what it brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// Have it.
+    Given,
+    /// Load again, in one load for all: something that the load depends on, and that nobody could
+    /// know when they joined, was invalidated.
+    LoadAgain,
+    /// Load for themselves alone: it is meant for whoever asked, or for this moment only.
+    LoadAlone,
+}
+
+impl Landing {
+    pub(crate) fn share(&self) -> Share {
+        let Self::Loaded(loaded) = self else {
+            return Share::Given;
+        };
+        match loaded.stored {
+            Err(NotStored::Voided) if loaded.admits => Share::LoadAgain,
+            Err(NotStored::Refused | NotStored::AdmissionFailed) => Share::LoadAlone,
+            Err(NotStored::ZeroTtl) if loaded.value.is_some() => Share::LoadAlone,
+            _ => Share::Given,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -84,8 +115,13 @@ impl Flight {
         self.0.send_replace(Phase::Landed(landing));
     }
 
-    /// Waits for the end.
-    pub(crate) async fn landing(&self) -> Landing {
+    /// Waits for the end, no longer than the caller's own limit.
+    pub(crate) async fn landing_within(&self, limit_ms: u64) -> Landing {
+        let landed = tokio::time::timeout(Duration::from_millis(limit_ms), self.landing()).await;
+        landed.unwrap_or(Landing::Failed(Error::LoadTimeout { limit_ms }))
+    }
+
+    async fn landing(&self) -> Landing {
         let mut phases = self.0.subscribe();
         let landed = phases
             .wait_for(|phase| matches!(phase, Phase::Landed(_)))

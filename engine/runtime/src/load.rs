@@ -2,18 +2,20 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt;
+use larder_core::dependency::Mode;
 use larder_core::freshness::State;
 use larder_core::{Dependency, NotStored, Stampede, Timestamp, Version};
 use larder_origin::Fetched;
 use larder_store::{LeaseRequest, Leased, StoreError, Token};
+use tokio::time::Instant;
 
 use crate::decide::Job;
 use crate::engine::Inner;
 use crate::error::Error;
-use crate::flight::{Boarding, Flight, Landing, Loaded, Seat, Terms, lost};
+use crate::flight::{Boarding, Flight, Landing, Loaded, Seat, Share, Terms, lost};
 use crate::loader::Loader;
 
 /// How long after the load's own limit its lease lasts, for the admission and the fill.
@@ -21,25 +23,6 @@ const LEASE_SLACK_MS: u64 = 5_000;
 
 /// How often a load that may not be joined is replaced before the caller loads for itself.
 const ATTEMPTS: usize = 4;
-
-/// A load that was begun or joined.
-pub(crate) struct Waiting {
-    flight: Arc<Flight>,
-    limit: Duration,
-    /// Whether it was joined.
-    pub(crate) collapsed: bool,
-}
-
-impl Waiting {
-    /// Waits for what the load brings, no longer than the caller's own limit.
-    pub(crate) async fn landing(&self) -> Landing {
-        let landed = tokio::time::timeout(self.limit, self.flight.landing()).await;
-        landed.unwrap_or_else(|_| {
-            let limit_ms = self.limit.as_millis() as u64;
-            Landing::Failed(Error::LoadTimeout { limit_ms })
-        })
-    }
-}
 
 /// What to load: the job, how, and the entry that the caller saw.
 pub(crate) struct Order {
@@ -58,24 +41,37 @@ enum Hold {
     Nothing,
 }
 
+impl Hold {
+    /// What others may compare before they join; none where there is nothing to compare.
+    fn terms(&self, under: &[(Dependency, Version)]) -> Option<Arc<Terms>> {
+        let (token, leased) = match self {
+            Self::Lease(token) => (*token, true),
+            Self::Witness(token) => (*token, false),
+            Self::Nothing => return None,
+        };
+        let under = under.to_vec();
+        Some(Arc::new(Terms {
+            token,
+            leased,
+            under,
+        }))
+    }
+}
+
 enum Begun {
     Under(Hold, Vec<(Dependency, Version)>),
     Present(larder_store::Found),
 }
 
 impl Inner {
-    /// Begins the load of a key or joins the one under way.
-    pub(crate) async fn load(self: &Arc<Self>, order: Order) -> Waiting {
-        let limit = Duration::from_millis(self.load_limit_ms(&order.job) + LEASE_SLACK_MS);
-        let waiting = |flight, collapsed| Waiting {
-            flight,
-            limit,
-            collapsed,
-        };
+    /// Loads a key, or joins the load under way, and answers what it brought and whether it was
+    /// joined.
+    pub(crate) async fn load(self: &Arc<Self>, order: Order) -> (Landing, bool) {
+        let limit_ms = self.hold_limit_ms(&order.job);
         let mut refused = None;
         // A value that may not be served for any time may not be served to somebody who came
         // after its load began either.
-        let alone = order.job.decision().loading.stampede == Stampede::Unguarded
+        let mut alone = order.job.decision().loading.stampede == Stampede::Unguarded
             || order.job.decision().freshness.ttl_ms == 0;
         for _ in 0..ATTEMPTS {
             if alone {
@@ -84,11 +80,16 @@ impl Inner {
             match self.flights.board(&order.job.key, refused.as_ref()) {
                 Seat::Pilot(flight) => {
                     self.take_off(order, Arc::clone(&flight));
-                    return waiting(flight, false);
+                    return (flight.landing_within(limit_ms).await, false);
                 }
                 Seat::Passenger(flight) => {
                     if self.may_join(&order.job, &flight).await {
-                        return waiting(flight, true);
+                        let landing = flight.landing_within(limit_ms).await;
+                        match landing.share() {
+                            Share::Given => return (landing, true),
+                            Share::LoadAgain => {}
+                            Share::LoadAlone => alone = true,
+                        }
                     }
                     refused = Some(flight);
                 }
@@ -96,7 +97,7 @@ impl Inner {
         }
         let flight = Flight::unlisted();
         self.take_off(order, Arc::clone(&flight));
-        waiting(flight, false)
+        (flight.landing_within(limit_ms).await, false)
     }
 
     /// Refreshes a key behind the caller's back, unless that is under way.
@@ -113,7 +114,13 @@ impl Inner {
             Boarding::JoinIf(terms) => {
                 let now = self.clock.now();
                 let holds = self.store.holds(&job.key, terms.token, &terms.under, now);
-                holds.await.unwrap_or(false)
+                let holds = holds.await;
+                if terms.leased && holds == Ok(false) {
+                    // Its fill would be refused. Without this its lease would keep newer loads
+                    // out of the cache for as long as it takes.
+                    self.give_up(&job.key, terms.token).await;
+                }
+                holds.unwrap_or(false)
             }
         }
     }
@@ -139,8 +146,15 @@ impl Inner {
     }
 
     async fn fly(self: &Arc<Self>, order: Order, flight: &Flight) -> Landing {
-        let job = order.job;
-        let (hold, under) = match self.begin(&job, order.seen).await {
+        let Order { job, loader, seen } = order;
+        let mut begun = self.begin(&job, seen).await;
+        if let Ok(Begun::Present(_)) = begun {
+            // Whoever joined by now may have come after an invalidation of what was found. Nobody
+            // joins from here on, and what is found after this is new enough for all.
+            flight.depart(None);
+            begun = self.begin(&job, seen).await;
+        }
+        let (hold, under) = match begun {
             Ok(Begun::Present(found)) => return Landing::Present(found),
             Ok(Begun::Under(hold, under)) => (hold, under),
             Err(error) => {
@@ -148,50 +162,67 @@ impl Inner {
                 (Hold::Nothing, Vec::new())
             }
         };
-        let terms = match hold {
-            Hold::Lease(token) | Hold::Witness(token) => Some(Arc::new(Terms { token, under })),
-            Hold::Nothing => None,
-        };
-        flight.depart(terms.clone());
+        flight.depart(hold.terms(&under));
 
         let began = self.clock.now();
         let started = Instant::now();
-        let fetched = self.fetch(&job, order.loader).await;
-        let load_ms = started.elapsed().as_millis().min(u128::from(u32::MAX)) as u32;
-        let lease = match (&hold, terms) {
-            (Hold::Lease(token), Some(terms)) => Some((*token, terms)),
-            _ => None,
-        };
-        let fetched = match fetched {
+        let fetched = match self.fetch(&job, loader).await {
             Ok(fetched) => fetched,
             Err(error) => {
-                if let Some((token, _)) = lease {
+                if let Hold::Lease(token) = hold {
                     self.give_up(&job.key, token).await;
                 }
                 return Landing::Failed(error);
             }
         };
+        let load_ms = started.elapsed().as_millis().min(u128::from(u32::MAX)) as u32;
         self.meters.loaded(load_ms);
-        let stored = match lease {
-            Some((token, terms)) => {
-                let origin = crate::store_entry::Origin {
-                    value: fetched.value.clone(),
-                    attributes: &fetched.attributes,
-                    load_ms,
-                    began,
-                };
-                self.store_loaded(&job, (token, &terms.under), origin).await
-            }
-            None if matches!(hold, Hold::Nothing) => Err(NotStored::StoreFailed),
-            None => Err(NotStored::LeasedElsewhere),
+        let admits = job.policy.as_ref().is_some_and(|one| one.manifest().admits);
+        if admits {
+            // What the policy adds now was not among the terms, so nobody joins while it is
+            // compared: whoever joined before is covered by the comparison.
+            flight.depart(None);
+        }
+        let origin = crate::store_entry::Origin {
+            value: fetched.value.clone(),
+            attributes: &fetched.attributes,
+            load_ms,
+            began,
+        };
+        let stored = match hold {
+            Hold::Lease(token) => self.store_loaded(&job, (token, &under), origin).await,
+            Hold::Witness(_) => match self.entry(&job, &under, origin).await {
+                Ok(_) => Err(NotStored::LeasedElsewhere),
+                Err(why) => Err(why),
+            },
+            Hold::Nothing => Err(NotStored::StoreFailed),
         };
         if let Err(why) = stored {
             self.meters.not_stored(why);
+            if seen.is_some() {
+                self.drop_superseded(&job, why).await;
+            }
         }
         Landing::Loaded(Arc::new(Loaded {
             value: fetched.value,
             stored,
+            admits,
         }))
+    }
+
+    /// Removes an entry that a load found to be outdated where the new value may not take its
+    /// place: it must not be served on for its stale windows.
+    async fn drop_superseded(&self, job: &Job, why: NotStored) {
+        if !matches!(
+            why,
+            NotStored::ZeroTtl | NotStored::Refused | NotStored::TooLarge
+        ) {
+            return;
+        }
+        let now = self.clock.now();
+        if let Err(error) = self.store.invalidate(&job.key, Mode::Purge, now).await {
+            self.store_failed(&error);
+        }
     }
 
     /// Reads the versions and asks for the lease, in this order: what is invalidated after this
@@ -206,7 +237,7 @@ impl Inner {
             let now = self.clock.now();
             let wish = LeaseRequest {
                 key: &job.key,
-                ttl_ms: self.load_limit_ms(job) + LEASE_SLACK_MS,
+                ttl_ms: self.hold_limit_ms(job),
                 share: decision.loading.stampede == Stampede::Unguarded,
                 seen,
                 now,
@@ -240,6 +271,11 @@ impl Inner {
             0 => self.tuning.load_timeout_ms,
             hard => u64::from(hard),
         }
+    }
+
+    /// How long a load may hold its key, and others wait for it.
+    fn hold_limit_ms(&self, job: &Job) -> u64 {
+        self.load_limit_ms(job).saturating_add(LEASE_SLACK_MS)
     }
 
     /// Gives a lease up. A store that fails here lets it run out by itself.

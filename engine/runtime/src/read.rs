@@ -168,15 +168,14 @@ impl Inner {
         seen: Option<&Found>,
     ) -> Result<Reading, Error> {
         let job = Arc::new(job);
-        let waiting = self
-            .load(Order {
-                job: Arc::clone(&job),
-                loader,
-                seen: seen.map(|found| found.entry.windows.created),
-            })
-            .await;
+        let loading = self.load(Order {
+            job: Arc::clone(&job),
+            loader,
+            seen: seen.map(|found| found.entry.windows.created),
+        });
+        let (landing, collapsed) = loading.await;
         let outcome = seen.map_or(Outcome::Miss, |_| Outcome::Expired);
-        self.landed(&job, waiting.landing().await, outcome, waiting.collapsed)
+        self.landed(&job, landing, outcome, collapsed)
     }
 
     /// The entry may be served only if the origin fails, or is slower than the policy will wait.
@@ -196,13 +195,13 @@ impl Inner {
             loader,
             seen: Some(found.entry.windows.created),
         };
-        let waiting = self.load(order).await;
-        let landing = match job.decision().loading.soft_timeout_ms {
-            0 => waiting.landing().await,
+        let (landing, collapsed) = match job.decision().loading.soft_timeout_ms {
+            0 => self.load(order).await,
             soft => {
                 let soft = Duration::from_millis(u64::from(soft));
-                match tokio::time::timeout(soft, waiting.landing()).await {
-                    Ok(landing) => landing,
+                // The load itself runs in a task of its own and goes on.
+                match tokio::time::timeout(soft, self.load(order)).await {
+                    Ok(landed) => landed,
                     Err(_elapsed) => {
                         return Ok(self.stale(&job, Outcome::Stale, &found));
                     }
@@ -214,7 +213,7 @@ impl Inner {
                 tracing::warn!(key = %job.key, code = error.code(), "serving stale: {error}");
                 Ok(self.stale(&job, Outcome::StaleOnError, &found))
             }
-            landing => self.landed(&job, landing, Outcome::Expired, waiting.collapsed),
+            landing => self.landed(&job, landing, Outcome::Expired, collapsed),
         }
     }
 

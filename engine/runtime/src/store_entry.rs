@@ -9,6 +9,11 @@ use larder_store::{Filled, Token};
 use crate::decide::Job;
 use crate::engine::Inner;
 
+/// How much older than the load the last invalidation of a tag must be that was not known before
+/// the load, in milliseconds. The number of an invalidation is the moment at which it looked at
+/// the clock: it may take effect a little later, and another node's clock may be a little behind.
+const LATE_MARGIN_MS: u64 = 1_000;
+
 /// What a loader brought.
 pub(crate) struct Origin<'a> {
     pub(crate) value: Option<Value>,
@@ -155,8 +160,8 @@ impl Inner {
     }
 
     /// The entry's dependencies with versions from before the load. A tag that only the admission
-    /// named could not be read before the load; its version must then be older than the load
-    /// itself, which it tells by its number, taken from the time.
+    /// named could not be read before the load; its version must then be clearly older than the
+    /// load itself, which it tells by its number, taken from the time.
     async fn dependencies(
         &self,
         job: &Job,
@@ -182,8 +187,9 @@ impl Inner {
                 return Err(NotStored::StoreFailed);
             }
         };
-        let began_us = began.0.saturating_mul(1000);
-        if versions.iter().any(|v| v.purge.max(v.expire) >= began_us) {
+        let before = began.0.saturating_sub(LATE_MARGIN_MS);
+        let before_us = before.saturating_mul(1000);
+        if versions.iter().any(|v| v.purge.max(v.expire) >= before_us) {
             return Err(NotStored::Voided);
         }
         known.extend(late.into_iter().zip(versions));

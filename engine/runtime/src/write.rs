@@ -1,7 +1,9 @@
 //! Writes and deletes by strategy.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use larder_core::{
     Dependency, Entry, NotStored, Operation, Plan, Request, Timestamp, Value, Version, WritePlan,
     plan,
@@ -12,6 +14,7 @@ use larder_store::{Step, StoreError, Token};
 use crate::decide::{Decided, Job};
 use crate::engine::Inner;
 use crate::error::Error;
+use crate::fallback::{self, OnFailure};
 use crate::flight::lost;
 use crate::invalidate::{Invalidated, Invalidation};
 use crate::loader::{no_origin, wanted};
@@ -90,6 +93,9 @@ impl Inner {
         let mut stale = Invalidation::of_targets(tenant, namespace, &decision.invalidates)?;
         let own = (decision.namespace.clone(), decision.key.clone());
         stale.keys.retain(|key| *key != own);
+        if let OnFailure::DefaultDecision(_) = job.route.on_failure {
+            stale.tags.push(fallback::tag(&job.request));
+        }
         Ok(Ready {
             job,
             plan,
@@ -152,7 +158,7 @@ impl Inner {
         let versions = self.store.versions(&names).await?;
         let under = names.into_iter().zip(versions).collect();
         let began = self.clock.now();
-        let hold_ms = self.tuning.load_timeout_ms + HOLD_SLACK_MS;
+        let hold_ms = self.tuning.load_timeout_ms.saturating_add(HOLD_SLACK_MS);
         let token = self.hold(job, hold_ms).await?;
         let written = match self.call_origin(&ready).await {
             Ok(written) => written,
@@ -160,6 +166,7 @@ impl Inner {
                 self.hold(job, UNKNOWN_HOLD_MS)
                     .await
                     .map_err(Error::NotInvalidated)?;
+                self.give_up(&job.key, token).await;
                 self.invalidate(&ready.stale)
                     .await
                     .map_err(not_invalidated)?;
@@ -246,11 +253,18 @@ impl Inner {
     }
 
     async fn call_origin(&self, ready: &Ready) -> Result<Written, OriginError> {
-        match (&ready.job.route.origin, &ready.value) {
-            (Some(origin), Some(value)) => origin.write(wanted(&ready.job), value).await,
-            (Some(origin), None) => origin.delete(wanted(&ready.job)).await,
-            (None, _) => Ok(Written::default()),
-        }
+        let Some(origin) = &ready.job.route.origin else {
+            return Ok(Written::default());
+        };
+        let calling = async {
+            match &ready.value {
+                Some(value) => origin.write(wanted(&ready.job), value).await,
+                None => origin.delete(wanted(&ready.job)).await,
+            }
+        };
+        // An origin that panics may have taken the write, so what it made stale must go.
+        let called = AssertUnwindSafe(calling).catch_unwind().await;
+        called.unwrap_or_else(|_| Err(OriginError::Failed("it panicked".to_owned())))
     }
 }
 

@@ -55,6 +55,10 @@ pub mod guest;
 #[cfg(target_arch = "wasm32")]
 mod panic;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub use admission::{Admission, LoadStatus, Loaded};
 pub use decision::{Decision, Loading, Placement, Stampede, Strategy, Target};
 pub use error::Error;

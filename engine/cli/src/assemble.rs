@@ -1,0 +1,87 @@
+//! From a configuration to an engine and the settings of its server.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use larder::Engine;
+use larder::origin::{HttpOrigin, Origin, SqliteOrigin};
+use larder::store::MemoryStore;
+use larder::wasm::Host;
+use larder_server::{Metrics, Parts, Settings};
+
+use crate::config::{Config, OriginConfig, Server};
+
+/// Opens the origins, loads the policies and builds the engine. Blocks while it does; call it
+/// inside the runtime that is to sweep the store.
+///
+/// # Errors
+/// Names the part of the configuration that does not work.
+pub(crate) fn assemble(config: Config, metrics: Metrics) -> Result<(Settings, Parts)> {
+    let host = Host::start(config.host)?;
+    report(&host);
+    let store = Arc::new(MemoryStore::new(config.store));
+    let mut builder = Engine::builder(host.clone(), store).guard(config.guard);
+    for (name, origin) in config.origins {
+        let opened = open(origin).with_context(|| format!("[origin.{name}]"))?;
+        tracing::info!(origin = name, "{}", opened.summary());
+        builder = builder.origin(name, opened);
+    }
+    for route in config.routes {
+        builder = builder.route(route);
+    }
+    for (policy, rule) in config.on_failure {
+        builder = builder.on_failure(policy, rule);
+    }
+    let parts = Parts {
+        engine: builder.build()?,
+        policies: Some(host),
+        metrics,
+    };
+    Ok((settings(config.server), parts))
+}
+
+fn open(origin: OriginConfig) -> Result<Arc<dyn Origin>> {
+    Ok(match origin {
+        OriginConfig::Sqlite(config) => Arc::new(SqliteOrigin::open(config)?),
+        OriginConfig::Http(config) => Arc::new(HttpOrigin::new(config)?),
+    })
+}
+
+fn settings(server: Server) -> Settings {
+    let base = Settings::default();
+    Settings {
+        listen: server.listen,
+        admin: server.admin,
+        body_max_bytes: server.body_max.unwrap_or(base.body_max_bytes),
+        header_timeout: server.header_timeout.unwrap_or(base.header_timeout),
+        request_timeout: server.request_timeout.unwrap_or(base.request_timeout),
+        drain: server.drain.unwrap_or(base.drain),
+        lease_secret: server.lease_secret,
+    }
+}
+
+/// What of the policies an operator should see at the start.
+fn report(host: &Host) {
+    for policy in host.status() {
+        match (&policy.current, &policy.candidate_error) {
+            (_, Some(error)) => {
+                tracing::warn!(
+                    policy = policy.name,
+                    module = policy.module,
+                    "not loaded: {error}"
+                );
+            }
+            (Some(build), None) => {
+                let identity = &build.identity;
+                tracing::info!(
+                    policy = policy.name,
+                    module = policy.module,
+                    version = identity.version,
+                    revision = identity.revision,
+                    "serves"
+                );
+            }
+            (None, None) => {}
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `larder invalidate`: makes entries of a server stale.
+
+use hyper::Method;
+use larder::core::dependency::Mode;
+use larder_server::wire::{InvalidateReply, InvalidateRequest, KeyName};
+
+use crate::client;
+use crate::exit::{Failure, Outcome};
+use crate::output::{print, print_json};
+
+/// Arguments of `larder invalidate`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Namespace, key and tags are those of the decision; `larder decide` and `POST /v1/decide` show them.
+
+Example:
+  larder invalidate --key product/product:42
+  larder invalidate --tag product --tag catalogue --mode expire
+  larder invalidate --namespace product --tenant acme
+
+Ends with 4 if no server answers.")]
+pub(crate) struct Args {
+    /// The data plane of the server
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "LARDER_SERVER",
+        default_value = "http://127.0.0.1:7117"
+    )]
+    server: String,
+    /// One entry, as its namespace and key; may be given more than once
+    #[arg(long = "key", value_name = "NAMESPACE/KEY", value_parser = key)]
+    keys: Vec<(String, String)>,
+    /// Every entry that carries the tag; may be given more than once
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Every entry of the namespace; may be given more than once
+    #[arg(long = "namespace", value_name = "NAMESPACE")]
+    namespaces: Vec<String>,
+    /// Whose entries
+    #[arg(long, default_value = "")]
+    tenant: String,
+    /// purge: the next read loads. expire: the stale windows begin, so that a failing origin is
+    /// still covered
+    #[arg(long, default_value = "purge")]
+    mode: ModeArg,
+    /// Print the server's own answer
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ModeArg {
+    Purge,
+    Expire,
+}
+
+/// Sends the invalidation and says what was done.
+pub(crate) fn run(args: Args) -> Outcome {
+    if args.keys.is_empty() && args.tags.is_empty() && args.namespaces.is_empty() {
+        return Err(Failure::usage(
+            "nothing to invalidate: give --key, --tag or --namespace; `larder invalidate --help` \
+             has examples",
+        ));
+    }
+    let keys = args.keys.into_iter();
+    let request = InvalidateRequest {
+        tenant: args.tenant,
+        keys: keys
+            .map(|(namespace, key)| KeyName { namespace, key })
+            .collect(),
+        tags: args.tags,
+        namespaces: args.namespaces,
+        patterns: Vec::new(),
+        mode: match args.mode {
+            ModeArg::Purge => Mode::Purge,
+            ModeArg::Expire => Mode::Expire,
+        },
+    };
+    let body = serde_json::to_vec(&request).map_err(anyhow::Error::from)?;
+    let answer = client::call(&args.server, Method::POST, "/v1/invalidate", body)?;
+    let reply: InvalidateReply = serde_json::from_slice(&answer).map_err(|error| {
+        anyhow::Error::from(error)
+            .context("the server's answer cannot be read; is it another version?")
+    })?;
+    if args.json {
+        print_json(&reply)?;
+    } else {
+        print(&summary(&reply))?;
+    }
+    if reply.complete {
+        return Ok(());
+    }
+    Err(anyhow::anyhow!("not all of it was done; repeat the invalidation").into())
+}
+
+fn summary(reply: &InvalidateReply) -> String {
+    let did = match reply.mode {
+        Mode::Purge => "removed",
+        Mode::Expire => "made stale",
+    };
+    let count = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    format!(
+        "{did}: {} by key, and all that carries {}\n",
+        count(reply.removed, "entry", "entries"),
+        count(reply.bumped, "tag or namespace", "tags and namespaces"),
+    )
+}
+
+fn key(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((namespace, key)) if !namespace.is_empty() && !key.is_empty() => {
+            Ok((namespace.to_owned(), key.to_owned()))
+        }
+        _ => Err("write NAMESPACE/KEY, such as product/product:42".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_split_at_the_first_slash() {
+        let pair = |namespace: &str, key: &str| (namespace.to_owned(), key.to_owned());
+        assert_eq!(key("product/product:42"), Ok(pair("product", "product:42")));
+        assert_eq!(key("page/a/b"), Ok(pair("page", "a/b")));
+        for wrong in ["product:42", "/x", "x/", ""] {
+            assert!(key(wrong).is_err(), "{wrong}");
+        }
+    }
+}

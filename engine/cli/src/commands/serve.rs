@@ -1,0 +1,98 @@
+//! `larder serve`: serves as a configuration says.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use larder_server::{BindError, Server, install_metrics};
+
+use crate::assemble::assemble;
+use crate::config::{Config, ENV_HELP, LogFormat, Overrides};
+use crate::exit::{Code, Failure, Outcome};
+use crate::output::{note, print};
+use crate::{logging, signals};
+
+/// Arguments of `larder serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help())]
+pub(crate) struct Args {
+    /// The configuration, larder.toml
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The shape of log lines [default: text on a terminal, json elsewhere]
+    #[arg(long, value_name = "FORMAT")]
+    log: Option<LogFormat>,
+}
+
+fn help() -> String {
+    format!(
+        "\
+The file is checked whole before a port opens: an unknown field, a route to an origin that is not
+there or a database without its table end with 2 and say what to change. A policy file that does
+not load is no such error: `larder policies` shows why, and a better file is taken when it comes.
+
+{ENV_HELP}
+
+Ctrl-C or SIGTERM ends it: requests that are under way are answered first.
+
+Example:
+  larder serve --config larder.toml"
+    )
+}
+
+/// Serves until a signal comes.
+pub(crate) fn run(args: &Args) -> Outcome {
+    let overrides = Overrides::from_env();
+    let mut config = Config::load(&args.config, &overrides).map_err(wrong)?;
+    config.log.format = args.log.or(config.log.format);
+    let hint = "change `server.listen` or `server.admin`, or set LARDER__SERVER__LISTEN and \
+                LARDER__SERVER__ADMIN";
+    serve(config, hint, |data, admin| {
+        let admin = admin.map_or("no admin plane".to_owned(), |admin| {
+            format!("admin http://{admin}")
+        });
+        format!("larder serves http://{data} ({admin})\n")
+    })
+}
+
+fn wrong(error: anyhow::Error) -> Failure {
+    Failure::new(Code::Usage, error)
+}
+
+/// Serves `config` until a signal comes; prints what `greeting` makes of the addresses once the
+/// ports are open. `hint` says how to choose other ports.
+pub(super) fn serve(
+    config: Config,
+    hint: &str,
+    greeting: impl FnOnce(SocketAddr, Option<SocketAddr>) -> String,
+) -> Outcome {
+    logging::start(&config.log).map_err(wrong)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let metrics = install_metrics().context("the metrics cannot be set up")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(async {
+        let (settings, parts) = assemble(config, metrics).map_err(wrong)?;
+        let server = Server::bind(settings, parts).await;
+        let server = server.map_err(|error| refused(error, hint))?;
+        let (data, admin) = server.addresses();
+        print(&greeting(data, admin))?;
+        let ended = server.run(signals::shutdown()).await;
+        if let Err(error) = ended {
+            note(&format!("stopped: {error}"));
+        }
+        Ok(())
+    })
+}
+
+fn refused(error: BindError, hint: &str) -> Failure {
+    let hint = match &error {
+        BindError::Listen { .. } => format!("; {hint}"),
+        BindError::Secret(_) => String::new(),
+    };
+    anyhow::anyhow!("{error}{hint}").into()
+}

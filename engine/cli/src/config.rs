@@ -1,0 +1,273 @@
+//! `larder.toml`: read, overridden by the environment, and checked whole before anything starts.
+
+mod env;
+mod file;
+mod origin;
+mod policy;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use larder::core::Guard;
+use larder::store::MemoryConfig;
+use larder::wasm::{HostConfig, PolicyConfig};
+use larder::{OnFailure, Route};
+
+pub(crate) use self::env::{HELP as ENV_HELP, Overrides};
+use self::file::File;
+pub(crate) use self::file::{Log, LogFormat};
+pub(crate) use self::origin::OriginConfig;
+
+/// A configuration in which everything fits together, as far as can be said without opening it.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) store: MemoryConfig,
+    pub(crate) host: HostConfig,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) origins: BTreeMap<String, OriginConfig>,
+    pub(crate) on_failure: Vec<(String, OnFailure)>,
+    pub(crate) guard: Guard,
+    pub(crate) log: Log,
+    /// What is allowed and probably not meant.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Where and how the server listens; what is none has the server's own default.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    /// None leaves the admin plane out.
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) body_max: Option<usize>,
+    pub(crate) header_timeout: Option<Duration>,
+    pub(crate) request_timeout: Option<Duration>,
+    pub(crate) drain: Option<Duration>,
+    pub(crate) lease_secret: Option<Vec<u8>>,
+}
+
+impl Config {
+    /// Reads the file at `path`, overridden by `overrides`. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// Names the file and everything that is wrong with it.
+    pub(crate) fn load(path: &Path, overrides: &Overrides) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| {
+            format!(
+                "the configuration {} cannot be read; `larder demo` makes one to start from",
+                path.display()
+            )
+        })?;
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        Self::parse(&text, folder, overrides)
+            .with_context(|| format!("the configuration {} is wrong", path.display()))
+    }
+
+    fn parse(text: &str, folder: &Path, overrides: &Overrides) -> Result<Self> {
+        let file = overrides.read(text)?;
+        let mut problems = Problems::default();
+        let config = Self::from_file(file, folder, &mut problems);
+        match (config, problems.0.as_slice()) {
+            (Some(config), []) => Ok(config),
+            (_, [problem]) => bail!("{problem}"),
+            (_, problems) => bail!("\n  - {}", problems.join("\n  - ")),
+        }
+    }
+
+    /// The configuration, unless a part of it could not be made at all; what is wrong with the
+    /// others is in `problems`.
+    fn from_file(file: File, folder: &Path, problems: &mut Problems) -> Option<Self> {
+        if file.write_behind.is_some() {
+            problems.add(
+                "`[write_behind]` is not in this version yet; remove it, and let policies choose \
+                 write_through",
+            );
+        }
+        let mut warnings = Vec::new();
+        let origins = origin::read(file.origin, folder, problems);
+        check_routes(&file.route, &origins, problems);
+        let host = policy::host(&file.policies, &file.policy, folder, problems);
+        let on_failure = policy::on_failure(file.policy, problems);
+        let server = server(file.server, problems);
+        let store = store::read(file.store, problems);
+        let guard = file.guard.limits();
+        warn_of_modules(&host, &file.route, &mut warnings);
+        warn_of_routes(&file.route, &mut warnings);
+        if !guard.protected.is_empty() {
+            warnings.push(
+                "`guard.protected`: this version has no key ring, so values of protected resources \
+                 are never cached"
+                    .to_owned(),
+            );
+        }
+        let routes = file.route.into_iter();
+        Some(Self {
+            server: server?,
+            store: store?,
+            host,
+            routes: routes.map(file::Route::into_route).collect(),
+            origins,
+            on_failure,
+            guard,
+            log: file.log,
+            warnings,
+        })
+    }
+}
+
+/// What is wrong, all of it, so that it can be put right in one go.
+#[derive(Debug, Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn add(&mut self, problem: impl Into<String>) {
+        self.0.push(problem.into());
+    }
+}
+
+fn server(server: file::Server, problems: &mut Problems) -> Option<Server> {
+    let mut address = |field: &str, text: &str| match text.parse::<SocketAddr>() {
+        Ok(address) => Some(address),
+        Err(_) => {
+            problems.add(format!(
+                "`server.{field}`: `{}` is no address to listen on; write an IP address and a \
+                 port, such as \"127.0.0.1:7117\" or \"[::]:7117\"",
+                text.escape_debug()
+            ));
+            None
+        }
+    };
+    let listen = address("listen", &server.listen);
+    let admin = match server.admin.as_str() {
+        "off" => Some(None),
+        text => address("admin", text).map(Some),
+    };
+    let (listen, admin) = (listen?, admin?);
+    if admin == Some(listen) && listen.port() != 0 {
+        problems.add(format!(
+            "`server.listen` and `server.admin` are both {listen}; give the admin plane a port of \
+             its own, or \"off\""
+        ));
+    }
+    let secret = server.lease_secret.map(String::into_bytes);
+    if secret.as_ref().is_some_and(|secret| secret.len() < 32) {
+        problems.add("`server.lease_secret` needs at least 32 bytes");
+    }
+    Some(Server {
+        listen,
+        admin,
+        body_max: server.body_max.map(crate::units::Size::bytes),
+        header_timeout: server.header_timeout.map(|span| span.0),
+        request_timeout: server.request_timeout.map(|span| span.0),
+        drain: server.drain.map(|span| span.0),
+        lease_secret: secret,
+    })
+}
+
+fn check_routes(
+    routes: &[file::Route],
+    origins: &BTreeMap<String, OriginConfig>,
+    problems: &mut Problems,
+) {
+    for route in routes {
+        if route.resource.is_empty() || route.policy.is_empty() {
+            problems.add("a `[[route]]` needs a `resource` and a `policy`, neither of them empty");
+        }
+        let Some(origin) = &route.origin else {
+            continue;
+        };
+        // An origin that is there and wrong has its own entry among the problems.
+        if !origins.contains_key(origin)
+            && !problems.0.iter().any(|p| p.starts_with(&place(origin)))
+        {
+            let known: Vec<_> = origins.keys().map(|name| format!("`{name}`")).collect();
+            let known = match known.as_slice() {
+                [] => "there is none".to_owned(),
+                [one] => format!("there is {one}"),
+                many => format!("there are {}", many.join(", ")),
+            };
+            problems.add(format!(
+                "the route for `{}` names the origin `{origin}`, which is not configured; {known}. \
+                 Add `[origin.{origin}]` or correct the name",
+                route.resource
+            ));
+        }
+    }
+}
+
+/// How messages name an origin's table.
+fn place(origin: &str) -> String {
+    format!("`[origin.{origin}]`")
+}
+
+/// A module may be dropped into the folder later, so that it is not there now is no error.
+fn warn_of_modules(host: &HostConfig, routes: &[file::Route], warnings: &mut Vec<String>) {
+    let missing = |module: &str| {
+        let file = host.dir.join(format!("{module}.wasm"));
+        (!file.is_file()).then_some(file)
+    };
+    for policy in &host.policies {
+        if let Some(file) = missing(&policy.module) {
+            warnings.push(format!(
+                "the policy `{}` has no module yet: there is no {}; its on_failure answers until \
+                 there is",
+                policy.name,
+                file.display()
+            ));
+        }
+    }
+    let named = |name: &str| {
+        host.policies
+            .iter()
+            .any(|policy: &PolicyConfig| policy.name == name)
+    };
+    for route in routes.iter().filter(|route| !named(&route.policy)) {
+        if let Some(file) = missing(&route.policy) {
+            warnings.push(format!(
+                "the route for `{}` names the policy `{}`, which neither a [[policy]] nor the \
+                 file {} provides; requests are answered by on_failure until one does",
+                route.resource,
+                route.policy,
+                file.display()
+            ));
+        }
+    }
+}
+
+fn warn_of_routes(routes: &[file::Route], warnings: &mut Vec<String>) {
+    if routes.is_empty() {
+        warnings.push(
+            "there is no [[route]], so every request is refused; add one, such as resource = \
+             \"product\", policy = \"standard\""
+                .to_owned(),
+        );
+    }
+    for (at, route) in routes.iter().enumerate() {
+        let shadows = |earlier: &file::Route| {
+            earlier.resource == route.resource
+                || wildmatch::WildMatch::new(&earlier.resource).matches(&route.resource)
+        };
+        if let Some(earlier) = routes[..at].iter().find(|earlier| shadows(earlier)) {
+            warnings.push(format!(
+                "the route for `{}` is never reached: the one for `{}` stands before it and \
+                 matches the same",
+                route.resource, earlier.resource
+            ));
+        }
+    }
+}
+
+/// A path of the configuration, which is relative to the file's folder.
+fn relative(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(path)
+}

@@ -1,0 +1,112 @@
+//! Overrides of the configuration by the environment.
+
+use anyhow::{Result, anyhow, bail};
+use toml::{Table, Value};
+
+use super::file::File;
+
+const PREFIX: &str = "LARDER__";
+
+/// For the help of commands that read a configuration.
+pub(crate) const HELP: &str = "\
+The environment overrides single values of the file: LARDER__, then the tables and the field, joined
+by two underscores. What stands in a list ([[policy]], [[route]]) cannot be overridden.
+  LARDER__SERVER__LISTEN=0.0.0.0:7117
+  LARDER__STORE__CAPACITY=1GiB
+  LARDER__ORIGIN__PRICES__BASE_URL=http://prices:8000";
+
+/// Variables that override values of the file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides(Vec<(String, String)>);
+
+impl Overrides {
+    /// Those of this process.
+    pub(crate) fn from_env() -> Self {
+        let all = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            name.starts_with(PREFIX)
+                .then(|| (name, value.to_string_lossy().into_owned()))
+        });
+        Self::new(all)
+    }
+
+    /// These, in the order of their names.
+    pub(crate) fn new(all: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut all: Vec<_> = all.into_iter().collect();
+        all.sort();
+        Self(all)
+    }
+
+    /// Reads the file's text with the overrides applied.
+    pub(super) fn read(&self, text: &str) -> Result<File> {
+        if self.0.is_empty() {
+            return Ok(toml::from_str(text)?);
+        }
+        let mut root: Table = toml::from_str(text)?;
+        for (name, value) in &self.0 {
+            set(&mut root, name, value)?;
+        }
+        Value::Table(root).try_into().map_err(|error| {
+            // An error of the file alone is shown with its line; one that is only there with
+            // the overrides names them. Their values may be secrets.
+            if let Err(own) = toml::from_str::<File>(text) {
+                return anyhow!(own);
+            }
+            let names: Vec<_> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+            anyhow!(
+                "{error}\nthe file alone would do; look at {}",
+                names.join(", ")
+            )
+        })
+    }
+}
+
+fn set(root: &mut Table, name: &str, value: &str) -> Result<()> {
+    let path: Vec<_> = name[PREFIX.len()..].split("__").collect();
+    let Some((field, tables)) = path.split_last().filter(|_| !path.contains(&"")) else {
+        bail!("the variable {name} names no field; write it like LARDER__SERVER__LISTEN");
+    };
+    let mut table = root;
+    for part in tables {
+        let known = spelling(table, part);
+        let next = table
+            .entry(known)
+            .or_insert_with(|| Value::Table(Table::new()));
+        table = match next {
+            Value::Table(next) => next,
+            Value::Array(_) => bail!(
+                "the variable {name} cannot override what stands in a list; change the file instead"
+            ),
+            _ => bail!("the variable {name} goes through `{part}`, which is no table in the file"),
+        };
+    }
+    let known = spelling(table, field);
+    if matches!(table.get(&known), Some(Value::Table(_) | Value::Array(_))) {
+        bail!(
+            "the variable {name} can only override a single value, and `{known}` is more than that"
+        );
+    }
+    let typed = typed(table.get(&known), value);
+    table.insert(known, typed);
+    Ok(())
+}
+
+/// The name as the file has it, or in lower case where it has none.
+fn spelling(table: &Table, part: &str) -> String {
+    let known = table.keys().find(|key| key.eq_ignore_ascii_case(part));
+    known.cloned().unwrap_or_else(|| part.to_ascii_lowercase())
+}
+
+/// The value with the type that the file's own value has; where it has none, a number or a
+/// switch if it looks like one.
+fn typed(known: Option<&Value>, text: &str) -> Value {
+    if !matches!(known, Some(Value::String(_))) {
+        if let Ok(number) = text.parse() {
+            return Value::Integer(number);
+        }
+        if let Ok(switch) = text.parse() {
+            return Value::Boolean(switch);
+        }
+    }
+    Value::String(text.to_owned())
+}

@@ -1,0 +1,114 @@
+//! `[origin.NAME]`: the truth behind a route.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use larder::origin::{HttpConfig, SqliteConfig};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{Problems, place, relative};
+use crate::units::{Size, Span};
+
+/// One origin.
+#[derive(Clone, Debug)]
+pub(crate) enum OriginConfig {
+    /// A table of a SQLite database.
+    Sqlite(SqliteConfig),
+    /// An HTTP service.
+    Http(HttpConfig),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sqlite {
+    path: PathBuf,
+    table: String,
+    key: String,
+    timeout: Option<Span>,
+    value_max: Option<Size>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Http {
+    base_url: String,
+    path: Option<String>,
+    timeout: Option<Span>,
+    connect_timeout: Option<Span>,
+    value_max: Option<Size>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+}
+
+/// Reads all origins; those that are wrong are left out and named among the problems.
+pub(super) fn read(
+    tables: BTreeMap<String, Table>,
+    folder: &Path,
+    problems: &mut Problems,
+) -> BTreeMap<String, OriginConfig> {
+    let mut origins = BTreeMap::new();
+    for (name, table) in tables {
+        match one(table, folder) {
+            Ok(origin) => {
+                origins.insert(name, origin);
+            }
+            Err(why) => problems.add(format!("{}: {why}", place(&name))),
+        }
+    }
+    origins
+}
+
+fn one(mut table: Table, folder: &Path) -> Result<OriginConfig, String> {
+    const KINDS: &str = "write \"sqlite\" or \"http\"";
+    let kind = match table.remove("type") {
+        Some(Value::String(kind)) => kind,
+        Some(_) => return Err(format!("`type` is not a text; {KINDS}")),
+        None => return Err(format!("`type` is missing; {KINDS}")),
+    };
+    match kind.as_str() {
+        "sqlite" => sqlite(table, folder),
+        "http" => http(table),
+        "postgres" => Err(format!(
+            "`type = \"postgres\"` is not in this version yet; {KINDS}"
+        )),
+        other => Err(format!("unknown type `{}`; {KINDS}", other.escape_debug())),
+    }
+}
+
+fn sqlite(table: Table, folder: &Path) -> Result<OriginConfig, String> {
+    let own: Sqlite = fields(table)?;
+    let mut config = SqliteConfig::new(relative(folder, &own.path), own.table, own.key);
+    if let Some(timeout) = own.timeout {
+        config.timeout = timeout.0;
+    }
+    if let Some(max) = own.value_max {
+        config.max_bytes = max.0;
+    }
+    Ok(OriginConfig::Sqlite(config))
+}
+
+fn http(table: Table) -> Result<OriginConfig, String> {
+    let own: Http = fields(table)?;
+    let mut config = HttpConfig::new(own.base_url);
+    if let Some(path) = own.path {
+        config.path = path;
+    }
+    if let Some(timeout) = own.timeout {
+        config.timeout = timeout.0;
+    }
+    if let Some(timeout) = own.connect_timeout {
+        config.connect_timeout = timeout.0;
+    }
+    if let Some(max) = own.value_max {
+        config.max_bytes = max.0;
+    }
+    config.headers = own.headers.into_iter().collect();
+    Ok(OriginConfig::Http(config))
+}
+
+/// The fields of a table whose kind is known.
+pub(super) fn fields<T: for<'de> Deserialize<'de>>(table: Table) -> Result<T, String> {
+    let read = Value::Table(table).try_into::<T>();
+    read.map_err(|error| error.to_string().trim().replace('\n', " "))
+}

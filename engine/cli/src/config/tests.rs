@@ -1,0 +1,344 @@
+use super::*;
+use larder::core::Strategy;
+use larder::core::Target;
+use serde_json::json;
+
+/// The example of the documentation, as far as this version goes.
+const EXAMPLE: &str = r#"
+[server]
+listen = "127.0.0.1:7117"
+admin  = "127.0.0.1:7118"
+
+[store]
+type = "memory"
+capacity = "64MiB"
+
+[policies]
+dir = "policies"
+
+[[policy]]
+name = "catalogue"
+module = "standard"
+on_failure = "default_decision"
+[policy.settings]
+strategy = "read_through"
+default_ttl = "1h"
+volatile = ["price", "stock"]
+since = 2026-01-01
+[policy.limits]
+deadline = "20ms"
+[policy.default_decision]
+strategy = "read_through"
+ttl = "5s"
+stale_if_error = "1m"
+invalidates = { tags = ["product"], namespaces = ["product"] }
+
+[[route]]
+resource = "product"
+policy = "catalogue"
+origin = "shop"
+
+[origin.shop]
+type = "sqlite"
+path = "shop.db"
+table = "products"
+key = "id"
+
+[origin.prices]
+type = "http"
+base_url = "http://127.0.0.1:8000"
+path = "/{resource}/{id}"
+timeout = "250ms"
+headers = { x-key = "k" }
+
+[guard]
+ttl_max = "1d"
+timeout_max = "5s"
+protected = ["credential*", "session*"]
+"#;
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("policies")).unwrap();
+        Self(folder)
+    }
+
+    fn parse(&self, text: &str) -> Result<Config> {
+        Config::parse(text, self.0.path(), &Overrides::default())
+    }
+
+    fn parse_with(&self, text: &str, variables: &[(&str, &str)]) -> Result<Config> {
+        let owned = variables
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        Config::parse(text, self.0.path(), &Overrides::new(owned))
+    }
+}
+
+fn message(config: Result<Config>) -> String {
+    format!("{:#}", config.unwrap_err())
+}
+
+#[test]
+fn the_example_is_read_whole() {
+    let folder = Folder::new();
+    let config = folder.parse(EXAMPLE).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:7117");
+    assert_eq!(config.store.capacity_bytes, 64 << 20);
+    assert_eq!(
+        config.routes,
+        [Route::new("product", "catalogue").origin("shop")]
+    );
+    let policy = &config.host.policies[0];
+    assert_eq!(
+        (policy.name.as_str(), policy.module.as_str()),
+        ("catalogue", "standard")
+    );
+    assert_eq!(policy.limits.deadline_ms, 20);
+    let expected = json!({
+        "strategy": "read_through", "default_ttl": "1h",
+        "volatile": ["price", "stock"], "since": "2026-01-01",
+    });
+    assert_eq!(policy.settings, expected);
+    let OnFailure::DefaultDecision(default) = &config.on_failure[0].1 else {
+        panic!("{:?}", config.on_failure);
+    };
+    assert_eq!(default.strategy, Strategy::ReadThrough);
+    assert_eq!(default.freshness.stale_if_error_ms, 60_000);
+    let product = || "product".to_owned();
+    let targets = [Target::Tag(product()), Target::Namespace(product())];
+    assert_eq!(default.invalidates, targets);
+    let OriginConfig::Sqlite(shop) = &config.origins["shop"] else {
+        panic!("{:?}", config.origins);
+    };
+    assert_eq!(shop.path, folder.0.path().join("shop.db"));
+    let OriginConfig::Http(prices) = &config.origins["prices"] else {
+        panic!("{:?}", config.origins);
+    };
+    assert_eq!(prices.timeout, Duration::from_millis(250));
+    assert_eq!(prices.headers, [("x-key".to_owned(), "k".to_owned())]);
+    assert_eq!(config.guard.timeout_max_ms, 5000);
+    assert!(config.guard.protects("sessions"));
+}
+
+#[test]
+fn an_empty_file_has_the_defaults() {
+    let config = Folder::new().parse("").unwrap();
+    assert_eq!(config.store.capacity_bytes, 256 << 20);
+    assert_eq!(config.server.admin.unwrap().port(), 7118);
+    assert!(
+        config.warnings[0].contains("there is no [[route]]"),
+        "{:?}",
+        config.warnings
+    );
+}
+
+#[test]
+fn each_mistake_is_named_with_its_place() {
+    for (text, expected) in [
+        ("[server]\nlisten_on = 'x'", "line 2"),
+        (
+            "[server]\nlisten_on = 'x'",
+            "unknown field `listen_on`, expected one of `listen`, `admin`",
+        ),
+        (
+            "[servr]",
+            "unknown field `servr`, expected one of `server`, `store`",
+        ),
+        (
+            "[server]\nlisten = 'localhost'",
+            "`server.listen`: `localhost` is no address",
+        ),
+        ("[server]\nlisten = '127.0.0.1:99999'", "`server.listen`"),
+        (
+            "[server]\nadmin = '127.0.0.1:7117'",
+            "both 127.0.0.1:7117; give the admin plane a port",
+        ),
+        ("[server]\nlease_secret = 'short'", "at least 32 bytes"),
+        (
+            "[server]\nbody_max = '8MB'",
+            "`8MB` is not a size: write a whole number",
+        ),
+        (
+            "[server]\nbody_max = 8",
+            "invalid type: integer `8`, expected a string",
+        ),
+        (
+            "[store]\ntype = 'redis'\nurl = 'redis://h'",
+            "`[store]`: `type = \"redis\"` is not in this version yet",
+        ),
+        (
+            "[store]\ntype = 'tiered'",
+            "`type = \"tiered\"` is not in this version yet",
+        ),
+        (
+            "[store]\ntype = 'disk'",
+            "`[store]`: unknown type `disk`; write \"memory\"",
+        ),
+        (
+            "[store]\ncapcity = '1MiB'",
+            "`[store]`: unknown field `capcity`, expected `capacity`",
+        ),
+        ("[store]\ncapacity = '0B'", "`capacity` is 0"),
+        (
+            "[write_behind]\nlevel = 'local'",
+            "`[write_behind]` is not in this version yet",
+        ),
+        (
+            "[origin.a]\ntype = 'postgres'\nurl = 'x'",
+            "`[origin.a]`: `type = \"postgres\"` is not in this version yet",
+        ),
+        (
+            "[origin.a]\npath = 'x'",
+            "`[origin.a]`: `type` is missing; write \"sqlite\" or \"http\"",
+        ),
+        (
+            "[origin.a]\ntype = 'sqlite'\npath = 'x'\ntable = 't'",
+            "`[origin.a]`: missing field `key`",
+        ),
+        (
+            "[origin.a]\ntype = 'sqlite'\ntabel = 't'",
+            "`[origin.a]`: unknown field `tabel`, expected one of `path`, `table`, `key`",
+        ),
+        (
+            "[origin.a]\ntype = 'http'\nbase_url = 'http://h'\ntimeout = '5'",
+            "`5` is not a duration",
+        ),
+        (
+            "[[route]]\nresource = 'p'\npolicy = 'x'\norigin = 'shop'",
+            "names the origin `shop`, which is not configured; there is none",
+        ),
+        ("[[route]]\nresource = 'p'", "missing field `policy`"),
+        (
+            "[[route]]\nresource = ''\npolicy = 'x'",
+            "neither of them empty",
+        ),
+        (
+            "[[policy]]\nname = 'a'\n[[policy]]\nname = 'a'",
+            "two policies are named `a`",
+        ),
+        (
+            "[[policy]]\nname = 'a'\non_failure = 'panic'",
+            "unknown variant `panic`, expected one of `bypass`, `default_decision`, `deny`",
+        ),
+        (
+            "[[policy]]\nname = 'a'\non_failure = 'default_decision'",
+            "no such decision; add `[policy.default_decision]`",
+        ),
+        (
+            "[[policy]]\nname = 'a'\n[policy.default_decision]\nstrategy = 'bypass'\nttl = '1s'",
+            "that nothing uses; add on_failure",
+        ),
+        (
+            "[[policy]]\nname = 'a'\n[policy.limits]\ndeadline_ms = 5",
+            "unknown field `deadline_ms`, expected one of `deadline`",
+        ),
+        (
+            "[policies]\ndir = 'nowhere'",
+            "`policies.dir`: there is no folder",
+        ),
+        ("[guard]\nttl_max = '1 day'", "`1 day` is not a duration"),
+        ("[guard]\nttl_max_ms = 5", "unknown field `ttl_max_ms`"),
+        (
+            "[log]\nformat = 'xml'",
+            "unknown variant `xml`, expected `text` or `json`",
+        ),
+        ("[server", "line 1"),
+    ] {
+        let message = message(Folder::new().parse(text));
+        assert!(
+            message.contains(expected),
+            "{text}\n--- says ---\n{message}"
+        );
+    }
+}
+
+#[test]
+fn a_route_to_an_unknown_origin_names_those_there_are() {
+    let text = EXAMPLE.replace("origin = \"shop\"", "origin = \"shpo\"");
+    let message = message(Folder::new().parse(&text));
+    assert!(message.contains("there are `prices`, `shop`"), "{message}");
+    assert!(message.contains("the route for `product`"), "{message}");
+}
+
+#[test]
+fn all_problems_are_told_at_once_and_none_twice() {
+    let text = EXAMPLE
+        .replace("type = \"memory\"", "type = \"redis\"")
+        .replace("type = \"sqlite\"", "type = \"postgres\"");
+    let message = message(Folder::new().parse(&text));
+    assert_eq!(message.matches("\n  - ").count(), 2, "{message}");
+}
+
+#[test]
+fn what_may_come_later_is_only_warned_about() {
+    let folder = Folder::new();
+    let text = "[[policy]]\nname = 'a'\nmodule = 'm'\n\
+                [[route]]\nresource = '*'\npolicy = 'b'\n\
+                [[route]]\nresource = 'x'\npolicy = 'a'";
+    let warnings = folder.parse(text).unwrap().warnings.join("\n");
+    for expected in [
+        "the policy `a` has no module yet",
+        "names the policy `b`, which neither a [[policy]] nor the file",
+        "the route for `x` is never reached: the one for `*` stands before it",
+    ] {
+        assert!(warnings.contains(expected), "{warnings}");
+    }
+    for module in ["m.wasm", "b.wasm"] {
+        fs::write(folder.0.path().join("policies").join(module), "").unwrap();
+    }
+    assert_eq!(folder.parse(text).unwrap().warnings.len(), 1);
+}
+
+#[test]
+fn the_environment_overrides_single_values() {
+    let folder = Folder::new();
+    let config = folder
+        .parse_with(
+            EXAMPLE,
+            &[
+                ("LARDER__SERVER__LISTEN", "127.0.0.1:9000"),
+                ("LARDER__GUARD__TAGS_MAX", "3"),
+                ("LARDER__POLICIES__WATCH", "false"),
+                ("LARDER__ORIGIN__SHOP__TABLE", "items"),
+            ],
+        )
+        .unwrap();
+    assert_eq!(config.server.listen.port(), 9000);
+    assert_eq!(config.guard.tags_max, 3);
+    assert!(!config.host.watch);
+    let OriginConfig::Sqlite(shop) = &config.origins["shop"] else {
+        panic!("{:?}", config.origins);
+    };
+    assert_eq!(shop.table, "items");
+}
+
+#[test]
+fn a_wrong_override_is_named_and_its_value_is_not() {
+    for (name, expected) in [
+        ("LARDER__SERVER__LISTN", "unknown field `listn`"),
+        ("LARDER__SERVER__LISTN", "look at LARDER__SERVER__LISTN"),
+        ("LARDER__", "names no field"),
+        (
+            "LARDER__POLICY__NAME",
+            "cannot override what stands in a list",
+        ),
+        ("LARDER__SERVER__LISTEN__PORT", "goes through `LISTEN`"),
+        ("LARDER__SERVER", "can only override a single value"),
+    ] {
+        let message = message(Folder::new().parse_with(EXAMPLE, &[(name, "secret")]));
+        assert!(message.contains(expected), "{name}: {message}");
+        assert!(!message.contains("secret"), "{name}: {message}");
+    }
+}
+
+#[test]
+fn a_mistake_of_the_file_keeps_its_line_under_overrides() {
+    let text = "[server]\nlisten_on = 'x'";
+    let overrides = [("LARDER__SERVER__DRAIN", "1s")];
+    let message = message(Folder::new().parse_with(text, &overrides));
+    assert!(message.contains("line 2"), "{message}");
+}

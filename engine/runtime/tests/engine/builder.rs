@@ -1,0 +1,144 @@
+//! What is checked before an engine runs.
+
+use std::sync::Arc;
+
+use larder::core::{Freshness, Strategy, Target};
+use larder::store::{MemoryConfig, MemoryStore};
+use larder::{
+    BuildError, DefaultDecision, Engine, EngineBuilder, OnFailure, Request, Route, Tuning, Value,
+};
+
+use crate::kit::{Shelf, Shop, policy};
+
+fn builder() -> EngineBuilder {
+    let policies = Arc::new(Shelf::default());
+    policies.put(policy(Strategy::ReadThrough, |_, _| ()));
+    let store = Arc::new(MemoryStore::new(MemoryConfig::default()));
+    Engine::builder(policies, store)
+}
+
+fn refused(builder: EngineBuilder) -> String {
+    builder.build().err().expect("is refused").to_string()
+}
+
+#[test]
+fn a_route_must_name_a_resource_a_policy_and_an_origin_that_is_there() {
+    let unknown = builder()
+        .origin("shop", Arc::new(Shop::default()))
+        .route(Route::new("product", "native").origin("shup"));
+    assert_eq!(
+        refused(unknown),
+        "the route for `product` names the origin `shup`, which is not there; there is `shop`"
+    );
+    let none = builder().route(Route::new("product", "native").origin("shop"));
+    assert!(refused(none).ends_with("there is none"));
+    for (resource, policy) in [("", "native"), ("product", "")] {
+        let error = builder().route(Route::new(resource, policy)).build().err();
+        assert!(matches!(error, Some(BuildError::IncompleteRoute { .. })));
+    }
+}
+
+#[test]
+fn a_default_decision_must_pass_the_guard_and_the_engine() {
+    let default = DefaultDecision {
+        strategy: Strategy::ReadThrough,
+        freshness: Freshness::default(),
+        tags: Vec::new(),
+        invalidates: Vec::new(),
+    };
+    let with = |default| {
+        let rule = OnFailure::DefaultDecision(Box::new(default));
+        builder().on_failure("native", rule)
+    };
+    assert!(with(default.clone()).build().is_ok());
+    for (default, message) in [
+        (
+            DefaultDecision {
+                strategy: Strategy::WriteBehind,
+                ..default.clone()
+            },
+            "durable queue",
+        ),
+        (
+            DefaultDecision {
+                invalidates: vec![Target::Pattern("*".into())],
+                ..default.clone()
+            },
+            "by pattern",
+        ),
+        (
+            DefaultDecision {
+                tags: vec!["t".into(); 100],
+                ..default
+            },
+            "tags; the guard allows 16",
+        ),
+    ] {
+        let error = refused(with(default));
+        assert!(
+            error.contains(message) && error.contains("`native`"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_route_that_matches_answers_and_the_status_shows_them_all() {
+    let shop = Arc::new(Shop::default());
+    let engine = builder()
+        .origin("shop", shop.clone())
+        .route(Route::new("prod*", "native").origin("shop"))
+        .route(Route::new("product", "native"))
+        .build()
+        .expect("the parts fit");
+    engine
+        .read(Request::read("product", "1"))
+        .await
+        .expect("by the first");
+    let error = engine.read(Request::read("user", "1")).await;
+    assert_eq!(error.expect_err("matches none").code(), "no_route");
+    let status = engine.status();
+    let origins: Vec<_> = status
+        .routes
+        .iter()
+        .map(|(_, origin)| origin.as_deref())
+        .collect();
+    assert_eq!(origins, [Some("a shop in memory"), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_without_end_are_taken() {
+    let engine = builder()
+        .origin("shop", Arc::new(Shop::default()))
+        .route(Route::new("*", "native").origin("shop"))
+        .tuning(Tuning {
+            load_timeout_ms: u64::MAX,
+            retry_after_ms: u64::MAX,
+            lease_wait_ms: u64::MAX,
+            lease_ttl_ms: u64::MAX,
+            admit_body_max: usize::MAX,
+            sweep_every_ms: u64::MAX,
+        })
+        .build()
+        .expect("the parts fit");
+    engine
+        .read(Request::read("product", "1"))
+        .await
+        .expect("is read");
+    let write = Request::write("product", "1");
+    engine
+        .write(write, Value::new("x"))
+        .await
+        .expect("is written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ended_entries_are_swept_by_themselves() {
+    let rig = crate::kit::rig(Strategy::ReadThrough, |_| ());
+    rig.shop.set("42", "one");
+    rig.read("42").await;
+    assert_eq!(rig.engine.status().store.entries, 1);
+    rig.clock.advance(crate::kit::TTL);
+    crate::kit::pass(1_000).await;
+    assert_eq!(rig.engine.status().store.entries, 0);
+}

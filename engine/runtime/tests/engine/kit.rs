@@ -1,0 +1,229 @@
+//! An engine over the real memory store, an origin that can be stopped in the middle of a call,
+//! policies that are closures, and a clock that moves when told.
+
+mod clock;
+mod gate;
+mod policy;
+mod shop;
+mod window;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder::core::dependency::Mode;
+use larder::core::{Decision, Guard, NotStored, Outcome, Strategy};
+use larder::store::{MemoryConfig, MemoryStore};
+use larder::{
+    Engine, Error, Invalidated, Invalidation, OnFailure, Reading, Request, Route, Tuning, Value,
+    Writing,
+};
+use tokio::task::JoinHandle;
+
+pub(crate) use self::clock::Hands;
+pub(crate) use self::gate::Gate;
+pub(crate) use self::policy::{Native, Shelf};
+pub(crate) use self::shop::{Call, Shop};
+pub(crate) use self::window::{When, Window};
+
+/// The ttl of [`decide`], in milliseconds.
+pub(crate) const TTL: u64 = 10_000;
+
+/// The decision that most scenarios start from: key `product:42`, tags `product` and `product:42`,
+/// ten seconds fresh.
+pub(crate) fn decide(strategy: Strategy, request: &Request) -> Decision {
+    let key = format!("{}:{}", request.resource, request.id);
+    let mut decision = Decision::new(strategy, key.clone());
+    decision.freshness.ttl_ms = TTL;
+    decision.tags = vec![request.resource.clone(), key];
+    decision
+}
+
+/// A policy that answers [`decide`] as changed by `change`.
+pub(crate) fn policy(
+    strategy: Strategy,
+    change: impl Fn(&Request, &mut Decision) + Send + Sync + 'static,
+) -> Native {
+    Native::new(move |request| {
+        let mut decision = decide(strategy, request);
+        change(request, &mut decision);
+        Ok(decision)
+    })
+}
+
+/// What an engine is made of.
+pub(crate) struct Parts {
+    pub(crate) policy: Native,
+    pub(crate) origin: bool,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) guard: Guard,
+    pub(crate) tuning: Tuning,
+}
+
+impl Parts {
+    pub(crate) fn new(policy: Native) -> Self {
+        Self {
+            policy,
+            origin: true,
+            on_failure: OnFailure::default(),
+            guard: Guard::default(),
+            tuning: Tuning::default(),
+        }
+    }
+
+    pub(crate) fn build(self) -> Rig {
+        let (clock, shop) = (Arc::new(Hands::default()), Arc::new(Shop::default()));
+        let policies = Arc::new(Shelf::default());
+        policies.put(self.policy);
+        let memory = MemoryStore::new(MemoryConfig {
+            capacity_bytes: 8 << 20,
+        });
+        let store = Arc::new(Window::new(Arc::new(memory)));
+        let route = match self.origin {
+            true => Route::new("*", "native").origin("shop"),
+            false => Route::new("*", "native"),
+        };
+        let engine = Engine::builder(policies.clone(), store.clone())
+            .route(route)
+            .origin("shop", shop.clone())
+            .on_failure("native", self.on_failure)
+            .guard(self.guard)
+            .tuning(self.tuning)
+            .clock(clock.clone())
+            .build()
+            .expect("the parts fit");
+        Rig {
+            engine,
+            shop,
+            clock,
+            policies,
+            store,
+        }
+    }
+}
+
+/// An engine and what a scenario needs to hold on to.
+pub(crate) struct Rig {
+    pub(crate) engine: Engine,
+    pub(crate) shop: Arc<Shop>,
+    pub(crate) clock: Arc<Hands>,
+    pub(crate) policies: Arc<Shelf>,
+    pub(crate) store: Arc<Window>,
+}
+
+/// An engine with a policy of one strategy, its decisions as changed.
+pub(crate) fn rig(strategy: Strategy, change: fn(&mut Decision)) -> Rig {
+    Parts::new(policy(strategy, move |_, decision| change(decision))).build()
+}
+
+/// A reader or a writer in a task of its own.
+pub(crate) type Running<T> = JoinHandle<Result<T, Error>>;
+
+impl Rig {
+    pub(crate) async fn read(&self, id: &str) -> Reading {
+        self.try_read(id).await.expect("is read")
+    }
+
+    pub(crate) async fn try_read(&self, id: &str) -> Result<Reading, Error> {
+        self.engine.read(Request::read("product", id)).await
+    }
+
+    /// Reads and answers the outcome with the value's text.
+    pub(crate) async fn look(&self, id: &str) -> (Outcome, Option<String>) {
+        let reading = self.read(id).await;
+        (reading.outcome, text(&reading.value))
+    }
+
+    pub(crate) fn start_read(&self, id: &str) -> Running<Reading> {
+        let (engine, request) = (self.engine.clone(), Request::read("product", id));
+        tokio::spawn(async move { engine.read(request).await })
+    }
+
+    pub(crate) async fn write(&self, id: &str, value: &str) -> Writing {
+        self.try_write(id, value).await.expect("is written")
+    }
+
+    pub(crate) async fn try_write(&self, id: &str, value: &str) -> Result<Writing, Error> {
+        let value = Value::new(value.to_owned());
+        self.engine
+            .write(Request::write("product", id), value)
+            .await
+    }
+
+    pub(crate) fn start_write(&self, id: &str, value: &str) -> Running<Writing> {
+        let value = Value::new(value.to_owned());
+        let (engine, request) = (self.engine.clone(), Request::write("product", id));
+        tokio::spawn(async move { engine.write(request, value).await })
+    }
+
+    pub(crate) async fn try_delete(&self, id: &str) -> Result<Writing, Error> {
+        self.engine.delete(Request::delete("product", id)).await
+    }
+
+    pub(crate) async fn invalidate(&self, what: Aim, mode: Mode) -> Invalidated {
+        let what = what.invalidation(mode);
+        self.engine.invalidate(&what).await.expect("is invalidated")
+    }
+
+    /// Begins a read whose load stops in the origin with the value that is there now.
+    pub(crate) async fn stopped_read(&self, id: &str) -> (Running<Reading>, Gate) {
+        let gate = self.shop.stop(Call::Load);
+        let reader = self.start_read(id);
+        gate.reached().await;
+        (reader, gate)
+    }
+}
+
+/// What the races invalidate; each means the product 42.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Aim {
+    Key,
+    Tag,
+    Namespace,
+}
+
+impl Aim {
+    pub(crate) const ALL: [Self; 3] = [Self::Key, Self::Tag, Self::Namespace];
+
+    pub(crate) fn invalidation(self, mode: Mode) -> Invalidation {
+        let mut what = Invalidation {
+            mode,
+            ..Invalidation::default()
+        };
+        match self {
+            Self::Key => what.keys.push(("product".into(), "product:42".into())),
+            Self::Tag => what.tags.push("product:42".into()),
+            Self::Namespace => what.namespaces.push("product".into()),
+        }
+        what
+    }
+}
+
+/// The answer of a reader or writer in a task.
+pub(crate) async fn join<T>(running: Running<T>) -> T {
+    running.await.expect("ends").expect("succeeds")
+}
+
+/// Lets every task run until it waits for something.
+pub(crate) async fn quiet() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Passes paused time, so that timeouts of that length end.
+pub(crate) async fn pass(ms: u64) {
+    tokio::time::advance(Duration::from_millis(ms)).await;
+    quiet().await;
+}
+
+pub(crate) fn text(value: &Option<Value>) -> Option<String> {
+    let value = value.as_ref()?;
+    Some(String::from_utf8_lossy(&value.bytes).into_owned())
+}
+
+pub(crate) fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// What a reading says of storing: nothing, or why not.
+pub(crate) const STORED: Option<NotStored> = None;

@@ -1,0 +1,24 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use larder::core::{Clock, Timestamp};
+
+/// A clock that moves when told.
+pub(crate) struct Hands(AtomicU64);
+
+impl Default for Hands {
+    fn default() -> Self {
+        Self(AtomicU64::new(1_800_000_000_000))
+    }
+}
+
+impl Hands {
+    pub(crate) fn advance(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}

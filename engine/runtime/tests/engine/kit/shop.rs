@@ -1,0 +1,169 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use larder::Value;
+use larder::origin::{Fetched, Origin, OriginError, Wanted, Written};
+use parking_lot::Mutex;
+
+use super::gate::{Gate, Gates};
+
+/// A kind of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Call {
+    Load,
+    /// Stops a write or delete that is committed and not answered yet.
+    Write,
+}
+
+/// How calls go from now on.
+#[derive(Clone, Default)]
+struct Mood {
+    load_error: Option<OriginError>,
+    load_panics: bool,
+    load_takes: Duration,
+    write_error: Option<OriginError>,
+    write_panics: bool,
+    /// Writes are answered without saying what is there now.
+    mute: bool,
+}
+
+/// An origin in memory: it counts and logs what it is asked, stops at gates, and fails on demand.
+///
+/// A load takes the value that is there when it begins; a write is committed when it begins,
+/// unless it is refused.
+#[derive(Default)]
+pub(crate) struct Shop {
+    values: Mutex<HashMap<String, Value>>,
+    log: Mutex<Vec<String>>,
+    mood: Mutex<Mood>,
+    gates: Gates<Call>,
+}
+
+impl Shop {
+    /// Puts a value in behind the engine's back.
+    pub(crate) fn set(&self, id: &str, value: &str) {
+        let value = Value::new(value.to_owned());
+        self.values.lock().insert(format!("/product/{id}"), value);
+    }
+
+    pub(crate) fn remove(&self, id: &str) {
+        self.values.lock().remove(&format!("/product/{id}"));
+    }
+
+    pub(crate) fn holds(&self, id: &str) -> Option<String> {
+        super::text(&self.values.lock().get(&format!("/product/{id}")).cloned())
+    }
+
+    /// Stops the next call of this kind.
+    pub(crate) fn stop(&self, call: Call) -> Gate {
+        self.gates.stop(call)
+    }
+
+    pub(crate) fn fail_loads(&self, error: Option<OriginError>) {
+        self.mood.lock().load_error = error;
+    }
+
+    pub(crate) fn panic_in_loads(&self, panics: bool) {
+        self.mood.lock().load_panics = panics;
+    }
+
+    pub(crate) fn slow_down(&self, ms: u64) {
+        self.mood.lock().load_takes = Duration::from_millis(ms);
+    }
+
+    pub(crate) fn fail_writes(&self, error: Option<OriginError>) {
+        self.mood.lock().write_error = error;
+    }
+
+    pub(crate) fn panic_in_writes(&self) {
+        self.mood.lock().write_panics = true;
+    }
+
+    pub(crate) fn be_mute(&self) {
+        self.mood.lock().mute = true;
+    }
+
+    pub(crate) fn loads(&self) -> usize {
+        let log = self.log.lock();
+        log.iter().filter(|line| line.starts_with("load")).count()
+    }
+
+    /// What was asked since the last question.
+    pub(crate) fn log(&self) -> Vec<String> {
+        std::mem::take(&mut *self.log.lock())
+    }
+
+    fn note(&self, verb: &str, wanted: Wanted<'_>) -> String {
+        let id = format!("{}/{}/{}", wanted.tenant, wanted.resource, wanted.id);
+        let mut line = format!("{verb} {id}");
+        for (name, value) in wanted.attributes {
+            line.push_str(&format!(" {name}={value}"));
+        }
+        self.log.lock().push(line);
+        id
+    }
+
+    /// Commits, stops at the gate, and answers.
+    async fn change(&self, id: String, value: Option<Value>) -> Result<Written, OriginError> {
+        let mood = self.mood.lock().clone();
+        if let Some(error @ (OriginError::Rejected(_) | OriginError::Unreachable(_))) =
+            mood.write_error
+        {
+            return Err(error);
+        }
+        let before = match &value {
+            Some(value) => self.values.lock().insert(id, value.clone()),
+            None => self.values.lock().remove(&id),
+        };
+        self.gates.pass(Call::Write).await;
+        assert!(!mood.write_panics, "told to panic after the commit");
+        match mood.write_error {
+            Some(error) => Err(error),
+            None => Ok(Written {
+                value: value.filter(|_| !mood.mute),
+                existed: Some(before.is_some()),
+            }),
+        }
+    }
+}
+
+impl Origin for Shop {
+    fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>> {
+        Box::pin(async move {
+            let id = self.note("load", wanted);
+            let mood = self.mood.lock().clone();
+            let value = self.values.lock().get(&id).cloned();
+            self.gates.pass(Call::Load).await;
+            if !mood.load_takes.is_zero() {
+                tokio::time::sleep(mood.load_takes).await;
+            }
+            assert!(!mood.load_panics, "told to panic");
+            match mood.load_error {
+                Some(error) => Err(error),
+                None => Ok(Fetched {
+                    value,
+                    attributes: vec![("header.etag".into(), "v1".into())],
+                }),
+            }
+        })
+    }
+
+    fn write<'a>(
+        &'a self,
+        wanted: Wanted<'a>,
+        value: &'a Value,
+    ) -> BoxFuture<'a, Result<Written, OriginError>> {
+        let id = self.note("write", wanted);
+        Box::pin(self.change(id, Some(value.clone())))
+    }
+
+    fn delete<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Written, OriginError>> {
+        let id = self.note("delete", wanted);
+        Box::pin(self.change(id, None))
+    }
+
+    fn summary(&self) -> String {
+        "a shop in memory".into()
+    }
+}
