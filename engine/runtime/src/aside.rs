@@ -86,7 +86,11 @@ impl Inner {
                 return Ok(*reading);
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Ok(Reading::new(job, Outcome::LeasedElsewhere, None));
+                return Ok(Reading::new(
+                    job.decided.clone(),
+                    Outcome::LeasedElsewhere,
+                    None,
+                ));
             }
         }
     }
@@ -99,12 +103,13 @@ impl Inner {
         };
         match found.windows.state(now) {
             State::Fresh => {
-                let reading = Reading::of_entry(job, hit(&found), &found, now);
+                let reading = Reading::of_entry(job.decided.clone(), hit(&found), &found, now);
                 Ok(Look::Answer(Box::new(reading)))
             }
             // The value is served, and whoever gets the lease with it refreshes it.
             State::Stale => {
-                let mut reading = Reading::of_entry(job, Outcome::Stale, &found, now);
+                let mut reading =
+                    Reading::of_entry(job.decided.clone(), Outcome::Stale, &found, now);
                 reading.lease = self.ask_for_lease(job, Some(&found), now).await?.ok();
                 Ok(Look::Answer(Box::new(reading)))
             }
@@ -121,10 +126,10 @@ impl Inner {
         let reading = match self.ask_for_lease(job, seen, now).await? {
             Ok(lease) => Reading {
                 lease: Some(lease),
-                ..Reading::new(job, Outcome::Leased, None)
+                ..Reading::new(job.decided.clone(), Outcome::Leased, None)
             },
             Err(Leased::Stored(found)) if found.windows.state(now) == State::Fresh => {
-                Reading::of_entry(job, hit(&found), &found, now)
+                Reading::of_entry(job.decided.clone(), hit(&found), &found, now)
             }
             Err(_) => return Ok(Look::Held),
         };

@@ -81,6 +81,15 @@ impl Inner {
             let key = Key::new(&what.tenant, namespace, key);
             removed += u64::from(self.store.invalidate(&key, what.mode, now).await?);
         }
+        self.count_invalidated(what);
+        Ok(Invalidated {
+            bumped: dependencies.len() as u64,
+            removed,
+            complete: true,
+        })
+    }
+
+    pub(crate) fn count_invalidated(&self, what: &Invalidation) {
         for (kind, count) in [
             ("key", what.keys.len()),
             ("tag", what.tags.len()),
@@ -88,10 +97,5 @@ impl Inner {
         ] {
             self.meters.invalidated(kind, count as u64);
         }
-        Ok(Invalidated {
-            bumped: dependencies.len() as u64,
-            removed,
-            complete: true,
-        })
     }
 }

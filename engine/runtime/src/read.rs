@@ -38,9 +38,9 @@ pub struct Reading {
 }
 
 impl Reading {
-    pub(crate) fn new(job: &Job, outcome: Outcome, value: Option<Value>) -> Self {
+    pub(crate) fn new(decided: Decided, outcome: Outcome, value: Option<Value>) -> Self {
         Self {
-            decided: job.decided.clone(),
+            decided,
             value,
             outcome,
             collapsed: false,
@@ -52,12 +52,17 @@ impl Reading {
     }
 
     /// The answer from an entry.
-    pub(crate) fn of_entry(job: &Job, outcome: Outcome, found: &Found, now: Timestamp) -> Self {
+    pub(crate) fn of_entry(
+        decided: Decided,
+        outcome: Outcome,
+        found: &Found,
+        now: Timestamp,
+    ) -> Self {
         let fresh_for = found.windows.fresh_until.since(now);
         Self {
             age_ms: Some(now.since(found.entry.windows.created)),
             ttl_ms: (fresh_for > 0).then_some(fresh_for),
-            ..Self::new(job, outcome, found.entry.value.clone())
+            ..Self::new(decided, outcome, found.entry.value.clone())
         }
     }
 }
@@ -81,7 +86,7 @@ impl Inner {
             }
             Plan::Read(ReadPlan::ThroughCache) => self.read_through(job, from_origin()).await?,
             Plan::Read(ReadPlan::Origin) if job.route.origin.is_none() => {
-                Reading::new(&job, Outcome::Bypass, None)
+                Reading::new(job.decided, Outcome::Bypass, None)
             }
             Plan::Read(ReadPlan::Origin) | Plan::Write(_) => {
                 self.read_past(job, from_origin()).await?
@@ -114,7 +119,7 @@ impl Inner {
         let fetched = self.fetch(&job, loader).await.inspect_err(|error| {
             self.meters.load_failed(error.code());
         })?;
-        let mut reading = Reading::new(&job, Outcome::Bypass, fetched.value);
+        let mut reading = Reading::new(job.decided.clone(), Outcome::Bypass, fetched.value);
         reading.not_stored = Some(NotStored::Bypass);
         Ok(reading)
     }
@@ -133,18 +138,19 @@ impl Inner {
         };
         match found.windows.state(now) {
             State::Fresh => {
-                let reading = Reading::of_entry(&job, hit(&found), &found, now);
                 let beta = job.decision().freshness.early_refresh_beta;
                 let (load_ms, random) = (found.entry.load_ms, fastrand::f64());
-                if found.windows.refresh_early(now, load_ms, beta, random) {
-                    self.refresh_behind(job, loader, &found, now);
+                if !found.windows.refresh_early(now, load_ms, beta, random) {
+                    return Ok(Reading::of_entry(job.decided, hit(&found), &found, now));
                 }
-                Ok(reading)
+                let decided = job.decided.clone();
+                self.refresh_behind(job, loader, &found, now);
+                Ok(Reading::of_entry(decided, hit(&found), &found, now))
             }
             State::Stale => {
-                let reading = Reading::of_entry(&job, Outcome::Stale, &found, now);
+                let decided = job.decided.clone();
                 self.refresh_behind(job, loader, &found, now);
-                Ok(reading)
+                Ok(Reading::of_entry(decided, Outcome::Stale, &found, now))
             }
             State::StaleIfError => self.read_stale_if_error(job, loader, found, now).await,
             State::Gone => self.read_missing(job, loader, Some(&found)).await,
@@ -187,7 +193,8 @@ impl Inner {
         now: Timestamp,
     ) -> Result<Reading, Error> {
         if self.retry.blocked(&job.key, now) {
-            return Ok(Reading::of_entry(&job, Outcome::StaleOnError, &found, now));
+            let outcome = Outcome::StaleOnError;
+            return Ok(Reading::of_entry(job.decided, outcome, &found, now));
         }
         let job = Arc::new(job);
         let order = Order {
@@ -218,7 +225,7 @@ impl Inner {
     }
 
     fn stale(&self, job: &Job, outcome: Outcome, found: &Found) -> Reading {
-        Reading::of_entry(job, outcome, found, self.clock.now())
+        Reading::of_entry(job.decided.clone(), outcome, found, self.clock.now())
     }
 
     fn landed(
@@ -229,9 +236,10 @@ impl Inner {
         collapsed: bool,
     ) -> Result<Reading, Error> {
         let now = self.clock.now();
+        let decided = job.decided.clone();
         match landing {
             Landing::Failed(error) => Err(error),
-            Landing::Present(found) => Ok(Reading::of_entry(job, hit(&found), &found, now)),
+            Landing::Present(found) => Ok(Reading::of_entry(decided, hit(&found), &found, now)),
             Landing::Loaded(loaded) => Ok(Reading {
                 collapsed,
                 not_stored: loaded.stored.err(),
@@ -239,7 +247,7 @@ impl Inner {
                     .stored
                     .ok()
                     .map(|windows| windows.fresh_until.since(now)),
-                ..Reading::new(job, outcome, loaded.value.clone())
+                ..Reading::new(decided, outcome, loaded.value.clone())
             }),
         }
     }

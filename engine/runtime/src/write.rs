@@ -200,6 +200,10 @@ impl Inner {
             .store
             .bump(&dependencies, ready.stale.mode, now)
             .await?;
+        self.count_invalidated(&Invalidation {
+            keys: Vec::new(),
+            ..ready.stale.clone()
+        });
         let keys = Invalidation {
             tags: Vec::new(),
             namespaces: Vec::new(),

@@ -130,7 +130,8 @@ async fn a_failing_policy_widens_nothing_that_reaches_the_origin() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_guard_refuses_is_answered_by_the_fallback() {
-    let changes: [(fn(&mut Decision), &str); 3] = [
+    type Change = fn(&mut Decision);
+    let changes: [(Change, &str); 3] = [
         (|d| d.key.clear(), "empty key"),
         (|d| d.key = "k".repeat(10_000_000), "10000000 bytes"),
         (|d| d.tags = vec!["t".into(); 1_000], "1000 tags"),

@@ -1,5 +1,10 @@
 //! Scenarios of the engine: real memory store, native policies, an origin that stops when told.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a scenario that cannot go on has failed"
+)]
+
 mod aside;
 mod builder;
 mod failures;
