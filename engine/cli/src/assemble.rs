@@ -18,7 +18,6 @@ use crate::config::{Config, OriginConfig, Server};
 /// Names the part of the configuration that does not work.
 pub(crate) fn assemble(config: Config, metrics: Metrics) -> Result<(Settings, Parts)> {
     let host = Host::start(config.host)?;
-    report(&host);
     let store = Arc::new(MemoryStore::new(config.store));
     let mut builder = Engine::builder(host.clone(), store).guard(config.guard);
     for (name, origin) in config.origins {
@@ -57,31 +56,5 @@ fn settings(server: Server) -> Settings {
         request_timeout: server.request_timeout.unwrap_or(base.request_timeout),
         drain: server.drain.unwrap_or(base.drain),
         lease_secret: server.lease_secret,
-    }
-}
-
-/// What of the policies an operator should see at the start.
-fn report(host: &Host) {
-    for policy in host.status() {
-        match (&policy.current, &policy.candidate_error) {
-            (_, Some(error)) => {
-                tracing::warn!(
-                    policy = policy.name,
-                    module = policy.module,
-                    "not loaded: {error}"
-                );
-            }
-            (Some(build), None) => {
-                let identity = &build.identity;
-                tracing::info!(
-                    policy = policy.name,
-                    module = policy.module,
-                    version = identity.version,
-                    revision = identity.revision,
-                    "serves"
-                );
-            }
-            (None, None) => {}
-        }
     }
 }

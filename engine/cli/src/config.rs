@@ -80,7 +80,11 @@ impl Config {
         match (config, problems.0.as_slice()) {
             (Some(config), []) => Ok(config),
             (_, [problem]) => bail!("{problem}"),
-            (_, problems) => bail!("\n  - {}", problems.join("\n  - ")),
+            (_, problems) => bail!(
+                "{} things:\n  - {}",
+                problems.len(),
+                problems.join("\n  - ")
+            ),
         }
     }
 
@@ -94,8 +98,9 @@ impl Config {
             );
         }
         let mut warnings = Vec::new();
+        let named: Vec<_> = file.origin.keys().map(String::as_str).collect();
+        check_routes(&file.route, &named, problems);
         let origins = origin::read(file.origin, folder, problems);
-        check_routes(&file.route, &origins, problems);
         let host = policy::host(&file.policies, &file.policy, folder, problems);
         let on_failure = policy::on_failure(file.policy, problems);
         let server = server(file.server, problems);
@@ -174,11 +179,7 @@ fn server(server: file::Server, problems: &mut Problems) -> Option<Server> {
     })
 }
 
-fn check_routes(
-    routes: &[file::Route],
-    origins: &BTreeMap<String, OriginConfig>,
-    problems: &mut Problems,
-) {
+fn check_routes(routes: &[file::Route], origins: &[&str], problems: &mut Problems) {
     for route in routes {
         if route.resource.is_empty() || route.policy.is_empty() {
             problems.add("a `[[route]]` needs a `resource` and a `policy`, neither of them empty");
@@ -186,28 +187,21 @@ fn check_routes(
         let Some(origin) = &route.origin else {
             continue;
         };
-        // An origin that is there and wrong has its own entry among the problems.
-        if !origins.contains_key(origin)
-            && !problems.0.iter().any(|p| p.starts_with(&place(origin)))
-        {
-            let known: Vec<_> = origins.keys().map(|name| format!("`{name}`")).collect();
-            let known = match known.as_slice() {
-                [] => "there is none".to_owned(),
-                [one] => format!("there is {one}"),
-                many => format!("there are {}", many.join(", ")),
-            };
-            problems.add(format!(
-                "the route for `{}` names the origin `{origin}`, which is not configured; {known}. \
-                 Add `[origin.{origin}]` or correct the name",
-                route.resource
-            ));
+        if origins.contains(&origin.as_str()) {
+            continue;
         }
+        let known: Vec<_> = origins.iter().map(|name| format!("`{name}`")).collect();
+        let known = match known.as_slice() {
+            [] => "there is none".to_owned(),
+            [one] => format!("there is {one}"),
+            many => format!("there are {}", many.join(", ")),
+        };
+        problems.add(format!(
+            "the route for `{}` names the origin `{origin}`, which is not configured; {known}. \
+             Add `[origin.{origin}]` or correct the name",
+            route.resource
+        ));
     }
-}
-
-/// How messages name an origin's table.
-fn place(origin: &str) -> String {
-    format!("`[origin.{origin}]`")
 }
 
 /// A module may be dropped into the folder later, so that it is not there now is no error.

@@ -67,13 +67,15 @@ pub(crate) type Outcome = Result<(), Failure>;
 /// Prints why a command failed and answers its exit code.
 pub(crate) fn report(outcome: Outcome) -> ExitCode {
     let Err(failure) = outcome else {
-        return ExitCode::SUCCESS;
+        return ExitCode::from(Code::Done as u8);
     };
     // `larder policies | head` closes the pipe early, which is no failure of ours.
     if is_closed_pipe(&failure.error) {
-        return ExitCode::SUCCESS;
+        return ExitCode::from(Code::Done as u8);
     }
-    eprintln!("error: {:#}", failure.error);
+    let text = format!("{:#}", failure.error);
+    // What cites a file ends in a line break of its own.
+    eprintln!("error: {}", text.trim_end());
     ExitCode::from(failure.code as u8)
 }
 

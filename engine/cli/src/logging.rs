@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -14,8 +14,8 @@ use crate::config::{Log, LogFormat};
 /// The level cannot be read.
 pub(crate) fn start(log: &Log) -> Result<()> {
     let level = log.level.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_new(level).with_context(|| {
-        format!("`log.level`: `{level}` is no level; write \"info\", \"debug\", or \"info,larder=debug\"")
+    let filter = EnvFilter::try_new(level).map_err(|_| {
+        anyhow!("`log.level`: `{level}` is no level; write \"info\", \"debug\", or \"info,larder=debug\"")
     })?;
     let is_terminal = io::stderr().is_terminal();
     let format = log.format.unwrap_or(if is_terminal {

@@ -114,7 +114,9 @@ pub(crate) fn readable(ms: u64) -> String {
         (60_000, "min"),
         (1_000, "s"),
     ];
-    let fits = units.into_iter().find(|(by, _)| ms > 0 && ms % by == 0);
+    let fits = units
+        .into_iter()
+        .find(|(by, _)| ms > 0 && ms.is_multiple_of(*by));
     match fits {
         Some((by, unit)) => format!("{} {unit}", ms / by),
         None => format!("{ms} ms"),

@@ -4,7 +4,9 @@
 //! knows no limit for a whole request.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -26,6 +28,7 @@ use crate::problem::Problem;
 pub(crate) struct Connections {
     router: Router,
     builder: Arc<Builder<TokioExecutor>>,
+    header_timeout: Duration,
     request_timeout: Duration,
 }
 
@@ -43,6 +46,7 @@ impl Connections {
         Self {
             router,
             builder: Arc::new(builder),
+            header_timeout,
             request_timeout,
         }
     }
@@ -52,12 +56,24 @@ impl Connections {
         let _ = stream.set_nodelay(true);
         let limit = self.request_timeout;
         let router = self.router;
+        let asked = Arc::new(AtomicBool::new(false));
+        let was_asked = Arc::clone(&asked);
         let service = service_fn(move |request: Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
             let answering = router.clone().oneshot(request.map(Body::new));
             bounded(limit, answering)
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection).await {
+        let mut connection = pin!(watcher.watch(connection));
+        // The builder's timers start once it knows the version of HTTP, which a client that says
+        // nothing, or only the beginning of HTTP/2, would put off for ever.
+        let begun = tokio::time::timeout(self.header_timeout, &mut connection).await;
+        let ended = match begun {
+            Ok(ended) => ended,
+            Err(_elapsed) if was_asked.load(Ordering::Relaxed) => connection.await,
+            Err(_elapsed) => return,
+        };
+        if let Err(error) = ended {
             tracing::debug!("a connection ended: {error}");
         }
     }

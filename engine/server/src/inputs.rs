@@ -1,5 +1,6 @@
 //! From an HTTP request to a request of the engine.
 
+use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use larder::{Operation, Request};
 use percent_encoding::percent_decode_str;
@@ -11,6 +12,23 @@ use crate::problem::Problem;
 const CONTEXT: &str = "larder-context-";
 /// Names the tenant.
 const TENANT: &str = "larder-tenant";
+
+/// The one variable part of a path. axum's own extractor answers plain text where it is not UTF-8.
+pub(crate) struct PathPart(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathPart {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(part)) => Ok(Self(part)),
+            Err(rejection) => {
+                let detail = format!("a part of the path is not UTF-8: {rejection}");
+                Err(Problem::bad("invalid_path", detail))
+            }
+        }
+    }
+}
 
 /// The request for `resource` and `id` with the query and the headers as attributes.
 pub(crate) fn request(

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::entries::value_of;
-use crate::inputs;
+use crate::inputs::{self, PathPart};
 use crate::problem::Problem;
 use crate::routes::App;
 use crate::wire::FillReply;
@@ -22,7 +22,7 @@ use crate::wire::FillReply;
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn fill(
     State(app): State<Arc<App>>,
-    Path(lease): Path<String>,
+    PathPart(lease): PathPart,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let lease = app.seal.open(&lease)?;
@@ -52,7 +52,7 @@ pub(crate) async fn fill(
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn release(
     State(app): State<Arc<App>>,
-    Path(lease): Path<String>,
+    PathPart(lease): PathPart,
 ) -> Result<Response, Problem> {
     app.engine.release(app.seal.open(&lease)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

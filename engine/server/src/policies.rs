@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use larder::wasm::{Host, HostError, PolicyStatus};
 
 use crate::body;
+use crate::inputs::PathPart;
 use crate::problem::Problem;
 use crate::routes::App;
 use crate::wire::PinRequest;
@@ -31,7 +32,7 @@ pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Vec<PolicyStatus>> 
     responses((status = 200, body = Object), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    PathPart(name): PathPart,
 ) -> Result<Response, Problem> {
     let all = host(&app)?.status();
     let known = all.into_iter().find(|policy| policy.name == name);
@@ -47,7 +48,7 @@ pub(crate) async fn one(
     responses((status = 200, body = Object), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn reload(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    PathPart(name): PathPart,
 ) -> Result<Response, Problem> {
     act(&app, move |host| host.reload(&name)).await
 }
@@ -58,7 +59,7 @@ pub(crate) async fn reload(
     responses((status = 200, body = Object), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn rollback(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    PathPart(name): PathPart,
 ) -> Result<Response, Problem> {
     act(&app, move |host| host.rollback(&name)).await
 }
@@ -69,7 +70,7 @@ pub(crate) async fn rollback(
     responses((status = 200, body = Object), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn pin(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    PathPart(name): PathPart,
     body: Body,
 ) -> Result<Response, Problem> {
     let asked: PinRequest = body::json(body, app.body_max, "a pin").await?;

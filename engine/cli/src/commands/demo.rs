@@ -15,7 +15,7 @@ use crate::build::Job;
 use crate::checkout::Checkout;
 use crate::config::{Config, Log, LogFormat, Overrides};
 use crate::exit::{Code, Failure, Outcome};
-use crate::output::{is_watched, note};
+use crate::output::{is_watched, progress};
 use crate::{sample, scaffold};
 
 /// The policy whose source the demo copies, so that changing it leaves the checkout as it is.
@@ -64,8 +64,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         // What is to be tried stands on the screen and should stay there.
         config.log.level = Some("warn,larder_wasm=info".to_owned());
     }
-    let dir = &args.dir;
-    serve(config, HINT, |data, _| lines::to_try(data, dir))
+    let dir = absolute(&args.dir)?;
+    serve(config, HINT, |data, _| lines::to_try(data, &dir))
 }
 
 const HINT: &str = "for example `larder demo --listen 127.0.0.1:7217 --admin 127.0.0.1:7218`";
@@ -92,12 +92,12 @@ fn prepare(dir: &Path, checkout: &Checkout) -> Result<()> {
     if !config.exists() {
         fs::write(&config, CONFIG)
             .with_context(|| format!("{} cannot be written", config.display()))?;
-        note(&format!("made  {}", config.display()));
+        progress(&format!("made  {}", config.display()));
     }
     let shop = dir.join("shop.db");
     if !shop.exists() {
         sample::create(&shop)?;
-        note(&format!(
+        progress(&format!(
             "made  {} with {} products",
             shop.display(),
             sample::PRODUCTS
@@ -106,7 +106,7 @@ fn prepare(dir: &Path, checkout: &Checkout) -> Result<()> {
     let source = dir.join(CHANGED);
     if !source.exists() {
         scaffold::copy_shipped(checkout, CHANGED, &source)?;
-        note(&format!("made  {}, a policy to change", source.display()));
+        progress(&format!("made  {}, a policy to change", source.display()));
     }
     Ok(())
 }
@@ -117,7 +117,7 @@ fn build_policies(dir: &Path, checkout: &Checkout) -> Result<(), Failure> {
     let copy = dir.join(CHANGED);
     let target = absolute(&copy)?.join("target");
     if !target.exists() {
-        note("building the policies; the first time this takes a minute or two");
+        progress("building the policies; the first time this takes a minute or two");
     }
     let out = dir.join("policies");
     let sources = SHIPPED.map(|name| (name, checkout.policy(name)));
@@ -132,7 +132,7 @@ fn build_policies(dir: &Path, checkout: &Checkout) -> Result<(), Failure> {
             let context = format!("the policy {name} cannot be built");
             Failure::new(failure.code, failure.error.context(context))
         })?;
-        note(&summary(&built));
+        progress(&summary(&built));
     }
     Ok(())
 }

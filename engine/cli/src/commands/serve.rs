@@ -78,7 +78,7 @@ pub(super) fn serve(
     runtime.block_on(async {
         let (settings, parts) = assemble(config, metrics).map_err(wrong)?;
         let server = Server::bind(settings, parts).await;
-        let server = server.map_err(|error| refused(error, hint))?;
+        let server = server.map_err(|error| refused(&error, hint))?;
         let (data, admin) = server.addresses();
         print(&greeting(data, admin))?;
         let ended = server.run(signals::shutdown()).await;
@@ -89,9 +89,9 @@ pub(super) fn serve(
     })
 }
 
-fn refused(error: BindError, hint: &str) -> Failure {
-    let hint = match &error {
-        BindError::Listen { .. } => format!("; {hint}"),
+fn refused(error: &BindError, hint: &str) -> Failure {
+    let hint = match error {
+        BindError::Listen { .. } => format!(": {hint}"),
         BindError::Secret(_) => String::new(),
     };
     anyhow::anyhow!("{error}{hint}").into()

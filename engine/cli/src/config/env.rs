@@ -52,9 +52,10 @@ impl Overrides {
             if let Err(own) = toml::from_str::<File>(text) {
                 return anyhow!(own);
             }
+            let error = super::origin::one_line(&error);
             let names: Vec<_> = self.0.iter().map(|(name, _)| name.as_str()).collect();
             anyhow!(
-                "{error}\nthe file alone would do; look at {}",
+                "{error}; the file alone would do, so look at {}",
                 names.join(", ")
             )
         })

@@ -139,7 +139,7 @@ pub(super) struct LimitsTable {
 
 impl LimitsTable {
     /// The limits over `base`.
-    pub(super) fn over(&self, base: Limits) -> Limits {
+    pub(super) fn over(&self, base: &Limits) -> Limits {
         Limits {
             deadline_ms: self.deadline.map_or(base.deadline_ms, Span::ms),
             memory_bytes: self.memory.map_or(base.memory_bytes, Size::bytes),

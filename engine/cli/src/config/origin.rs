@@ -7,7 +7,7 @@ use larder::origin::{HttpConfig, SqliteConfig};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Problems, place, relative};
+use super::{Problems, relative};
 use crate::units::{Size, Span};
 
 /// One origin.
@@ -53,7 +53,7 @@ pub(super) fn read(
             Ok(origin) => {
                 origins.insert(name, origin);
             }
-            Err(why) => problems.add(format!("{}: {why}", place(&name))),
+            Err(why) => problems.add(format!("`[origin.{name}]`: {why}")),
         }
     }
     origins
@@ -110,5 +110,10 @@ fn http(table: Table) -> Result<OriginConfig, String> {
 /// The fields of a table whose kind is known.
 pub(super) fn fields<T: for<'de> Deserialize<'de>>(table: Table) -> Result<T, String> {
     let read = Value::Table(table).try_into::<T>();
-    read.map_err(|error| error.to_string().trim().replace('\n', " "))
+    read.map_err(|error| one_line(&error))
+}
+
+/// The error of a table that was no longer text, so that there is no line to show.
+pub(super) fn one_line(error: &toml::de::Error) -> String {
+    error.to_string().trim().replace('\n', " ")
 }

@@ -27,7 +27,7 @@ pub(super) fn host(
         ));
     }
     let mut host = HostConfig::new(dir);
-    host.defaults = table.limits.over(Limits::default());
+    host.defaults = table.limits.over(&Limits::default());
     host.allow.clone_from(&table.allow);
     host.watch = table.watch;
     host.poll = table.poll.map_or(host.poll, |span| span.0);
@@ -42,7 +42,7 @@ pub(super) fn host(
         config.settings = json_object(&policy.settings);
         config.isolation = policy.isolation;
         config.limits = match &policy.limits {
-            Some(limits) => limits.over(host.defaults.clone()),
+            Some(limits) => limits.over(&host.defaults),
             None => host.defaults.clone(),
         };
         host.policies.push(config);

@@ -30,7 +30,11 @@ impl Policy for MyPolicy {
             .tag(&row)
             .because("every value lives for the same time");
         // A write makes every page of its row stale.
-        Ok(if request.is_read() { decision } else { decision.invalidates_tag(row) })
+        Ok(if request.is_read() {
+            decision
+        } else {
+            decision.invalidates_tag(row)
+        })
     }
 }
 

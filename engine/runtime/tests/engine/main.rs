@@ -8,3 +8,4 @@ mod kit;
 mod races;
 mod single_flight;
 mod strategies;
+mod stress;

@@ -2,7 +2,7 @@
 //! it answers the older value.
 
 use larder::core::dependency::Mode;
-use larder::core::{NotStored, Outcome, Strategy};
+use larder::core::{NotStored, Outcome, Strategy, Target};
 
 use crate::kit::{Aim, Call, Parts, Rig, STORED, TTL, When, join, policy, quiet, rig, some, text};
 
@@ -191,16 +191,26 @@ async fn writers_in_turn_are_both_stored() {
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_invalidation_during_a_write_keeps_its_value_out() {
     for aim in Aim::ALL {
-        let rig = rig(Strategy::WriteThrough, |_| ());
-        let gate = rig.shop.stop(Call::Write);
-        let writer = rig.start_write("42", "one");
-        gate.reached().await;
-        rig.shop.set("42", "two");
-        rig.invalidate(aim, Mode::Purge).await;
-        gate.open();
-        let why = join(writer).await.not_stored;
-        assert_eq!(why, Some(NotStored::Voided), "{aim:?}");
-        assert_eq!(rig.look("42").await, (Outcome::Miss, some("two")));
+        for invalidates_itself in [false, true] {
+            let policy = policy(Strategy::WriteThrough, move |_, decision| {
+                if invalidates_itself {
+                    decision.invalidates = vec![
+                        Target::Tag(decision.key.clone()),
+                        Target::Namespace("product".into()),
+                    ];
+                }
+            });
+            let rig = Parts::new(policy).build();
+            let gate = rig.shop.stop(Call::Write);
+            let writer = rig.start_write("42", "one");
+            gate.reached().await;
+            rig.shop.set("42", "two");
+            rig.invalidate(aim, Mode::Purge).await;
+            gate.open();
+            let why = join(writer).await.not_stored;
+            assert_eq!(why, Some(NotStored::Voided), "{aim:?}");
+            assert_eq!(rig.look("42").await, (Outcome::Miss, some("two")));
+        }
     }
 }
 

@@ -1,49 +1,65 @@
 //! What to try, each a line to paste into another terminal.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::shell;
 
-/// The four things to try with the demo that listens at `data` and lives in `dir`.
+/// The two ttls between which the policy is changed; the second demo in one folder changes back.
+const TTLS: [&str; 2] = ["hours(1)", "minutes(2)"];
+
+/// The four things to try with the demo that listens at `data` and lives in `dir`, an absolute
+/// path, so that the lines work in whatever folder they are pasted.
 pub(super) fn to_try(data: SocketAddr, dir: &Path) -> String {
-    // Pasted from another folder, the lines should work as well.
-    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    let source = shell::quoted(&dir.join("standard"));
-    let file = shell::quoted(&dir.join("standard/src/lib.rs"));
+    let source = dir.join("standard/src/lib.rs");
+    let change = change(&fs::read_to_string(&source).unwrap_or_default());
+    let (source, file) = (shell::quoted(&dir.join("standard")), shell::quoted(&source));
     let policies = shell::quoted(&dir.join("policies"));
     let larder = shell::this_program();
     let server = format!("http://{data}");
-    let entry = format!("{server}/v1/entries/product/42");
     let json = "-H 'content-type: application/json'";
     let decide = format!(
         "curl -s {server}/v1/decide {json} -d \
-         '{{\"request\": {{\"operation\": \"read\", \"resource\": \"product\", \"id\": \"42\"}}}}'; echo"
+         '{{\"request\": {{\"operation\": \"read\", \"resource\": \"product\", \"id\": \"42\"}}}}'"
     );
-    let filter = "grep -iE '^cache-status|^age|price'; echo";
+    let entry = format!("{server}/v1/entries/product/42");
+    let shown = "grep -iE '^cache-status|^age|price'";
     format!(
-        "\n\
-larder serves {server} from {shown}. Four things to try in another terminal:\n\
-\n\
-1. Ask for a decision: key, ttl, tags and the reason, without acting on it\n\
-\n\
-{decide}\n\
-\n\
-2. Read twice: Cache-Status says fwd=uri-miss, then hit\n\
-\n\
-curl -si {entry} {entry} | {filter}\n\
-\n\
-3. Write a new price: the entry is invalidated, so the next read loads the new price\n\
-\n\
-curl -s -X PUT {entry} {json} -d '{{\"price\": 1.99}}'; echo; curl -si {entry} | {filter}\n\
-\n\
-4. Change one line of the policy, its ttl, and see ttl_ms in the next decision change\n\
-\n\
-sed -i.bak -e 's/hours(1)/minutes(2)/' {file} && {larder} build {source} --out {policies} && sleep 1 && {decide}\n\
-\n\
-Ctrl-C stops.\n",
-        shown = dir.display(),
+        "
+larder serves {server} from {dir}. Four things to try in another terminal:
+
+1. Ask for a decision: key, ttl, tags and the reason, without acting on it
+
+{decide}; echo
+
+2. Read twice: Cache-Status says fwd=uri-miss, then hit
+
+curl -si -w '\\n' {entry} {entry} | {shown}
+
+3. Write a new price: the entry is invalidated, so the next read loads the new price
+
+curl -s -X PUT {entry} {json} -d '{{\"price\": 1.99}}'; echo; curl -si -w '\\n' {entry} | {shown}
+
+4. Change one line of the policy, its ttl, and see ttl_ms in the next decision change
+
+sed -i.bak -e 's/{change}/' {file} && {larder} build {source} --out {policies} && sleep 1 && \
+{decide} | grep -o '\"ttl_ms\":[0-9]*'
+
+Ctrl-C stops.
+",
+        dir = dir.display(),
     )
+}
+
+/// What sed replaces, and by what.
+fn change(source: &str) -> String {
+    let [first, second] = TTLS;
+    if source.contains(first) || !source.contains(second) {
+        format!("{first}/{second}")
+    } else {
+        format!("{second}/{first}")
+    }
 }
 
 #[cfg(test)]
@@ -68,5 +84,16 @@ mod tests {
                 .all(|line| line.contains("http://127.0.0.1:7117/v1/")),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_second_demo_changes_the_policy_back() {
+        for (source, expected) in [
+            ("ttl = hours(1)", "hours(1)/minutes(2)"),
+            ("ttl = minutes(2)", "minutes(2)/hours(1)"),
+            ("", "hours(1)/minutes(2)"),
+        ] {
+            assert_eq!(change(source), expected);
+        }
     }
 }

@@ -1,0 +1,40 @@
+//! Larder from the outside: a whole server over real sockets, the `larder` program as a process,
+//! and the fences between the crates. What a single crate promises is tested beside it.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends"
+)]
+
+mod client;
+mod clock;
+mod guests;
+mod running;
+mod shop;
+mod workspace;
+
+// Hostile guests and a service that misbehaves are those of the crates' own tests.
+#[path = "../../engine/wasm/tests/it/guest.rs"]
+#[allow(dead_code, reason = "not every part of a guest is attacked from here")]
+mod guest;
+#[path = "../../engine/origin/src/http/tests/server.rs"]
+#[allow(dead_code, reason = "its log of connections is not looked at here")]
+mod service;
+
+mod admin;
+mod aside;
+mod bad_answer;
+mod bad_input;
+mod bad_origin;
+mod connections;
+mod drain;
+mod fences;
+mod hostile;
+mod invalidate;
+mod line;
+mod program;
+mod reload;
+mod tenants;
+mod words;
