@@ -20,7 +20,6 @@ use larder::wasm::{Host, HostConfig};
 use larder::{Engine, Route};
 
 use crate::app::App;
-use crate::database::Database;
 use crate::policy::Native;
 
 #[tokio::main]
