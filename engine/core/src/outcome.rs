@@ -71,6 +71,8 @@ impl Outcome {
 pub enum NotStored {
     /// The decision was to leave the cache alone.
     Bypass,
+    /// Writes of this strategy make the entry stale and leave storing to the next read.
+    Invalidated,
     /// The freshness leaves no moment in which it could be served.
     ZeroTtl,
     /// The policy refused it after the load.
@@ -97,6 +99,7 @@ impl NotStored {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Bypass => "bypass",
+            Self::Invalidated => "invalidated",
             Self::ZeroTtl => "zero_ttl",
             Self::Refused => "refused",
             Self::AdmissionFailed => "admission_failed",

@@ -75,12 +75,13 @@ impl Inner {
     pub(crate) async fn invalidate(&self, what: &Invalidation) -> Result<Invalidated, Error> {
         let now = self.clock.now();
         let dependencies = what.dependencies();
-        self.store.bump(&dependencies, what.mode, now).await?;
+        // Keys first: an entry whose tag has been bumped no longer counts as removed.
         let mut removed = 0;
         for (namespace, key) in &what.keys {
             let key = Key::new(&what.tenant, namespace, key);
             removed += u64::from(self.store.invalidate(&key, what.mode, now).await?);
         }
+        self.store.bump(&dependencies, what.mode, now).await?;
         self.count_invalidated(what);
         Ok(Invalidated {
             bumped: dependencies.len() as u64,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use larder_core::{
-    Dependency, Entry, NotStored, Operation, Plan, Request, Timestamp, Value, Version, WritePlan,
-    plan,
+    Dependency, Entry, NotStored, Operation, Plan, Request, Strategy, Timestamp, Value, Version,
+    WritePlan, plan,
 };
 use larder_origin::{OriginError, Written};
 use larder_store::{Step, StoreError, Token};
@@ -140,12 +140,11 @@ impl Inner {
             .await
             .map_err(not_invalidated)?;
         let written = written?;
-        Ok(writing(
-            ready.job,
-            written,
-            Some(NotStored::Bypass),
-            invalidated,
-        ))
+        let why = match ready.job.decision().strategy {
+            Strategy::Bypass => NotStored::Bypass,
+            _ => NotStored::Invalidated,
+        };
+        Ok(writing(ready.job, written, Some(why), invalidated))
     }
 
     /// The origin first, then the cache takes what the origin says it holds now. Nobody else
