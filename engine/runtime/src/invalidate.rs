@@ -59,6 +59,17 @@ impl Invalidation {
         Ok(all)
     }
 
+    /// The keys, and the tags and namespaces.
+    pub(crate) fn split(mut self) -> (Self, Self) {
+        let keys = Self {
+            tenant: self.tenant.clone(),
+            keys: std::mem::take(&mut self.keys),
+            mode: self.mode,
+            ..Self::default()
+        };
+        (keys, self)
+    }
+
     /// The tags and namespaces as dependencies.
     pub(crate) fn dependencies(&self) -> Vec<Dependency> {
         let tags = self

@@ -199,15 +199,8 @@ impl Inner {
             .store
             .bump(&dependencies, ready.stale.mode, now)
             .await?;
-        self.count_invalidated(&Invalidation {
-            keys: Vec::new(),
-            ..ready.stale.clone()
-        });
-        let keys = Invalidation {
-            tags: Vec::new(),
-            namespaces: Vec::new(),
-            ..ready.stale.clone()
-        };
+        let (keys, bumped) = ready.stale.clone().split();
+        self.count_invalidated(&bumped);
         let mut invalidated = self.invalidate(&keys).await?;
         invalidated.bumped = dependencies.len() as u64;
         let entry = match through_own_steps(under, &dependencies, &steps) {
