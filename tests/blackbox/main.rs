@@ -36,5 +36,6 @@ mod invalidate;
 mod line;
 mod program;
 mod reload;
+mod serving;
 mod tenants;
 mod words;

@@ -1,0 +1,215 @@
+//! `larder serve` as a process, and the commands that talk to it.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+
+use crate::client::Client;
+use crate::guests::{changed_standard, shipped};
+use crate::program::{bad, good, larder};
+use crate::running::eventually;
+use crate::shop::Shop;
+use crate::workspace::output;
+
+/// A folder with a configuration, its policies and a shop.
+struct Place {
+    dir: TempDir,
+    shop: Shop,
+}
+
+impl Place {
+    fn new(extra: &str) -> Self {
+        let (dir, shop) = (tempfile::tempdir().unwrap(), Shop::new());
+        std::fs::create_dir(dir.path().join("policies")).unwrap();
+        let module = dir.path().join("policies/standard.wasm");
+        std::fs::write(module, shipped("standard")).unwrap();
+        let config = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+             [[policy]]\nname = \"catalogue\"\nmodule = \"standard\"\n\
+             [policy.limits]\ndeadline = \"5s\"\n\
+             [[route]]\nresource = \"product\"\npolicy = \"catalogue\"\norigin = \"shop\"\n\
+             [origin.shop]\ntype = \"sqlite\"\npath = {:?}\ntable = \"products\"\nkey = \"id\"\n{extra}",
+            shop.path
+        );
+        std::fs::write(dir.path().join("larder.toml"), config).unwrap();
+        Self { dir, shop }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+/// A server in a process of its own, killed when this is dropped.
+struct Serving {
+    child: Child,
+    data: String,
+    admin: String,
+}
+
+async fn serve(place: &Place) -> Serving {
+    let mut command = larder(place.path(), &["serve", "--config", "larder.toml"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut command = tokio::process::Command::from(command);
+    let mut child = command.kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = tokio::time::timeout(Duration::from_secs(20), lines.next_line());
+    let line = first
+        .await
+        .expect("it says where it serves")
+        .unwrap()
+        .unwrap();
+    let mut urls = line
+        .split_whitespace()
+        .filter(|word| word.starts_with("http://"));
+    let mut next = || urls.next().unwrap().trim_end_matches([')', ',']).to_owned();
+    Serving {
+        child,
+        data: next(),
+        admin: next(),
+    }
+}
+
+fn client(base: &str) -> Client {
+    Client::new(base.trim_start_matches("http://").parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_serves_is_asked_and_told_and_ends_with_its_signal() {
+    let place = Place::new("");
+    let mut serving = serve(&place).await;
+    let (data, admin) = (client(&serving.data), client(&serving.admin));
+    admin.get("/health/ready").await.expect(200);
+    let price =
+        async || data.get("/v1/entries/product/7").await.expect(200).json()["price"].clone();
+    assert_eq!(price().await, 7);
+    place.shop.set_price(7, 71);
+    assert_eq!(price().await, 7, "cached");
+
+    let dir = place.path();
+    let named = [
+        "invalidate",
+        "--server",
+        &serving.data,
+        "--key",
+        "product/product:7",
+        "--json",
+    ];
+    let done: Value = serde_json::from_str(&good(dir, &named)).unwrap();
+    assert_eq!(
+        done,
+        json!({"mode": "purge", "bumped": 0, "removed": 1, "complete": true})
+    );
+    assert_eq!(price().await, 71);
+    place.shop.set_price(7, 72);
+    let tagged = good(
+        dir,
+        &["invalidate", "--server", &serving.data, "--tag", "product"],
+    );
+    assert!(tagged.contains("1 tag or namespace"), "{tagged}");
+    assert_eq!(price().await, 72);
+
+    let listed = good(dir, &["policies", "--admin", &serving.admin]);
+    assert!(
+        listed.contains("catalogue") && listed.contains("serving"),
+        "{listed}"
+    );
+    let module = dir.join("policies/standard.wasm");
+    std::fs::write(&module, "garbage").unwrap();
+    eventually("the garbage in `larder policies`", async || {
+        let listed = good(dir, &["policies", "--admin", &serving.admin]);
+        listed
+            .contains("refused at the stage `structure`")
+            .then_some(())
+    })
+    .await;
+    std::fs::write(&module, changed_standard()).unwrap();
+    eventually("the new ttl", async || {
+        let decided = data.decide("product").await.expect(200).json();
+        (decided["decision"]["freshness"]["ttl_ms"] == 120_000).then_some(())
+    })
+    .await;
+    let json = good(dir, &["policies", "--admin", &serving.admin, "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["current"]["version"], "0.1.1", "{json}");
+
+    let pid = serving.child.id().unwrap().to_string();
+    output(Command::new("kill").args(["-TERM", &pid]));
+    let ended = tokio::time::timeout(Duration::from_secs(15), serving.child.wait()).await;
+    assert_eq!(ended.expect("it ends").unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_in_use_ends_the_program_in_words() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let taken_at = taken.local_addr().unwrap().to_string();
+    let place = Place::new("");
+    let mut command = larder(place.path(), &["serve", "--config", "larder.toml"]);
+    let output = command
+        .env("LARDER__SERVER__LISTEN", &taken_at)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("the port is in use") && error.contains(&taken_at),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_wrong_configuration_ends_before_a_port_opens() {
+    for (extra, words) in [
+        ("[servr]\n", "unknown field `servr`"),
+        (
+            "[guard]\nttl_maximum = \"1d\"\n",
+            "unknown field `ttl_maximum`",
+        ),
+        (
+            "[[route]]\nresource = \"x\"\npolicy = \"catalogue\"\norigin = \"nowhere\"\n",
+            "`nowhere`",
+        ),
+        ("[origin.other]\ntype = \"ftp\"\n", "ftp"),
+        (
+            "[origin.other]\ntype = \"sqlite\"\npath = \"no.db\"\ntable = \"t\"\nkey = \"id\"\n",
+            "no.db",
+        ),
+        ("[guard]\nttl_max = \"a while\"\n", "`a while`"),
+        ("[guard\n", "line"),
+    ] {
+        let place = Place::new(extra);
+        bad(
+            place.path(),
+            &["serve", "--config", "larder.toml"],
+            2,
+            words,
+        );
+    }
+    let empty = tempfile::tempdir().unwrap();
+    bad(
+        empty.path(),
+        &["serve", "--config", "larder.toml"],
+        2,
+        "larder.toml",
+    );
+    std::fs::write(empty.path().join("larder.toml"), "").unwrap();
+    bad(
+        empty.path(),
+        &["serve", "--config", "larder.toml"],
+        2,
+        "policies",
+    );
+    let place = Place::new("");
+    std::fs::remove_file(&place.shop.path).unwrap();
+    bad(
+        place.path(),
+        &["serve", "--config", "larder.toml"],
+        2,
+        "there is no database file",
+    );
+}
