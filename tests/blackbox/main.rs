@@ -35,6 +35,7 @@ mod hostile;
 mod invalidate;
 mod line;
 mod program;
+mod quickstart;
 mod reload;
 mod serving;
 mod tenants;

@@ -46,14 +46,22 @@ impl Place {
 }
 
 /// A server in a process of its own, killed when this is dropped.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
-    data: String,
+    pub(crate) data: String,
     admin: String,
 }
 
 async fn serve(place: &Place) -> Serving {
-    let mut command = larder(place.path(), &["serve", "--config", "larder.toml"]);
+    serve_in(place.path()).await
+}
+
+/// Serves by the `larder.toml` of a folder, on ports of its own.
+pub(crate) async fn serve_in(dir: &Path) -> Serving {
+    let mut command = larder(dir, &["serve", "--config", "larder.toml"]);
+    for plane in ["LARDER__SERVER__LISTEN", "LARDER__SERVER__ADMIN"] {
+        command.env(plane, "127.0.0.1:0");
+    }
     command.stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut command = tokio::process::Command::from(command);
     let mut child = command.kill_on_drop(true).spawn().unwrap();
@@ -75,7 +83,7 @@ async fn serve(place: &Place) -> Serving {
     }
 }
 
-fn client(base: &str) -> Client {
+pub(crate) fn client(base: &str) -> Client {
     Client::new(base.trim_start_matches("http://").parse().unwrap())
 }
 
