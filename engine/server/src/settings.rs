@@ -12,7 +12,8 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// The largest request body, in bytes. Default: 8 MiB.
     pub body_max_bytes: usize,
-    /// How long a client may take to send the head of a request. Default: 10 s.
+    /// How long a client may take to send the head of a request; shorter than the drain, which
+    /// waits for such clients. Default: 5 s.
     pub header_timeout: Duration,
     /// How long a request may take from its head to its answer, its body included. Default: 60 s.
     pub request_timeout: Duration,
@@ -30,7 +31,7 @@ impl Default for Settings {
             listen: loopback(7117),
             admin: Some(loopback(7118)),
             body_max_bytes: 8 << 20,
-            header_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(10),
             lease_secret: None,
