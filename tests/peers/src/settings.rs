@@ -31,7 +31,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings of [`larder`], with the defaults that `standard` has for the rest.
+    /// The settings of [`larder()`], with the defaults that `standard` has for the rest.
     #[must_use]
     pub fn same() -> Self {
         Self {
