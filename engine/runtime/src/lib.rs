@@ -11,7 +11,7 @@
 //! | [`fallback`] | what answers for a policy that failed |
 //! | [`read`] | reads by strategy, stale serving and early refresh |
 //! | [`aside`] | cache-aside: leases that an application fills |
-//! | [`write`] | writes and deletes by strategy |
+//! | [`mod@write`] | writes and deletes by strategy |
 //! | [`invalidate`] | purge and expire by key, tag and namespace |
 //! | [`error`] | how a call fails, with a stable code |
 //! | [`clock`] | the one place that reads the time |
