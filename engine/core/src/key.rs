@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::Hex;
+
 /// The longest tenant or namespace kept readable in a storage key, in bytes after escaping.
 const READABLE_NAME: usize = 128;
 /// The longest policy key kept readable in a storage key, in bytes after escaping.
@@ -102,11 +104,7 @@ impl fmt::Display for Part<'_> {
         if self.0.len() <= self.1 {
             return f.write_str(self.0);
         }
-        f.write_str("~")?;
-        for byte in Sha256::digest(self.0.as_bytes()) {
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        write!(f, "~{}", Hex(&Sha256::digest(self.0.as_bytes())))
     }
 }
 

@@ -16,6 +16,7 @@
 //! | [`entry`] | a value with all that is needed to judge it later |
 //! | [`plan`] | verb by strategy: what runs |
 //! | [`outcome`] | what came of a read, and why something was not stored |
+//! | [`hex`] | digests as text |
 //! | [`time`] | timestamps and the clock seam |
 
 pub mod admission;
@@ -24,6 +25,7 @@ pub mod dependency;
 pub mod entry;
 pub mod freshness;
 pub mod guard;
+pub mod hex;
 pub mod key;
 pub mod outcome;
 pub mod plan;
@@ -36,6 +38,7 @@ pub use decision::{Decision, Freshness, Loading, Placement, Stampede, Strategy, 
 pub use dependency::{Dependency, Version};
 pub use entry::{Entry, Value};
 pub use guard::{Clamp, Guard, Refusal};
+pub use hex::Hex;
 pub use key::Key;
 pub use outcome::{NotStored, Outcome};
 pub use plan::{Plan, ReadPlan, WritePlan};

@@ -1,9 +1,7 @@
 //! What answers for a policy that failed.
 
-use std::fmt::Write as _;
-
 use larder_core::{
-    Decision, Freshness, Identity, Loading, Manifest, Operation, Request, Strategy, Target,
+    Decision, Freshness, Hex, Identity, Loading, Manifest, Operation, Request, Strategy, Target,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -137,12 +135,7 @@ fn digest<'a>(texts: impl Iterator<Item = &'a String>) -> String {
         digest.update((text.len() as u64).to_le_bytes());
         digest.update(text.as_bytes());
     }
-    let mut key = String::from("fallback:");
-    for byte in digest.finalize() {
-        // Writing to a String does not fail.
-        let _ = write!(key, "{byte:02x}");
-    }
-    key
+    format!("fallback:{}", Hex(&digest.finalize()))
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! From bytes to a policy: the stages, in order, each reported.
 
-use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use larder_core::{Identity, Manifest, Policy};
+use larder_core::{Hex, Identity, Manifest, Policy};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -85,11 +84,7 @@ pub fn inspect(name: &str, bytes: &[u8], settings: &Value, limits: &Limits) -> I
 
 /// `sha256:` and the digest.
 pub(crate) fn revision_of(bytes: &[u8]) -> String {
-    let mut text = String::from("sha256:");
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("sha256:{}", Hex(&Sha256::digest(bytes)))
 }
 
 /// The stages so far.
