@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::engine::Inner;
 use crate::error::Error;
 
-pub(crate) const NO_PATTERNS: &str = "invalidation by pattern is not there yet; invalidate by \
+/// What is answered to patterns.
+pub const NO_PATTERNS: &str = "invalidation by pattern is not there yet; invalidate by \
     namespace, or give the entries a tag and invalidate by that";
 
 /// What is to be made stale, and how.

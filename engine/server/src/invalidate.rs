@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use larder::invalidate::NO_PATTERNS;
 
 use crate::body;
 use crate::problem::Problem;
@@ -40,13 +40,7 @@ pub(crate) async fn invalidate(
 
 fn check(asked: &InvalidateRequest) -> Result<(), Problem> {
     if !asked.patterns.is_empty() {
-        let detail = "invalidation by pattern is not in this version; invalidate by namespace, \
-                      or give the entries a tag and invalidate by that";
-        return Err(Problem::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "unsupported",
-            detail,
-        ));
+        return Err(larder::Error::Unsupported(NO_PATTERNS).into());
     }
     let count = asked.keys.len() + asked.tags.len() + asked.namespaces.len();
     if count == 0 {
