@@ -143,8 +143,7 @@ impl Inner {
         now: Timestamp,
     ) -> Result<Result<Lease, Leased>, StoreError> {
         let decision = job.decision();
-        let names = Dependency::of_entry(&job.request.tenant, &decision.namespace, &decision.tags);
-        let versions = self.store.versions(&names).await?;
+        let under = self.versions_for(job).await?;
         let ttl_ms = match decision.loading.hard_timeout_ms {
             0 => self.tuning.lease_ttl_ms,
             hard => u64::from(hard),
@@ -157,15 +156,12 @@ impl Inner {
             now,
         };
         match self.store.lease(wish).await? {
-            Leased::Granted(token) => {
-                let under = names.into_iter().zip(versions).collect();
-                Ok(Ok(self.write_out(
-                    job,
-                    token,
-                    under,
-                    (now, now.plus(ttl_ms)),
-                )))
-            }
+            Leased::Granted(token) => Ok(Ok(self.write_out(
+                job,
+                token,
+                under,
+                (now, now.plus(ttl_ms)),
+            ))),
             other => Ok(Err(other)),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use larder_core::{
-    Clamp, Decision, Identity, Key, Operation, Policy, PolicyFailure, Request, Timestamp,
+    Clamp, Decision, Identity, Key, Operation, Policy, PolicyFailure, Refusal, Request, Timestamp,
 };
 use uuid::Uuid;
 
@@ -46,6 +46,34 @@ impl Job {
     pub(crate) fn decision(&self) -> &Decision {
         &self.decided.decision
     }
+}
+
+/// Why a policy's answer cannot be used.
+pub(crate) struct Unusable {
+    /// The name of the failure, or `guard` where the answer itself was refused.
+    pub(crate) failure: &'static str,
+    /// The same in words.
+    pub(crate) message: String,
+}
+
+impl From<PolicyFailure> for Unusable {
+    fn from(failure: PolicyFailure) -> Self {
+        Self {
+            failure: failure.as_str(),
+            message: failure.to_string(),
+        }
+    }
+}
+
+/// A policy's answer as the guard lets it through.
+pub(crate) fn guarded<T, U>(
+    answer: Result<T, PolicyFailure>,
+    guard: impl FnOnce(T) -> Result<U, Refusal>,
+) -> Result<U, Unusable> {
+    guard(answer?).map_err(|refusal| Unusable {
+        failure: "guard",
+        message: refusal.to_string(),
+    })
 }
 
 struct Asked {
@@ -104,15 +132,10 @@ impl Inner {
     fn ask(&self, route: &Resolved, request: &Request, now: Timestamp) -> Result<Asked, Error> {
         let Some(policy) = self.policies.current(&route.policy) else {
             let nobody = Arc::new(fallback::nobody(&route.policy));
-            let failure = PolicyFailure::Unavailable(
+            let unusable = Unusable::from(PolicyFailure::Unavailable(
                 "no build of it has loaded; `GET /v1/policies` says why".to_owned(),
-            );
-            let decided = self.fall_back(
-                route,
-                request,
-                now,
-                (nobody, failure.as_str(), failure.to_string(), 0),
-            )?;
+            ));
+            let decided = self.fall_back(route, request, now, (nobody, unusable, 0))?;
             return Ok(Asked {
                 decided,
                 policy: None,
@@ -121,39 +144,27 @@ impl Inner {
         let started = Instant::now();
         let answer = policy.decide(request, now);
         let evaluate_ns = started.elapsed().as_nanos() as u64;
-        let guarded = match answer {
-            Ok(decision) => self
-                .guard
-                .apply(request, decision)
-                .map_err(|refusal| ("guard", refusal.to_string())),
-            Err(failure) => Err((failure.as_str(), failure.to_string())),
-        };
         let identity = Arc::clone(policy.identity());
-        match guarded {
+        let decided = match guarded(answer, |decision| self.guard.apply(request, decision)) {
             Ok((decision, clamped)) => {
                 route.meters.decided(decision.strategy, evaluate_ns);
-                let decided = Decided {
+                Decided {
                     decision_id: decision_id(now),
                     policy: identity,
                     decision,
                     clamped,
                     fallback: None,
                     evaluate_ns,
-                };
-                Ok(Asked {
-                    decided,
-                    policy: Some(policy),
-                })
+                }
             }
-            Err((failure, message)) => {
-                let failed = (identity, failure, message, evaluate_ns);
-                let decided = self.fall_back(route, request, now, failed)?;
-                Ok(Asked {
-                    decided,
-                    policy: Some(policy),
-                })
+            Err(unusable) => {
+                self.fall_back(route, request, now, (identity, unusable, evaluate_ns))?
             }
-        }
+        };
+        Ok(Asked {
+            decided,
+            policy: Some(policy),
+        })
     }
 
     /// Answers for a policy that failed, by the route's `on_failure`.
@@ -162,8 +173,9 @@ impl Inner {
         route: &Resolved,
         request: &Request,
         now: Timestamp,
-        (identity, failure, message, evaluate_ns): (Arc<Identity>, &'static str, String, u64),
+        (identity, unusable, evaluate_ns): (Arc<Identity>, Unusable, u64),
     ) -> Result<Decided, Error> {
+        let Unusable { failure, message } = unusable;
         route.meters.failed(failure);
         tracing::warn!(
             policy = %route.policy, revision = %identity.revision, failure,

@@ -177,6 +177,24 @@ impl Inner {
         };
         let load_ms = started.elapsed().as_millis().min(u128::from(u32::MAX)) as u32;
         self.meters.loaded(load_ms);
+        let terms = (&hold, under.as_slice());
+        let landing = self
+            .bring_in(&job, flight, terms, (fetched, load_ms, began))
+            .await;
+        if let (Err(why), Some(_)) = (landing.stored, seen) {
+            self.drop_superseded(&job, why).await;
+        }
+        Landing::Loaded(Arc::new(landing))
+    }
+
+    /// Stores what was loaded, as far as the policy, the lease and the store let it.
+    async fn bring_in(
+        &self,
+        job: &Job,
+        flight: &Flight,
+        (hold, under): (&Hold, &[(Dependency, Version)]),
+        (fetched, load_ms, began): (Fetched, u32, Timestamp),
+    ) -> Loaded {
         let admits = job.policy.as_ref().is_some_and(|one| one.manifest().admits);
         if admits {
             // What the policy adds now was not among the terms, so nobody joins while it is
@@ -190,8 +208,8 @@ impl Inner {
             began,
         };
         let stored = match hold {
-            Hold::Lease(token) => self.store_loaded(&job, (token, &under), origin).await,
-            Hold::Witness(_) => match self.entry(&job, &under, origin).await {
+            Hold::Lease(token) => self.store_loaded(job, (*token, under), origin).await,
+            Hold::Witness(_) => match self.entry(job, under, origin).await {
                 Ok(_) => Err(NotStored::LeasedElsewhere),
                 Err(why) => Err(why),
             },
@@ -199,15 +217,12 @@ impl Inner {
         };
         if let Err(why) = stored {
             self.meters.not_stored(why);
-            if seen.is_some() {
-                self.drop_superseded(&job, why).await;
-            }
         }
-        Landing::Loaded(Arc::new(Loaded {
+        Loaded {
             value: fetched.value,
             stored,
             admits,
-        }))
+        }
     }
 
     /// Removes an entry that a load found to be outdated where the new value may not take its
@@ -229,9 +244,7 @@ impl Inner {
     /// either voids the lease or changes a version.
     async fn begin(&self, job: &Job, seen: Option<Timestamp>) -> Result<Begun, StoreError> {
         let decision = job.decision();
-        let names = Dependency::of_entry(&job.request.tenant, &decision.namespace, &decision.tags);
-        let versions = self.store.versions(&names).await?;
-        let under = names.into_iter().zip(versions).collect();
+        let under = self.versions_for(job).await?;
         let mut seen = seen;
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();

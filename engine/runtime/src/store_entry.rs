@@ -1,12 +1,14 @@
 //! From a loaded value to an entry: admission, freshness, dependencies, fill.
 
+use std::sync::Arc;
+
 use larder_core::freshness::Windows;
 use larder_core::{
     Admission, Dependency, Entry, LoadStatus, Loaded, NotStored, Timestamp, Value, Version,
 };
-use larder_store::{Filled, Token};
+use larder_store::{Filled, StoreError, Token};
 
-use crate::decide::Job;
+use crate::decide::{Job, Unusable, guarded};
 use crate::engine::Inner;
 
 /// How much older than the load the last invalidation of a tag must be that was not known before
@@ -27,6 +29,18 @@ pub(crate) struct Origin<'a> {
 pub(crate) type Right<'a> = (Token, &'a [(Dependency, Version)]);
 
 impl Inner {
+    /// The present versions of all that the decided entry depends on, to be read before the load
+    /// or the write that brings it.
+    pub(crate) async fn versions_for(
+        &self,
+        job: &Job,
+    ) -> Result<Vec<(Dependency, Version)>, StoreError> {
+        let decision = job.decision();
+        let names = Dependency::of_entry(&job.request.tenant, &decision.namespace, &decision.tags);
+        let versions = self.store.versions(&names).await?;
+        Ok(names.into_iter().zip(versions).collect())
+    }
+
     /// Stores what was loaded, as far as the policy and the store admit it. The lease is used up
     /// whatever the answer.
     pub(crate) async fn store_loaded(
@@ -102,13 +116,13 @@ impl Inner {
             return Err(NotStored::ZeroTtl);
         }
         Ok(Entry {
-            logical: std::sync::Arc::clone(job.key.logical()),
+            logical: Arc::clone(job.key.logical()),
             value: origin.value,
             windows,
             time_to_idle_ms: admission.freshness.time_to_idle_ms,
             load_ms: origin.load_ms,
             dependencies,
-            policy: std::sync::Arc::clone(&job.decided.policy),
+            policy: Arc::clone(&job.decided.policy),
         })
     }
 
@@ -141,17 +155,10 @@ impl Inner {
                 .filter(|body| manifest.reads_body && body.len() <= self.tuning.admit_body_max),
         };
         let answer = policy.admit(&job.request, job.decision(), &loaded, self.clock.now());
-        let guarded = match answer {
-            Ok(admission) => self
-                .guard
-                .apply_admission(admission)
-                .map_err(|refusal| ("guard", refusal.to_string())),
-            Err(failure) => Err((failure.as_str(), failure.to_string())),
-        };
-        match guarded {
+        match guarded(answer, |admission| self.guard.apply_admission(admission)) {
             Ok(admission) if admission.store => Ok(admission),
             Ok(_) => Err(NotStored::Refused),
-            Err((failure, message)) => {
+            Err(Unusable { failure, message }) => {
                 job.route.meters.failed(failure);
                 tracing::warn!(policy = %job.route.policy, failure, "policy failed in admit: {message}");
                 Err(NotStored::AdmissionFailed)

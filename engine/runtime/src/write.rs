@@ -93,6 +93,9 @@ impl Inner {
         let mut stale = Invalidation::of_targets(tenant, namespace, &decision.invalidates)?;
         let own = (decision.namespace.clone(), decision.key.clone());
         stale.keys.retain(|key| *key != own);
+        if !stores(plan) {
+            stale.keys.push(own);
+        }
         if let OnFailure::DefaultDecision(_) = job.route.on_failure {
             stale.tags.push(fallback::tag(&job.request));
         }
@@ -104,34 +107,22 @@ impl Inner {
         })
     }
 
-    async fn run(&self, mut ready: Ready) -> Result<Writing, Error> {
-        match ready.plan {
-            WritePlan::OriginThenStore | WritePlan::OriginThenTombstone => {
-                self.write_through(ready).await
-            }
-            _ => {
-                let decision = ready.job.decision();
-                let own = (decision.namespace.clone(), decision.key.clone());
-                ready.stale.keys.push(own);
-                self.write_and_invalidate(ready).await
-            }
+    async fn run(&self, ready: Ready) -> Result<Writing, Error> {
+        if stores(ready.plan) {
+            self.write_through(ready).await
+        } else {
+            self.write_and_invalidate(ready).await
         }
     }
 
     /// The origin first, then everything the write made stale.
     async fn write_and_invalidate(&self, ready: Ready) -> Result<Writing, Error> {
         let written = self.call_origin(&ready).await;
-        if let Err(error) = &written
-            && !may_be_done(error)
-        {
-            return Err(written.err().map_or_else(lost, Error::Origin));
-        }
-        let hold = match &written {
-            Ok(_) => None,
-            Err(_) => Some(UNKNOWN_HOLD_MS),
-        };
-        if let Some(hold_ms) = hold {
-            self.hold(&ready.job, hold_ms)
+        if let Err(error) = &written {
+            if !may_be_done(error) {
+                return Err(error.clone().into());
+            }
+            self.hold(&ready.job, UNKNOWN_HOLD_MS)
                 .await
                 .map_err(Error::NotInvalidated)?;
         }
@@ -152,10 +143,7 @@ impl Inner {
     /// origin took last, only the origin knows.
     async fn write_through(&self, ready: Ready) -> Result<Writing, Error> {
         let job = &ready.job;
-        let decision = job.decision();
-        let names = Dependency::of_entry(&job.request.tenant, &decision.namespace, &decision.tags);
-        let versions = self.store.versions(&names).await?;
-        let under = names.into_iter().zip(versions).collect();
+        let under = self.versions_for(job).await?;
         let began = self.clock.now();
         let hold_ms = self.tuning.load_timeout_ms.saturating_add(HOLD_SLACK_MS);
         let token = self.hold(job, hold_ms).await?;
@@ -281,6 +269,14 @@ fn through_own_steps(
             .map(|version| (name, version))
     };
     under.into_iter().map(moved).collect()
+}
+
+/// Whether the cache takes what was written; otherwise its own key becomes stale like the rest.
+fn stores(plan: WritePlan) -> bool {
+    matches!(
+        plan,
+        WritePlan::OriginThenStore | WritePlan::OriginThenTombstone
+    )
 }
 
 /// Whether a write that failed so may have been done, or may be yet.
