@@ -134,6 +134,7 @@ impl EngineBuilder {
         let inner = Arc::new(Inner {
             routes,
             policies: self.policies,
+            on_failure: self.on_failure,
             store: self.store,
             guard: self.guard,
             clock: self.clock,

@@ -1,5 +1,6 @@
 //! The engine's one handle.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub struct Engine {
 pub(crate) struct Inner {
     pub(crate) routes: Routes,
     pub(crate) policies: Arc<dyn Policies>,
+    pub(crate) on_failure: HashMap<String, OnFailure>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) guard: Guard,
     pub(crate) clock: Arc<dyn Clock>,
@@ -181,7 +183,7 @@ impl Inner {
             resource: wildmatch::WildMatch::new("*"),
             policy: policy.into(),
             origin: None,
-            on_failure: OnFailure::default(),
+            on_failure: self.on_failure.get(policy).cloned().unwrap_or_default(),
             meters: PolicyMeters::new(policy),
             described: Route::new("*", policy),
         }

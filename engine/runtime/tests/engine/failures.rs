@@ -2,7 +2,7 @@
 
 use larder::core::{Decision, Manifest};
 use larder::core::{Freshness, Guard, NotStored, Outcome, PolicyFailure, Strategy, Target};
-use larder::{DefaultDecision, Error, OnFailure, Request, Value};
+use larder::{DefaultDecision, Engine, Error, OnFailure, Request, Value};
 
 use crate::kit::{Native, Parts, Rig, STORED, decide, policy, rig, some, text};
 
@@ -98,6 +98,18 @@ async fn a_policy_that_is_not_there_is_a_policy_that_fails() {
         .engine
         .decide_with("other", &Request::read("product", "42"));
     assert_eq!(error.expect_err("is not there").code(), "no_policy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_policy_without_a_route_is_answered_for_by_its_own_rule() {
+    let rig = rig(Strategy::ReadThrough, |_| ());
+    rig.policies.put(Native::failing());
+    let engine = Engine::builder(rig.policies.clone(), rig.store.clone())
+        .on_failure("native", OnFailure::Deny)
+        .build()
+        .expect("needs no route");
+    let error = engine.decide_with("native", &Request::read("product", "42"));
+    assert_eq!(error.expect_err("is denied").code(), "policy_denied");
 }
 
 #[tokio::test(start_paused = true)]
