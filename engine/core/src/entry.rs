@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::decision::Placement;
 use crate::dependency::{Dependency, Version};
 use crate::freshness::Windows;
 use crate::key::Key;
@@ -54,6 +55,10 @@ pub struct Entry {
     pub dependencies: Vec<(Dependency, Version)>,
     /// The build of the policy that made it.
     pub policy: Arc<Identity>,
+    /// Which tiers of a store may keep it.
+    pub placement: Placement,
+    /// The id of the key that its value is encrypted with; none where it is not.
+    pub sealed: Option<Arc<str>>,
 }
 
 impl Entry {

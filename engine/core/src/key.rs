@@ -63,6 +63,13 @@ impl Key {
         }
     }
 
+    /// The key of an entry that a store keeps, from the two forms that it was kept with.
+    #[must_use]
+    pub fn of_stored(storage: Arc<str>, logical: Arc<str>) -> Self {
+        let logical = (storage != logical).then_some(logical);
+        Self { storage, logical }
+    }
+
     /// The form under which a store keeps the entry.
     #[must_use]
     pub fn storage(&self) -> &Arc<str> {

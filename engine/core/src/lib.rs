@@ -13,6 +13,7 @@
 //! | [`key`] | logical keys that no user text can forge |
 //! | [`dependency`] | tags and namespaces, and the versions that make them stale |
 //! | [`freshness`] | how long an entry may be served, jitter, early refresh |
+//! | [`pattern`] | globs over the keys of one namespace |
 //! | [`entry`] | a value with all that is needed to judge it later |
 //! | [`plan`] | verb by strategy: what runs |
 //! | [`outcome`] | what came of a read, and why something was not stored |
@@ -28,6 +29,7 @@ pub mod guard;
 pub mod hex;
 pub mod key;
 pub mod outcome;
+pub mod pattern;
 pub mod plan;
 pub mod policy;
 pub mod request;
@@ -41,6 +43,7 @@ pub use guard::{Clamp, Guard, Refusal};
 pub use hex::Hex;
 pub use key::Key;
 pub use outcome::{NotStored, Outcome};
+pub use pattern::{Pattern, PatternError};
 pub use plan::{Plan, ReadPlan, WritePlan};
 pub use policy::{Identity, Manifest, Policies, Policy, PolicyFailure};
 pub use request::{Operation, Request, RequestError};

@@ -97,7 +97,7 @@ impl Inner {
 
     async fn look(&self, job: &Job) -> Result<Look, Error> {
         let now = self.clock.now();
-        let found = self.store.get(&job.key, now).await?;
+        let found = self.store.get(&job.key, job.expected(), now).await?;
         let Some(found) = found else {
             return self.look_for_lease(job, None, now).await;
         };

@@ -6,6 +6,7 @@ use std::time::Instant;
 use larder_core::{
     Clamp, Decision, Identity, Key, Operation, Policy, PolicyFailure, Refusal, Request, Timestamp,
 };
+use larder_store::Expected;
 use uuid::Uuid;
 
 use crate::engine::Inner;
@@ -45,6 +46,16 @@ pub(crate) struct Job {
 impl Job {
     pub(crate) fn decision(&self) -> &Decision {
         &self.decided.decision
+    }
+
+    /// What an entry under the key is expected to depend on.
+    pub(crate) fn expected(&self) -> Expected<'_> {
+        let decision = self.decision();
+        Expected {
+            tenant: &self.request.tenant,
+            namespace: &decision.namespace,
+            tags: &decision.tags,
+        }
     }
 }
 

@@ -129,10 +129,14 @@ impl Inner {
         let now = self.clock.now();
         // A store that fails is a miss: the load takes place under the single flight and its
         // result is not stored.
-        let found = self.store.get(&job.key, now).await.unwrap_or_else(|error| {
-            self.store_failed(&error);
-            None
-        });
+        let found = self
+            .store
+            .get(&job.key, job.expected(), now)
+            .await
+            .unwrap_or_else(|error| {
+                self.store_failed(&error);
+                None
+            });
         let Some(found) = found else {
             return self.read_missing(job, loader, None).await;
         };

@@ -123,6 +123,8 @@ impl Inner {
             load_ms: origin.load_ms,
             dependencies,
             policy: Arc::clone(&job.decided.policy),
+            placement: job.decision().placement,
+            sealed: None,
         })
     }
 

@@ -6,7 +6,9 @@ use divan::{Bencher, black_box};
 use futures_util::FutureExt;
 use larder_core::freshness::Windows;
 use larder_core::{Dependency, Entry, Freshness, Identity, Key, Timestamp, Value};
-use larder_store::{Answer, Filled, LeaseRequest, Leased, MemoryConfig, MemoryStore, Store, Token};
+use larder_store::{
+    Answer, Expected, Filled, LeaseRequest, Leased, MemoryConfig, MemoryStore, Store, Token,
+};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const KEYS: usize = 1_000;
@@ -36,6 +38,8 @@ fn entry(store: &MemoryStore, key: &Key) -> Entry {
         time_to_idle_ms: 0,
         load_ms: 1,
         dependencies: of.into_iter().zip(versions).collect(),
+        placement: larder_core::Placement::EveryTier,
+        sealed: None,
         policy: Arc::new(Identity {
             name: "bench".to_owned(),
             version: "1.0.0".to_owned(),
@@ -77,7 +81,7 @@ fn hit(bencher: Bencher<'_, '_>) {
     let (store, keys) = filled();
     bencher
         .with_inputs(|| &keys[fastrand::usize(..KEYS)])
-        .bench_refs(|key| done(black_box(&store).get(key, NOW)));
+        .bench_refs(|key| done(black_box(&store).get(key, Expected::NOTHING, NOW)));
 }
 
 /// A lease and the fill that ends it, over an entry that is there.

@@ -47,7 +47,9 @@ const CHECKS: &[Check] = checks! {
         an_invalidation_leaves_the_others_alone,
         an_invalidation_says_whether_there_was_an_entry,
         versions_change_by_bumps_and_by_nothing_else,
-        an_invalidation_wakes_those_who_wait;
+        an_invalidation_wakes_those_who_wait,
+        a_ban_reaches_what_it_matches_and_nothing_else,
+        a_ban_is_over_when_all_was_looked_at;
     leases:
         a_lease_is_granted_to_one,
         a_released_lease_is_granted_anew,
@@ -59,6 +61,7 @@ const CHECKS: &[Check] = checks! {
         a_share_given_up_leaves_the_lease_to_the_others,
         who_saw_another_entry_is_shown_the_new_one,
         a_lease_holds_until_something_happened,
+        a_lease_lasts_as_long_as_it_is_extended,
         a_change_before_the_first_poll_is_not_missed;
     writes:
         a_write_removes_the_entry_and_excludes_other_fills,

@@ -8,8 +8,11 @@
 pub mod contract;
 mod memory;
 mod store;
+mod sweep;
 
 pub use memory::{MemoryConfig, MemoryStore};
 pub use store::{
-    Answer, Filled, Found, LeaseRequest, Leased, Step, Store, StoreError, Summary, Token, ready,
+    Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, StoreError,
+    Summary, Token, ready,
 };
+pub use sweep::{Progress, Sweep, Sweeper};

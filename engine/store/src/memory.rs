@@ -12,9 +12,9 @@ mod versions;
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either};
 use larder_core::dependency::Mode;
-use larder_core::{Dependency, Entry, Key, Timestamp, Version};
+use larder_core::{Dependency, Entry, Key, Pattern, Timestamp, Version};
 use serde::Deserialize;
 
 use self::entries::Entries;
@@ -23,8 +23,13 @@ use self::leases::{Leases, fresh};
 use self::slot::Slot;
 use self::versions::Versions;
 use crate::store::{
-    Answer, Filled, Found, LeaseRequest, Leased, Step, Store, Summary, Token, ready,
+    Answer, Expected, Filled, Found, LeaseRequest, Leased, Step, Store, StoreError, Summary, Token,
+    ready,
 };
+use crate::sweep::Sweep;
+
+/// How many keys a ban looks at before others get their turn on the thread.
+const KEYS_AT_ONCE: u64 = 4_096;
 
 /// How much a [`MemoryStore`] may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -148,6 +153,31 @@ impl MemoryStore {
         existed
     }
 
+    /// First voids the leases, so that nothing from before can be filled any more; then every
+    /// entry that is there is looked at.
+    async fn ban_now(
+        &self,
+        pattern: &Pattern,
+        mode: Mode,
+        now: Timestamp,
+    ) -> Result<Sweep, StoreError> {
+        let (sweep, sweeper) = Sweep::begin();
+        self.leases.ban(pattern);
+        let (mut scanned, mut removed) = (0, 0);
+        for key in self.entries.matching(pattern) {
+            scanned += 1;
+            if let Some(key) = key {
+                removed += u64::from(self.invalidate_now(&key, mode, now));
+            }
+            if scanned % KEYS_AT_ONCE == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        sweeper.advance(scanned, removed);
+        sweeper.complete();
+        Ok(sweep)
+    }
+
     fn holds_now(
         &self,
         key: &Key,
@@ -166,7 +196,12 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn get<'a>(&'a self, key: &'a Key, now: Timestamp) -> Answer<'a, Option<Found>> {
+    fn get<'a>(
+        &'a self,
+        key: &'a Key,
+        _expected: Expected<'a>,
+        now: Timestamp,
+    ) -> Answer<'a, Option<Found>> {
         ready(self.find(key, now))
     }
 
@@ -198,6 +233,18 @@ impl Store for MemoryStore {
         ready(self.fill_now(key, token, entry, now))
     }
 
+    fn extend<'a>(
+        &'a self,
+        key: &'a Key,
+        token: Token,
+        ttl_ms: u64,
+        now: Timestamp,
+    ) -> Answer<'a, bool> {
+        let mut shard = self.leases.lock(key);
+        let hold = shard.hold(key, now);
+        ready(hold.is_some_and(|hold| hold.extend(token, now.plus(ttl_ms))))
+    }
+
     fn release<'a>(&'a self, key: &'a Key, token: Token) -> Answer<'a, ()> {
         let mut shard = self.leases.lock(key);
         let waiters = match shard.give_up(key, token) {
@@ -225,6 +272,10 @@ impl Store for MemoryStore {
     ) -> Answer<'a, Vec<Step>> {
         let step = |one| self.versions.bump(one, mode, now);
         ready(all.iter().map(step).collect())
+    }
+
+    fn ban<'a>(&'a self, pattern: &'a Pattern, mode: Mode, now: Timestamp) -> Answer<'a, Sweep> {
+        Either::Right(Box::pin(self.ban_now(pattern, mode, now)))
     }
 
     fn changed<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, ()> {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, Either, Ready};
 use larder_core::dependency::Mode;
 use larder_core::freshness::Windows;
-use larder_core::{Dependency, Entry, Key, Timestamp, Version};
+use larder_core::{Dependency, Entry, Key, Pattern, Timestamp, Version};
+
+use crate::sweep::Sweep;
 
 /// The answer of a store: at once from memory, without an allocation, or from afar.
 pub type Answer<'a, T> = Either<Ready<Result<T, StoreError>>, BoxFuture<'a, Result<T, StoreError>>>;
@@ -34,6 +36,36 @@ pub struct Found {
     pub entry: Arc<Entry>,
     /// Its windows, moved where the key or one of its dependencies was expired since.
     pub windows: Windows,
+}
+
+/// What an entry is expected to depend on, by the decision that asks for it. A store that keeps
+/// versions elsewhere reads them along with the entry; it is never wrong to expect nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Expected<'a> {
+    /// Whose entry.
+    pub tenant: &'a str,
+    /// Its namespace; empty where nothing is expected.
+    pub namespace: &'a str,
+    /// Its tags.
+    pub tags: &'a [String],
+}
+
+impl Expected<'_> {
+    /// Nothing: the entry will tell.
+    pub const NOTHING: Expected<'static> = Expected {
+        tenant: "",
+        namespace: "",
+        tags: &[],
+    };
+
+    /// The namespace and the tags.
+    #[must_use]
+    pub fn dependencies(&self) -> Vec<Dependency> {
+        if self.namespace.is_empty() && self.tags.is_empty() {
+            return Vec::new();
+        }
+        Dependency::of_entry(self.tenant, self.namespace, self.tags)
+    }
 }
 
 /// A wish for the right to fill one key.
@@ -101,6 +133,19 @@ pub struct Summary {
     pub capacity: u64,
 }
 
+/// Whether a store can be relied on now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// It answers.
+    #[default]
+    Up,
+    /// It does not answer; what goes on without it, and why it is down.
+    Down {
+        /// In words.
+        why: String,
+    },
+}
+
 /// Keeps entries, leases and dependency versions.
 ///
 /// What every implementation guarantees, and the contract suite checks:
@@ -112,7 +157,8 @@ pub struct Summary {
 /// - **Versions are never forgotten into their past.** A version that is dropped comes back
 ///   different from every version handed out before.
 /// - **Nothing without an end.** No entry is answered at or after [`Windows::gone_at`], nor when
-///   it was not read for its time to idle; reading counts as use.
+///   it was not read for its time to idle; reading counts as use. Where noting a read costs a
+///   round trip, an entry may live an eighth of that longer.
 /// - **A write excludes fills.** From [`Store::begin_write`] to its fill or release no other
 ///   token fills the key, and of writes that overlap none does.
 ///
@@ -121,7 +167,12 @@ pub struct Summary {
 pub trait Store: Send + Sync {
     /// The entry of `key`, if it may still be judged for serving: it belongs to the key, has not
     /// reached its end, and all versions it was loaded under hold or were only expired.
-    fn get<'a>(&'a self, key: &'a Key, now: Timestamp) -> Answer<'a, Option<Found>>;
+    fn get<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: Expected<'a>,
+        now: Timestamp,
+    ) -> Answer<'a, Option<Found>>;
 
     /// The present versions, in order. They must be read before a load begins and be stored with
     /// what it brings.
@@ -150,6 +201,16 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Answer<'a, Filled>;
 
+    /// Lets a lease or a write last until `ttl_ms` from now, if `token` still holds; answers
+    /// whether it does. Nothing is ever shortened.
+    fn extend<'a>(
+        &'a self,
+        key: &'a Key,
+        token: Token,
+        ttl_ms: u64,
+        now: Timestamp,
+    ) -> Answer<'a, bool>;
+
     /// Gives a lease up without a value and wakes those who wait for it. A token that no longer
     /// holds changes nothing.
     fn release<'a>(&'a self, key: &'a Key, token: Token) -> Answer<'a, ()>;
@@ -177,6 +238,11 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Answer<'a, Vec<Step>>;
 
+    /// Makes every entry stale whose key matches, and voids the leases on such keys. It holds from
+    /// the answer on; getting rid of the entries may go on behind, and the [`Sweep`] tells how far
+    /// it is.
+    fn ban<'a>(&'a self, pattern: &'a Pattern, mode: Mode, now: Timestamp) -> Answer<'a, Sweep>;
+
     /// Waits until the entry or the lease of `key` may have changed. It may return early; callers
     /// bound the wait and look again.
     fn changed<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, ()>;
@@ -187,6 +253,11 @@ pub trait Store: Send + Sync {
 
     /// What the store says of itself.
     fn summary(&self) -> Summary;
+
+    /// Whether it answers now, without asking it.
+    fn health(&self) -> Health {
+        Health::Up
+    }
 }
 
 /// How a store failed.
@@ -201,6 +272,9 @@ pub enum StoreError {
         /// The limit.
         limit_ms: u64,
     },
+    /// It will not do this now.
+    #[error("the store refuses: {0}")]
+    Refused(String),
     /// It holds something that is not an entry.
     #[error("the store holds something under `{key}` that is not an entry: {why}")]
     Corrupt {

@@ -46,7 +46,7 @@ pub(super) async fn an_entry_that_nobody_reads_idles_away(on: Subject) {
     let mut entry = entry(&key, "v", Vec::new(), NOW);
     entry.time_to_idle_ms = 100;
     assert_eq!(on.fill(&key, token, entry).await, Filled::Stored);
-    for (after, there) in [(99, true), (198, true), (297, true), (397, false)] {
+    for (after, there) in [(99, true), (198, true), (297, true), (410, false)] {
         let found = on.get(&key, NOW.plus(after)).await;
         assert_eq!(found.is_some(), there, "after {after} ms");
     }

@@ -151,3 +151,36 @@ pub(super) async fn an_invalidation_wakes_those_who_wait(on: Subject) {
         on.granted(&key, NOW).await;
     }
 }
+
+pub(super) async fn a_ban_reaches_what_it_matches_and_nothing_else(on: Subject) {
+    let long = "x".repeat(2_000);
+    let names = ["product:1", "product:2", "products", "other", &long];
+    for name in names {
+        on.stored(&key(name), name, &dependencies()).await;
+    }
+    let elsewhere = Key::new("u", "n", "product:1");
+    on.stored(&elsewhere, "kept", &[]).await;
+    on.ban("product:*", Mode::Purge, NOW).await;
+    on.ban("xx*", Mode::Purge, NOW).await;
+    for (name, there) in names.into_iter().zip([false, false, true, true, false]) {
+        let found = on.text(&key(name), NOW).await;
+        assert_eq!(found.is_some(), there, "{name}");
+    }
+    assert_eq!(on.text(&elsewhere, NOW).await.as_deref(), Some("kept"));
+    on.stored(&key("product:1"), "new", &dependencies()).await;
+    assert_eq!(
+        on.text(&key("product:1"), NOW).await.as_deref(),
+        Some("new")
+    );
+}
+
+pub(super) async fn a_ban_is_over_when_all_was_looked_at(on: Subject) {
+    for n in 0..20 {
+        on.stored(&key(&format!("product:{n}")), "v", &[]).await;
+    }
+    let sweep = on.ban("product:1*", Mode::Purge, NOW).await;
+    let ended = sweep.ended().await;
+    assert!(ended.complete, "{ended:?}");
+    assert_eq!(ended.removed, 11);
+    assert!(ended.scanned >= 11, "{ended:?}");
+}

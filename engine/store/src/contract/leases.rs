@@ -177,3 +177,16 @@ pub(super) async fn a_change_before_the_first_poll_is_not_missed(on: Subject) {
         woken(waiting).await;
     }
 }
+
+pub(super) async fn a_lease_lasts_as_long_as_it_is_extended(on: Subject) {
+    let key = key("long");
+    let token = on.granted(&key, NOW).await;
+    let late = NOW.plus(LEASE_MS - 1);
+    assert!(on.extend(&key, token, late).await);
+    assert!(!on.extend(&key, Token(1), late).await);
+    assert!(on.holds(&key, token, NOW.plus(LEASE_MS)).await);
+    assert_eq!(on.held(&key, NOW.plus(LEASE_MS)).await, token);
+    let over = late.plus(LEASE_MS);
+    assert!(!on.extend(&key, token, over).await, "it has run out");
+    on.granted(&key, over).await;
+}

@@ -7,9 +7,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use larder_core::dependency::Mode;
 use larder_core::freshness::{State, Windows};
-use larder_core::{Dependency, Entry, Freshness, Identity, Key, Timestamp, Value, Version};
+use larder_core::{
+    Dependency, Entry, Freshness, Identity, Key, Pattern, Placement, Timestamp, Value, Version,
+};
 
-use crate::store::{Filled, Found, LeaseRequest, Leased, Store, StoreError, Token};
+use crate::store::{Expected, Filled, Found, LeaseRequest, Leased, Store, StoreError, Token};
+use crate::sweep::Sweep;
 
 /// When every check begins.
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -39,7 +42,7 @@ impl Subject {
     }
 
     pub(super) async fn get(&self, key: &Key, now: Timestamp) -> Option<Found> {
-        done(self.0.get(key, now).await)
+        done(self.0.get(key, Expected::NOTHING, now).await)
     }
 
     /// The value as text; "absent" for a negative entry, none without an entry.
@@ -110,6 +113,10 @@ impl Subject {
         done(self.0.fill(key, token, entry, now).await)
     }
 
+    pub(super) async fn extend(&self, key: &Key, token: Token, now: Timestamp) -> bool {
+        done(self.0.extend(key, token, LEASE_MS, now).await)
+    }
+
     pub(super) async fn release(&self, key: &Key, token: Token) {
         done(self.0.release(key, token).await);
     }
@@ -126,6 +133,13 @@ impl Subject {
         done(self.0.bump(std::slice::from_ref(of), mode, now).await);
     }
 
+    pub(super) async fn ban(&self, glob: &str, mode: Mode, now: Timestamp) -> Sweep {
+        match Pattern::new("t", "n", glob) {
+            Ok(pattern) => done(self.0.ban(&pattern, mode, now).await),
+            Err(error) => fail(&error.to_string()),
+        }
+    }
+
     /// A whole load, stored.
     pub(super) async fn stored(&self, key: &Key, text: &str, of: &[Dependency]) {
         let token = self.granted(key, NOW).await;
@@ -139,15 +153,17 @@ impl Subject {
 pub(super) enum Way {
     Key,
     On(Dependency),
+    Pattern,
 }
 
 impl Way {
     /// One of each kind.
-    pub(super) fn each() -> [Self; 3] {
+    pub(super) fn each() -> [Self; 4] {
         [
             Self::Key,
             Self::On(Dependency::tag("t", "a")),
             Self::On(Dependency::namespace("t", "n")),
+            Self::Pattern,
         ]
     }
 
@@ -157,6 +173,11 @@ impl Way {
                 on.invalidate(key, mode, now).await;
             }
             Self::On(dependency) => on.bump(dependency, mode, now).await,
+            Self::Pattern => {
+                let own = key.logical().strip_prefix("t:n:").unwrap_or_default();
+                let glob = format!("{}*", &own[..own.len() - 1]);
+                on.ban(&glob, mode, now).await;
+            }
         }
     }
 }
@@ -185,6 +206,8 @@ pub(crate) fn entry(key: &Key, text: &str, under: Under, now: Timestamp) -> Entr
         time_to_idle_ms: 0,
         load_ms: 7,
         dependencies: under,
+        placement: Placement::EveryTier,
+        sealed: None,
         policy: Arc::new(Identity {
             name: "contract".to_owned(),
             version: "1.0.0".to_owned(),

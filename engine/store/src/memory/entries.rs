@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder_core::{Key, Timestamp};
+use larder_core::{Key, Pattern, Timestamp};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
@@ -95,6 +95,16 @@ impl Entries {
             }
         }
         gone
+    }
+
+    /// Every key with an entry, and whether `pattern` matches it.
+    pub(crate) fn matching(&self, pattern: &Pattern) -> impl Iterator<Item = Option<Key>> {
+        self.slots.iter().map(|(storage, slot)| {
+            let logical = slot.logical();
+            pattern
+                .matches(logical)
+                .then(|| Key::of_stored(storage, Arc::clone(logical)))
+        })
     }
 
     pub(crate) fn len(&self) -> u64 {

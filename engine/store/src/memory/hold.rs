@@ -90,6 +90,18 @@ impl Hold {
         Some(load.token)
     }
 
+    /// Lets `token` last longer; answers whether it holds at all.
+    pub(crate) fn extend(&mut self, token: Token, until: Timestamp) -> bool {
+        let end = match self {
+            Self::Load(load) => (load.token == token).then_some(&mut load.until),
+            Self::Writes(writes) => {
+                let own = writes.all.iter_mut().find(|write| write.token == token);
+                own.map(|write| &mut write.until)
+            }
+        };
+        end.map(|end| *end = until.max(*end)).is_some()
+    }
+
     /// The token to show to those who are refused.
     pub(crate) fn by(&self) -> Token {
         match self {

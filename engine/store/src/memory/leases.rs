@@ -5,7 +5,7 @@ use std::future::Future;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use larder_core::{Key, Timestamp};
+use larder_core::{Key, Pattern, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use quick_cache::DefaultHashBuilder;
 use tokio::sync::Notify;
@@ -68,6 +68,14 @@ impl Leases {
         let mut shard = self.lock(key);
         let waiting = shard.waiting.entry(Arc::clone(key.storage())).or_default();
         Arc::clone(waiting).notified_owned()
+    }
+
+    /// Voids the leases and the fills of writes on every key that `pattern` may match.
+    pub(crate) fn ban(&self, pattern: &Pattern) {
+        for shard in &self.shards {
+            let woken = shard.lock().ban(pattern);
+            drop(woken);
+        }
     }
 
     /// Drops claims that have run out and wakes those who wait for them, one shard at a time.
@@ -146,6 +154,19 @@ impl Shard {
             return Waiters::default();
         }
         Waiters(self.waiting.remove(&**key.storage()))
+    }
+
+    fn ban(&mut self, pattern: &Pattern) -> Vec<Waiters> {
+        let mut woken = Vec::new();
+        let Self { holds, waiting } = self;
+        holds.retain(|key, hold| {
+            if !pattern.may_match_storage(key) {
+                return true;
+            }
+            woken.push(Waiters(waiting.remove(key)));
+            hold.invalidate(fresh())
+        });
+        woken
     }
 
     fn sweep(&mut self, now: Timestamp) -> Vec<Waiters> {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{MemoryConfig, MemoryStore};
 use crate::contract::subject;
-use crate::store::{Answer, Filled, LeaseRequest, Leased, Store, Token};
+use crate::store::{Answer, Expected, Filled, LeaseRequest, Leased, Store, Token};
 
 const TTL_MS: u64 = 300;
 const STALE_MS: u64 = 200;
@@ -182,7 +182,7 @@ impl Model {
 
     fn get(&mut self, key: usize) {
         let expected = self.servable(key);
-        let found = done(self.store.get(&self.keys[key], self.now));
+        let found = done(self.store.get(&self.keys[key], Expected::NOTHING, self.now));
         let found = found.map(|found| {
             let value = found.entry.value.as_ref().expect("all have values");
             let text = String::from_utf8_lossy(&value.bytes).into_owned();

@@ -44,6 +44,11 @@ impl Slot {
         self.weight
     }
 
+    /// The full name of its key.
+    pub(crate) fn logical(&self) -> &Arc<str> {
+        &self.entry.logical
+    }
+
     /// Whether nothing has happened to any dependency since the load.
     pub(crate) fn is_current(&self) -> bool {
         self.dependencies

@@ -3,9 +3,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{BoxFuture, Either};
 use larder::core::dependency::Mode;
-use larder::core::{Dependency, Entry, Key, Timestamp, Version};
+use larder::core::{Dependency, Entry, Key, Pattern, Timestamp, Version};
 use larder::store::{
-    Answer, Filled, Found, LeaseRequest, Leased, Step, Store, StoreError, Summary, Token,
+    Answer, Expected, Filled, Found, LeaseRequest, Leased, Step, Store, StoreError, Summary, Sweep,
+    Token,
 };
 
 use super::gate::{Gate, Gates};
@@ -62,8 +63,13 @@ impl Window {
 }
 
 impl Store for Window {
-    fn get<'a>(&'a self, key: &'a Key, now: Timestamp) -> Answer<'a, Option<Found>> {
-        self.pass("get", move |store| store.get(key, now))
+    fn get<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: Expected<'a>,
+        now: Timestamp,
+    ) -> Answer<'a, Option<Found>> {
+        self.pass("get", move |store| store.get(key, expected, now))
     }
 
     fn versions<'a>(&'a self, of: &'a [Dependency]) -> Answer<'a, Vec<Version>> {
@@ -94,6 +100,16 @@ impl Store for Window {
         self.pass("fill", move |store| store.fill(key, token, entry, now))
     }
 
+    fn extend<'a>(
+        &'a self,
+        key: &'a Key,
+        token: Token,
+        ttl_ms: u64,
+        now: Timestamp,
+    ) -> Answer<'a, bool> {
+        self.pass("extend", move |store| store.extend(key, token, ttl_ms, now))
+    }
+
     fn release<'a>(&'a self, key: &'a Key, token: Token) -> Answer<'a, ()> {
         self.pass("release", move |store| store.release(key, token))
     }
@@ -115,6 +131,10 @@ impl Store for Window {
         now: Timestamp,
     ) -> Answer<'a, Vec<Step>> {
         self.pass("bump", move |store| store.bump(all, mode, now))
+    }
+
+    fn ban<'a>(&'a self, pattern: &'a Pattern, mode: Mode, now: Timestamp) -> Answer<'a, Sweep> {
+        self.pass("ban", move |store| store.ban(pattern, mode, now))
     }
 
     fn changed<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, ()> {
