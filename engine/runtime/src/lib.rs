@@ -25,6 +25,7 @@ pub mod error;
 pub mod fallback;
 mod flight;
 pub mod invalidate;
+mod lease;
 mod load;
 mod loader;
 mod meters;

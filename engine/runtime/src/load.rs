@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use larder_core::dependency::Mode;
-use larder_core::freshness::State;
 use larder_core::{Dependency, NotStored, Stampede, Timestamp, Version};
 use larder_origin::Fetched;
-use larder_store::{LeaseRequest, Leased, StoreError, Token};
+use larder_store::StoreError;
 use tokio::time::Instant;
 
 use crate::decide::Job;
 use crate::engine::Inner;
 use crate::error::Error;
-use crate::flight::{Boarding, Flight, Landing, Loaded, Seat, Share, Terms, lost};
+use crate::flight::{Boarding, Flight, Landing, Loaded, Seat, Share, lost};
+use crate::lease::{Begun, Hold};
 use crate::loader::Loader;
 
-/// How long after the load's own limit its lease lasts, for the admission and the fill.
+/// How much longer than a load others wait for it: the admission and the fill.
 const LEASE_SLACK_MS: u64 = 5_000;
 
 /// How often a load that may not be joined is replaced before the caller loads for itself.
@@ -29,38 +29,6 @@ pub(crate) struct Order {
     pub(crate) job: Arc<Job>,
     pub(crate) loader: Loader,
     pub(crate) seen: Option<Timestamp>,
-}
-
-/// What a load holds on the key.
-enum Hold {
-    /// The right to fill it.
-    Lease(Token),
-    /// Nothing; the token tells whether what held it then still does.
-    Witness(Token),
-    /// Nothing, and nothing to compare: the store failed.
-    Nothing,
-}
-
-impl Hold {
-    /// What others may compare before they join; none where there is nothing to compare.
-    fn terms(&self, under: &[(Dependency, Version)]) -> Option<Arc<Terms>> {
-        let (token, leased) = match self {
-            Self::Lease(token) => (*token, true),
-            Self::Witness(token) => (*token, false),
-            Self::Nothing => return None,
-        };
-        let under = under.to_vec();
-        Some(Arc::new(Terms {
-            token,
-            leased,
-            under,
-        }))
-    }
-}
-
-enum Begun {
-    Under(Hold, Vec<(Dependency, Version)>),
-    Present(larder_store::Found),
 }
 
 impl Inner {
@@ -147,12 +115,12 @@ impl Inner {
 
     async fn fly(self: &Arc<Self>, order: Order, flight: &Flight) -> Landing {
         let Order { job, loader, seen } = order;
-        let mut begun = self.begin(&job, seen).await;
+        let mut begun = self.begin_in_turn(&job, seen).await;
         if let Ok(Begun::Present(_)) = begun {
             // Whoever joined by now may have come after an invalidation of what was found. Nobody
             // joins from here on, and what is found after this is new enough for all.
             flight.depart(None);
-            begun = self.begin(&job, seen).await;
+            begun = self.begin_in_turn(&job, seen).await;
         }
         let (hold, under) = match begun {
             Ok(Begun::Present(found)) => return Landing::Present(found),
@@ -166,7 +134,7 @@ impl Inner {
 
         let began = self.clock.now();
         let started = Instant::now();
-        let fetched = match self.fetch(&job, loader).await {
+        let fetched = match self.fetch_holding(&job, loader, &hold).await {
             Ok(fetched) => fetched,
             Err(error) => {
                 if let Hold::Lease(token) = hold {
@@ -240,33 +208,6 @@ impl Inner {
         }
     }
 
-    /// Reads the versions and asks for the lease, in this order: what is invalidated after this
-    /// either voids the lease or changes a version.
-    async fn begin(&self, job: &Job, seen: Option<Timestamp>) -> Result<Begun, StoreError> {
-        let decision = job.decision();
-        let under = self.versions_for(job).await?;
-        let mut seen = seen;
-        for _ in 0..ATTEMPTS {
-            let now = self.clock.now();
-            let wish = LeaseRequest {
-                key: &job.key,
-                ttl_ms: self.hold_limit_ms(job),
-                share: decision.loading.stampede == Stampede::Unguarded,
-                seen,
-                now,
-            };
-            match self.store.lease(wish).await? {
-                Leased::Granted(token) => return Ok(Begun::Under(Hold::Lease(token), under)),
-                Leased::Held { by } => return Ok(Begun::Under(Hold::Witness(by), under)),
-                Leased::Stored(found) if found.windows.state(now) == State::Fresh => {
-                    return Ok(Begun::Present(found));
-                }
-                Leased::Stored(found) => seen = Some(found.entry.windows.created),
-            }
-        }
-        Ok(Begun::Under(Hold::Nothing, under))
-    }
-
     /// Calls the loader, within the limit.
     pub(crate) async fn fetch(&self, job: &Arc<Job>, loader: Loader) -> Result<Fetched, Error> {
         let limit_ms = self.load_limit_ms(job);
@@ -286,16 +227,15 @@ impl Inner {
         }
     }
 
-    /// How long a load may hold its key, and others wait for it.
+    /// How long others wait for a load: its turn, itself, the admission and the fill.
     fn hold_limit_ms(&self, job: &Job) -> u64 {
-        self.load_limit_ms(job).saturating_add(LEASE_SLACK_MS)
-    }
-
-    /// Gives a lease up. A store that fails here lets it run out by itself.
-    pub(crate) async fn give_up(&self, key: &larder_core::Key, token: Token) {
-        if let Err(error) = self.store.release(key, token).await {
-            self.store_failed(&error);
-        }
+        let turn = match job.decision().loading.stampede {
+            Stampede::PerCluster => self.tuning.cluster_wait_ms,
+            _ => 0,
+        };
+        self.load_limit_ms(job)
+            .saturating_add(turn)
+            .saturating_add(LEASE_SLACK_MS)
     }
 
     pub(crate) fn store_failed(&self, error: &StoreError) {

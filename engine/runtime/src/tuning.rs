@@ -15,6 +15,14 @@ pub struct Tuning {
     /// How long an application may take to fill its lease where the decision sets no hard timeout,
     /// in milliseconds. Default: 10 s.
     pub lease_ttl_ms: u64,
+    /// How long the lease of a load lasts unless it is extended, in milliseconds. The engine
+    /// extends it while the load runs, so this is how long others wait for a node that died.
+    /// Default: 3 s.
+    pub load_lease_ms: u64,
+    /// How long a load waits for another node's load of the same key, or for a write, before it
+    /// loads without storing, in milliseconds; only where the decision guards the whole cluster.
+    /// Default: 5 s.
+    pub cluster_wait_ms: u64,
     /// The largest value handed to a policy that reads bodies, in bytes. Default: 64 KiB.
     pub admit_body_max: usize,
     /// How often ended entries and leases are swept, in milliseconds. Default: 1 s.
@@ -28,6 +36,8 @@ impl Default for Tuning {
             retry_after_ms: 1_000,
             lease_wait_ms: 1_000,
             lease_ttl_ms: 10_000,
+            load_lease_ms: 3_000,
+            cluster_wait_ms: 5_000,
             admit_body_max: 64 * 1024,
             sweep_every_ms: 1_000,
         }

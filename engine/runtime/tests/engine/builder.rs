@@ -118,6 +118,8 @@ async fn limits_without_end_are_taken() {
             lease_ttl_ms: u64::MAX,
             admit_body_max: usize::MAX,
             sweep_every_ms: u64::MAX,
+            load_lease_ms: u64::MAX,
+            cluster_wait_ms: u64::MAX,
         })
         .build()
         .expect("the parts fit");

@@ -1,0 +1,157 @@
+//! Taking the lease of a load, in turn with other nodes, and keeping it while the load runs.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_core::freshness::State;
+use larder_core::{Dependency, Key, Stampede, Timestamp, Version};
+use larder_origin::Fetched;
+use larder_store::{LeaseRequest, Leased, StoreError, Token};
+use tokio::time::Instant;
+
+use crate::decide::Job;
+use crate::engine::Inner;
+use crate::error::Error;
+use crate::flight::Terms;
+use crate::loader::Loader;
+
+/// How often an entry that is too old to serve is shown to the store as seen, before the load
+/// does without a lease.
+const ATTEMPTS: usize = 4;
+
+/// What a load holds on the key.
+pub(crate) enum Hold {
+    /// The right to fill it.
+    Lease(Token),
+    /// Nothing; the token tells whether what held it then still does.
+    Witness(Token),
+    /// Nothing, and nothing to compare: the store failed.
+    Nothing,
+}
+
+impl Hold {
+    /// What others may compare before they join; none where there is nothing to compare.
+    pub(crate) fn terms(&self, under: &[(Dependency, Version)]) -> Option<Arc<Terms>> {
+        let (token, leased) = match self {
+            Self::Lease(token) => (*token, true),
+            Self::Witness(token) => (*token, false),
+            Self::Nothing => return None,
+        };
+        let under = under.to_vec();
+        Some(Arc::new(Terms {
+            token,
+            leased,
+            under,
+        }))
+    }
+}
+
+/// How a load begins.
+pub(crate) enum Begun {
+    /// With this on the key, under these versions.
+    Under(Hold, Vec<(Dependency, Version)>),
+    /// It need not: somebody else has stored a fresh entry.
+    Present(larder_store::Found),
+}
+
+impl Inner {
+    /// Reads the versions and asks for the lease, in this order: what is invalidated after this
+    /// either voids the lease or changes a version.
+    async fn begin(&self, job: &Job, seen: Option<Timestamp>) -> Result<Begun, StoreError> {
+        let decision = job.decision();
+        let under = self.versions_for(job).await?;
+        let mut seen = seen;
+        for _ in 0..ATTEMPTS {
+            let now = self.clock.now();
+            let wish = LeaseRequest {
+                key: &job.key,
+                ttl_ms: self.tuning.load_lease_ms,
+                share: decision.loading.stampede == Stampede::Unguarded,
+                seen,
+                now,
+            };
+            match self.store.lease(wish).await? {
+                Leased::Granted(token) => return Ok(Begun::Under(Hold::Lease(token), under)),
+                Leased::Held { by } => return Ok(Begun::Under(Hold::Witness(by), under)),
+                Leased::Stored(found) if found.windows.state(now) == State::Fresh => {
+                    return Ok(Begun::Present(found));
+                }
+                Leased::Stored(found) => seen = Some(found.entry.windows.created),
+            }
+        }
+        Ok(Begun::Under(Hold::Nothing, under))
+    }
+
+    /// As [`Inner::begin`]; where the decision guards the whole cluster, whoever holds the key is
+    /// waited for first.
+    pub(crate) async fn begin_in_turn(
+        &self,
+        job: &Job,
+        seen: Option<Timestamp>,
+    ) -> Result<Begun, StoreError> {
+        if job.decision().loading.stampede != Stampede::PerCluster {
+            return self.begin(job, seen).await;
+        }
+        let wait = Duration::from_millis(self.tuning.cluster_wait_ms);
+        let deadline = Instant::now().checked_add(wait);
+        loop {
+            // Taken before the look, so that an end in between is not slept through.
+            let changed = self.store.changed(&job.key);
+            let begun = self.begin(job, seen).await?;
+            if !matches!(begun, Begun::Under(Hold::Witness(_), _)) {
+                return Ok(begun);
+            }
+            let waited = match deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, changed).await.is_ok(),
+                None => {
+                    changed.await;
+                    true
+                }
+            };
+            if !waited {
+                return Ok(begun);
+            }
+        }
+    }
+
+    /// Calls the loader and keeps the lease alive meanwhile. It is short, so that nobody waits
+    /// long for the load of a node that died.
+    pub(crate) async fn fetch_holding(
+        &self,
+        job: &Arc<Job>,
+        loader: Loader,
+        hold: &Hold,
+    ) -> Result<Fetched, Error> {
+        let Hold::Lease(token) = hold else {
+            return self.fetch(job, loader).await;
+        };
+        tokio::select! {
+            fetched = self.fetch(job, loader) => fetched,
+            never = self.keep_alive(&job.key, *token) => match never {},
+        }
+    }
+
+    async fn keep_alive(&self, key: &Key, token: Token) -> Infallible {
+        let lease_ms = self.tuning.load_lease_ms;
+        let mut ticks = tokio::time::interval(Duration::from_millis((lease_ms / 3).max(1)));
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            let now = self.clock.now();
+            match self.store.extend(key, token, lease_ms, now).await {
+                Ok(true) => {}
+                // Voided, or run out: the value still serves whoever waits for it.
+                Ok(false) => std::future::pending().await,
+                Err(error) => self.store_failed(&error),
+            }
+        }
+    }
+
+    /// Gives a lease up. A store that fails here lets it run out by itself.
+    pub(crate) async fn give_up(&self, key: &Key, token: Token) {
+        if let Err(error) = self.store.release(key, token).await {
+            self.store_failed(&error);
+        }
+    }
+}
