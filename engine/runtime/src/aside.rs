@@ -276,6 +276,7 @@ impl Inner {
             key,
             attributes: request.attributes.clone(),
             request,
+            check: None,
         };
         Ok((job, lease.under))
     }

@@ -85,7 +85,7 @@ impl Engine {
     /// As [`Engine::decide`]; [`Error::NoOrigin`]; and what became of the load, where no stale
     /// value could be served instead.
     pub async fn read(&self, request: Request) -> Result<Reading, Error> {
-        self.inner.read(request).await
+        self.inner.read(request, None).await
     }
 
     /// Reads from the cache; on a miss `load` brings the value, or none where there is no such
@@ -102,7 +102,8 @@ impl Engine {
         Fut: Future<Output = Result<Option<Value>, E>> + Send + 'static,
         E: std::fmt::Display + 'static,
     {
-        self.inner.get_or_load(request, from_closure(load)).await
+        let load = from_closure(load);
+        self.inner.get_or_load(request, load, None).await
     }
 
     /// Writes `value` by the strategy that the policy chooses. Once begun it is seen through,

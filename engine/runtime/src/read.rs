@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::flight::Landing;
 use crate::load::Order;
 use crate::loader::{Loader, from_origin, no_origin};
+use crate::typed::Check;
 use crate::vault::Sight;
 
 /// What a read answered.
@@ -77,9 +78,14 @@ pub(crate) fn hit(found: &Found) -> Outcome {
 }
 
 impl Inner {
-    pub(crate) async fn read(self: &Arc<Self>, mut request: Request) -> Result<Reading, Error> {
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        mut request: Request,
+        check: Option<Check>,
+    ) -> Result<Reading, Error> {
         request.operation = Operation::Read;
-        let job = self.job(request)?;
+        let mut job = self.job(request)?;
+        job.check = check;
         let reading = match plan::plan(Operation::Read, job.decision().strategy) {
             Plan::Read(ReadPlan::CacheOnly) => self.read_aside(&job).await?,
             Plan::Read(ReadPlan::ThroughCache) if job.route.origin.is_none() => {
@@ -101,9 +107,11 @@ impl Inner {
         self: &Arc<Self>,
         mut request: Request,
         loader: Loader,
+        check: Option<Check>,
     ) -> Result<Reading, Error> {
         request.operation = Operation::Read;
-        let job = self.job(request)?;
+        let mut job = self.job(request)?;
+        job.check = check;
         let reading = match plan::plan(Operation::Read, job.decision().strategy) {
             Plan::Read(ReadPlan::Origin) | Plan::Write(_) => self.read_past(job, loader).await?,
             Plan::Read(ReadPlan::CacheOnly | ReadPlan::ThroughCache) => {

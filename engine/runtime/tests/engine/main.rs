@@ -15,3 +15,4 @@ mod races;
 mod single_flight;
 mod strategies;
 mod stress;
+mod typed;
