@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use larder::core::dependency::Mode;
-use larder::core::{Clock, Entry, Guard, Key, NotStored, Outcome, Strategy};
+use larder::core::{Clock, Entry, Guard, Key, NotStored, Outcome, Strategy, Timestamp};
 use larder::store::{Expected, Filled, Found, LeaseRequest, Leased, Store as _};
 use larder::{KeyRing, Request, Value, Vault};
 
@@ -51,16 +51,30 @@ impl Rig {
         let now = self.clock.now();
         let purged = self.store.invalidate(key, Mode::Purge, now);
         purged.await.expect("is purged");
+        self.fill(key, entry, None).await;
+    }
+
+    /// Puts `entry` in the place of the one that is there, without a moment in which none is.
+    async fn replant(&self, key: &Key, entry: Entry) {
+        let there = self.stored(key).await.expect("is there");
+        self.fill(key, entry, Some(there.entry.windows.created))
+            .await;
+    }
+
+    async fn fill(&self, key: &Key, entry: Entry, seen: Option<Timestamp>) {
+        let now = self.clock.now();
         let wish = LeaseRequest {
             key,
             ttl_ms: 1_000,
             share: false,
-            seen: None,
+            seen,
             now,
         };
-        let Leased::Granted(token) = self.store.lease(wish).await.expect("answers") else {
-            panic!("nobody else is there");
+        let token = match self.store.lease(wish).await.expect("answers") {
+            Leased::Granted(token) => Some(token),
+            Leased::Held { .. } | Leased::Stored(_) => None,
         };
+        let token = token.expect("nobody else is there");
         let filled = self.store.fill(key, token, entry, now).await;
         assert_eq!(filled, Ok(Filled::Stored));
     }
@@ -391,30 +405,4 @@ async fn a_rotation_under_load_is_not_noticed() {
         assert!(reader.await.expect("meets no error") > 0);
     }
     assert_eq!(rig.shop.loads() as u64, IDS, "nothing was loaded again");
-}
-
-impl Rig {
-    /// Puts `entry` in the place of the one that is there, without a moment in which none is.
-    async fn replant(&self, key: &Key, entry: Entry) {
-        let seen = self
-            .stored(key)
-            .await
-            .expect("is there")
-            .entry
-            .windows
-            .created;
-        let now = self.clock.now();
-        let wish = LeaseRequest {
-            key,
-            ttl_ms: 1_000,
-            share: false,
-            seen: Some(seen),
-            now,
-        };
-        let Leased::Granted(token) = self.store.lease(wish).await.expect("answers") else {
-            panic!("nobody else loads");
-        };
-        let filled = self.store.fill(key, token, entry, now).await;
-        assert_eq!(filled, Ok(Filled::Stored));
-    }
 }

@@ -118,7 +118,7 @@ async fn what_the_origin_says_must_fit() {
 #[tokio::test(start_paused = true)]
 async fn no_value_is_none() {
     let rig = rig(Strategy::CacheAside, |d| {
-        d.freshness.negative_ttl_ms = 1_000
+        d.freshness.negative_ttl_ms = 1_000;
     });
     for outcome in [Outcome::Miss, Outcome::NegativeHit] {
         let request = Request::read("product", "42");
