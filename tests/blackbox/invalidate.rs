@@ -84,15 +84,21 @@ async fn what_cannot_be_invalidated_is_refused_in_words() {
     for (body, status, code, words) in [
         (
             json!({"patterns": ["product:*"]}),
-            501,
-            "unsupported",
-            "invalidate by namespace",
+            400,
+            "invalid_body",
+            "an object like",
+        ),
+        (
+            json!({"patterns": [{"namespace": "product", "pattern": "x".repeat(257)}]}),
+            400,
+            "invalid_pattern",
+            "at most 256",
         ),
         (
             json!({}),
             400,
             "nothing_to_invalidate",
-            "give `keys`, `tags` or `namespaces`",
+            "give `keys`, `tags`, `namespaces` or `patterns`",
         ),
         (
             json!({"tags": []}),

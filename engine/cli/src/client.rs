@@ -16,6 +16,16 @@ use crate::exit::{Code, Failure};
 const LIMIT: Duration = Duration::from_secs(30);
 const ANSWER_MAX: usize = 64 << 20;
 
+/// The server's answer as what it should be.
+///
+/// # Errors
+/// If it is something else.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
+    let read = serde_json::from_slice(answer);
+    let read = read.context("the server's answer cannot be read; is it another version?");
+    Ok(read?)
+}
+
 /// Calls `method` `path` of the server at `base` and answers the body of its success.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use larder_core::{Clock, Guard, Policies, Request, Strategy, Target};
+use larder_core::{Clock, Guard, Policies, Request, Strategy};
 use larder_origin::Origin;
 use larder_store::Store;
 use wildmatch::WildMatch;
@@ -12,6 +12,7 @@ use wildmatch::WildMatch;
 use crate::clock::SystemClock;
 use crate::engine::{Engine, Inner};
 use crate::fallback::OnFailure;
+use crate::invalidate::{Invalidation, Sweeps};
 use crate::meters::{Meters, PolicyMeters};
 use crate::route::{Resolved, Route, Routes};
 use crate::tuning::Tuning;
@@ -141,6 +142,7 @@ impl EngineBuilder {
             tuning: self.tuning,
             flights: crate::flight::Flights::default(),
             retry: crate::retry::Retry::default(),
+            sweeps: Sweeps::default(),
             meters: Meters::new(),
         });
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -207,12 +209,10 @@ impl EngineBuilder {
         if default.strategy == Strategy::WriteBehind {
             return Err(refused("write_behind needs a durable queue".to_owned()));
         }
-        let is_pattern = |target: &Target| matches!(target, Target::Pattern(_));
-        if default.invalidates.iter().any(is_pattern) {
-            return Err(refused(crate::invalidate::NO_PATTERNS.to_owned()));
-        }
         let sample = Request::write("sample", "1");
         let decision = default.decide(&sample, String::new());
+        let stale = Invalidation::of_targets("", &decision.namespace, &decision.invalidates);
+        stale.check().map_err(|why| refused(why.to_string()))?;
         let passed = self.guard.apply(&sample, decision);
         passed
             .map(drop)

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use larder_core::{Clock, Guard, Policies, Request, Value};
-use larder_store::{Store, Summary};
+use larder_store::{Store, Summary, Sweep};
 
 use crate::aside::{Filling, Lease};
 use crate::builder::EngineBuilder;
@@ -13,7 +13,7 @@ use crate::decide::Decided;
 use crate::error::Error;
 use crate::fallback::OnFailure;
 use crate::flight::Flights;
-use crate::invalidate::{Invalidated, Invalidation};
+use crate::invalidate::{Invalidated, Invalidation, Sweeps};
 use crate::loader::from_closure;
 use crate::meters::{Meters, PolicyMeters};
 use crate::read::Reading;
@@ -40,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) tuning: Tuning,
     pub(crate) flights: Flights,
     pub(crate) retry: Retry,
+    pub(crate) sweeps: Sweeps,
     pub(crate) meters: Meters,
 }
 
@@ -158,6 +159,13 @@ impl Engine {
     #[must_use]
     pub fn sweep(&self) -> u64 {
         self.inner.store.sweep(self.inner.clock.now())
+    }
+
+    /// The sweep of a pattern by the id that [`Invalidated::sweeps`] named, while it is among the
+    /// latest 128.
+    #[must_use]
+    pub fn sweep_of(&self, id: &str) -> Option<Sweep> {
+        self.inner.sweeps.find(id)
     }
 
     /// What the engine says of itself.

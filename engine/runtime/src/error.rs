@@ -1,6 +1,6 @@
 //! How a call fails.
 
-use larder_core::{RequestError, Strategy};
+use larder_core::{PatternError, RequestError, Strategy};
 use larder_origin::OriginError;
 use larder_store::StoreError;
 
@@ -52,6 +52,9 @@ pub enum Error {
         /// `write` or `delete`.
         operation: &'static str,
     },
+    /// A pattern is none.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
     /// The engine cannot do this yet.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -89,6 +92,7 @@ impl Error {
             Self::NoOrigin { .. } => "no_origin",
             Self::Denied { .. } => "policy_denied",
             Self::WriteUndecided { .. } => "write_undecided",
+            Self::Pattern(_) => "invalid_pattern",
             Self::Unsupported(_) => "unsupported",
             Self::Origin(OriginError::Unreachable(_)) => "origin_unreachable",
             Self::Origin(OriginError::Timeout { .. }) => "origin_timeout",

@@ -90,7 +90,8 @@ impl Inner {
             return Err(no_origin(&job));
         }
         let (tenant, namespace) = (&job.request.tenant, &decision.namespace);
-        let mut stale = Invalidation::of_targets(tenant, namespace, &decision.invalidates)?;
+        let mut stale = Invalidation::of_targets(tenant, namespace, &decision.invalidates);
+        stale.check()?;
         let own = (decision.namespace.clone(), decision.key.clone());
         stale.keys.retain(|key| *key != own);
         if !stores(plan) {

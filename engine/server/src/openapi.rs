@@ -15,7 +15,7 @@ use crate::{decide, entries, invalidate, leases, policies, status};
         decide::one, decide::batch,
         entries::read, entries::write, entries::delete,
         leases::fill, leases::release,
-        invalidate::invalidate, openapi,
+        invalidate::invalidate, invalidate::sweep, openapi,
         policies::all, policies::one, policies::reload, policies::rollback, policies::pin,
         status::status, status::live, status::ready, status::metrics,
     )

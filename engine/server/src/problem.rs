@@ -50,7 +50,7 @@ impl From<Error> for Problem {
 
 fn status_of(error: &Error) -> StatusCode {
     match error {
-        Error::Request(_) => StatusCode::BAD_REQUEST,
+        Error::Request(_) | Error::Pattern(_) => StatusCode::BAD_REQUEST,
         Error::NoRoute(_) | Error::NoPolicy(_) => StatusCode::NOT_FOUND,
         Error::NoOrigin { .. } | Error::NotInvalidated(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,

@@ -40,6 +40,7 @@ pub(crate) fn data(app: Arc<App>) -> Router {
             put(leases::fill).delete(leases::release),
         )
         .route("/v1/invalidate", post(invalidate::invalidate))
+        .route("/v1/invalidations/{id}", get(invalidate::sweep))
         .route("/openapi.json", get(openapi::openapi))
         .method_not_allowed_fallback(wrong_method)
         .fallback(nothing_here)

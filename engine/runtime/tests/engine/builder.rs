@@ -61,10 +61,10 @@ fn a_default_decision_must_pass_the_guard_and_the_engine() {
         ),
         (
             DefaultDecision {
-                invalidates: vec![Target::Pattern("*".into())],
+                invalidates: vec![Target::Pattern("x".repeat(257))],
                 ..default.clone()
             },
-            "by pattern",
+            "257 bytes",
         ),
         (
             DefaultDecision {

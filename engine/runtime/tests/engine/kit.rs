@@ -179,10 +179,11 @@ pub(crate) enum Aim {
     Key,
     Tag,
     Namespace,
+    Pattern,
 }
 
 impl Aim {
-    pub(crate) const ALL: [Self; 3] = [Self::Key, Self::Tag, Self::Namespace];
+    pub(crate) const ALL: [Self; 4] = [Self::Key, Self::Tag, Self::Namespace, Self::Pattern];
 
     pub(crate) fn invalidation(self, mode: Mode) -> Invalidation {
         let mut what = Invalidation {
@@ -193,6 +194,7 @@ impl Aim {
             Self::Key => what.keys.push(("product".into(), "product:42".into())),
             Self::Tag => what.tags.push("product:42".into()),
             Self::Namespace => what.namespaces.push("product".into()),
+            Self::Pattern => what.patterns.push(("product".into(), "*:4?".into())),
         }
         what
     }
