@@ -7,6 +7,7 @@ use larder_server::wire::{InvalidateReply, InvalidateRequest, KeyName};
 use crate::client;
 use crate::exit::{Failure, Outcome};
 use crate::output::{print, print_json};
+use crate::secret::TokenArg;
 
 /// Arguments of `larder invalidate`.
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,8 @@ pub(crate) struct Args {
     /// still covered
     #[arg(long, default_value = "purge")]
     mode: ModeArg,
+    #[command(flatten)]
+    token: TokenArg,
     /// Print the server's own answer
     #[arg(long)]
     json: bool,
@@ -78,7 +81,8 @@ pub(crate) fn run(args: Args) -> Outcome {
         },
     };
     let body = serde_json::to_vec(&request).map_err(anyhow::Error::from)?;
-    let answer = client::call(&args.server, Method::POST, "/v1/invalidate", body)?;
+    let token = args.token.header()?;
+    let answer = client::call(&args.server, token, Method::POST, "/v1/invalidate", body)?;
     let reply: InvalidateReply = serde_json::from_slice(&answer).map_err(|error| {
         anyhow::Error::from(error)
             .context("the server's answer cannot be read; is it another version?")
