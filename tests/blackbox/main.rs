@@ -23,6 +23,7 @@ mod guest;
 #[allow(dead_code, reason = "its log of connections is not looked at here")]
 mod service;
 
+mod access;
 mod admin;
 mod aside;
 mod bad_answer;
@@ -34,6 +35,7 @@ mod fences;
 mod hostile;
 mod invalidate;
 mod line;
+mod overload;
 mod program;
 mod quickstart;
 mod reload;

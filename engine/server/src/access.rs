@@ -18,6 +18,8 @@ use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 pub(crate) use self::caller::{Caller, Known, forbidden};
 pub use self::scope::{Ability, Lacking, Plane, Scope};
 pub use self::token::{BadHash, NewToken, Token, TokenHash};
+/// The pattern of a name: `*` stands for any run of characters, `?` for one.
+pub use wildmatch::WildMatch as Pattern;
 
 /// No token of ours is longer; a longer text is not worth hashing.
 const TOKEN_MAX_BYTES: usize = 256;

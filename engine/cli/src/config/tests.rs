@@ -1,3 +1,5 @@
+mod tokens;
+
 use super::*;
 use larder::core::Strategy;
 use larder::core::Target;

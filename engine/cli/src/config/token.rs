@@ -3,10 +3,9 @@
 use std::fmt;
 
 use larder_server::Token;
-use larder_server::access::{Ability, Plane, Scope, TokenHash};
+use larder_server::access::{Ability, Pattern, Plane, Scope, TokenHash};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
-use wildmatch::WildMatch;
 
 use super::Problems;
 
@@ -113,7 +112,7 @@ impl Entry {
         self.check_limits(wrong);
         let hash = self.hash(wrong)?;
         let resources = self.resources.map(|all| {
-            let patterns = all.iter().map(|pattern| WildMatch::new(pattern));
+            let patterns = all.iter().map(|pattern| Pattern::new(pattern));
             patterns.collect()
         });
         Some(Token {
