@@ -41,4 +41,5 @@ mod quickstart;
 mod reload;
 mod serving;
 mod tenants;
+mod tokens;
 mod words;
