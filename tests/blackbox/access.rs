@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use larder_server::Token;
 use larder_server::access::{Ability, Pattern, Plane, Scope, TokenHash};
-use larder_server::{Parts, Server, Token};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client, send};
-use crate::running::{Running, Setup, http_origin, metrics};
+use crate::running::{Running, Setup, http_origin};
 use crate::service;
 
 const READ: &str = "/v1/entries/product/1";
@@ -39,7 +39,6 @@ async fn guarded() -> Running {
         .route(larder::Route::new("session", "standard"));
     setup.settings.tokens = vec![
         token("app", data, |_| ()),
-        token("next", data, |_| ()),
         token("operator", &[Plane::Admin], |_| ()),
         token("both", &[Plane::Data, Plane::Admin], |_| ()),
         token("product", data, |scope| {
@@ -82,11 +81,10 @@ impl Call<'_> {
 }
 
 fn with<'a>(plane: &'a Client, name: &'a str) -> Call<'a> {
-    let tenant = "";
     Call {
         plane,
         name,
-        tenant,
+        tenant: "",
     }
 }
 
@@ -142,7 +140,6 @@ async fn a_token_opens_its_planes_and_no_other() {
     let running = guarded().await;
     for (name, data, admin) in [
         ("app", 200, 403),
-        ("next", 200, 403),
         ("operator", 403, 200),
         ("both", 200, 200),
     ] {
@@ -352,47 +349,4 @@ async fn refusals_are_counted_under_the_name_of_the_token() {
     ] {
         assert!(text.text().contains(line), "{line}\n{}", text.text());
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_description_says_how_a_token_is_sent() {
-    let running = Setup::standard(json!({})).start().await;
-    let described = running.data.get("/openapi.json").await.expect(200).json();
-    let scheme = &described["components"]["securitySchemes"]["token"];
-    assert_eq!(
-        (&scheme["type"], &scheme["scheme"]),
-        (&json!("http"), &json!("bearer"))
-    );
-    assert_eq!(described["security"], json!([{}, {"token": []}]));
-    let live = &described["paths"]["/health/live"]["get"]["security"];
-    assert_eq!(live, &json!([{}]), "{described}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_library_user_cannot_listen_elsewhere_without_a_token_either() {
-    let store = larder::store::MemoryStore::new(larder::store::MemoryConfig::default());
-    struct Nobody;
-    impl larder::core::Policies for Nobody {
-        fn current(&self, _: &str) -> Option<std::sync::Arc<dyn larder::core::Policy>> {
-            None
-        }
-    }
-    let engine = larder::Engine::builder(std::sync::Arc::new(Nobody), std::sync::Arc::new(store));
-    let parts = Parts {
-        engine: engine.build().unwrap(),
-        policies: None,
-        metrics: metrics(),
-    };
-    let mut settings = Setup::new().settings;
-    settings.tokens = vec![token("app", &[Plane::Data], |_| ())];
-    settings.admin = Some("0.0.0.0:0".parse().unwrap());
-    let error = Server::bind(settings, parts)
-        .await
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        error.contains("the admin plane would answer anybody"),
-        "{error}"
-    );
 }

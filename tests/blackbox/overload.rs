@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use larder_server::Token;
 use larder_server::access::{Plane, Scope, TokenHash};
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::client::send;
@@ -19,34 +19,38 @@ async fn limited(max: usize) -> Running {
     setup.start().await
 }
 
-/// A request whose body never comes, which takes room until the connection is dropped.
-async fn unfinished(address: SocketAddr, path: &str, headers: &str) -> TcpStream {
+/// A request whose body never comes, which takes room until the connection is dropped. Ends once
+/// the server says something: `100` when it waits for the body, or what it refuses with.
+async fn unfinished(address: SocketAddr, path: &str, headers: &str) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\n{headers}content-length: 9\r\n\r\n{{");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n{headers}\
+         content-length: 9\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
-    stream
+    let mut status = [0; "HTTP/1.1 100".len()];
+    stream.read_exact(&mut status).await.unwrap();
+    let status = String::from_utf8(status.to_vec()).unwrap();
+    (stream, status.replace("HTTP/1.1 ", ""))
 }
 
-/// Waits until there is no room left.
-async fn full(running: &Running) {
-    eventually("the last room is taken", async || {
-        let answer = running.data.decide("product").await;
-        (answer.status == 503).then_some(())
-    })
-    .await;
+/// A request that took room and keeps it.
+async fn waiting(address: SocketAddr, path: &str, headers: &str) -> TcpStream {
+    let (stream, status) = unfinished(address, path, headers).await;
+    assert_eq!(status, "100");
+    stream
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn above_the_limit_all_routes_are_refused_and_operators_are_not() {
     let running = limited(2).await;
     // One limit for all routes and all connections.
-    let one = unfinished(running.address, "/v1/decide", "").await;
-    let other = unfinished(running.address, "/v1/invalidate", "").await;
-    full(&running).await;
+    let one = waiting(running.address, "/v1/decide", "").await;
+    let other = waiting(running.address, "/v1/invalidate", "").await;
     let began = Instant::now();
     for path in ["/openapi.json", "/v1/entries/product/1", "/nothing"] {
         let refused = running.data.get(path).await;
-        refused.expect_problem(503, "overloaded", "2 requests are under way");
+        refused.expect_problem(503, "overloaded", "limit of 2 requests at a time");
         assert_eq!(refused.header("retry-after"), "1");
     }
     assert!(
@@ -86,8 +90,9 @@ async fn a_request_that_times_out_leaves_its_room() {
     setup.settings.max_in_flight = 1;
     setup.settings.request_timeout = Duration::from_millis(300);
     let running = setup.start().await;
-    let _open = unfinished(running.address, "/v1/decide", "").await;
-    full(&running).await;
+    let _open = waiting(running.address, "/v1/decide", "").await;
+    let refused = running.data.decide("product").await;
+    refused.expect_problem(503, "overloaded", "limit of 1 requests at a time");
     eventually("room again", async || {
         let answer = running.data.decide("product").await;
         (answer.status == 200).then_some(())
@@ -110,17 +115,15 @@ async fn strangers_take_no_room() {
     let running = setup.start().await;
     let mut strangers = Vec::new();
     for _ in 0..5 {
-        strangers.push(unfinished(running.address, "/v1/decide", "").await);
+        let (stream, status) = unfinished(running.address, "/v1/decide", "").await;
+        assert_eq!(status, "401");
+        strangers.push(stream);
     }
     let known = || running.data.request(reqwest::Method::GET, "/openapi.json");
     send(known().bearer_auth("secret")).await.expect(200);
     let head = "authorization: Bearer secret\r\n";
-    let _full = unfinished(running.address, "/v1/decide", head).await;
-    eventually("the room is taken", async || {
-        let answer = send(known().bearer_auth("secret")).await;
-        (answer.status == 503).then_some(())
-    })
-    .await;
+    let _full = waiting(running.address, "/v1/decide", head).await;
+    send(known().bearer_auth("secret")).await.expect(503);
     running
         .data
         .get("/openapi.json")

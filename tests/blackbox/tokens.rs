@@ -5,11 +5,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use larder_server::access::TokenHash;
-use serde_json::Value;
+use larder_server::{Parts, Server};
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::ChildStdout;
 
 use crate::program::{bad, good, larder};
+use crate::running::{Setup, metrics};
 use crate::workspace::output;
 
 /// A new token of `larder token`: its text and the table for the configuration.
@@ -127,4 +129,46 @@ fn the_help_of_commands_does_not_show_the_token_of_the_environment() {
     let hash = TokenHash::of(one["token"].as_str().unwrap()).to_string();
     assert_eq!(one["sha256"], hash);
     assert_eq!(one["name"], format!("token-{}", &hash[..8]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_description_says_how_a_token_is_sent() {
+    let running = Setup::standard(json!({})).start().await;
+    let described = running.data.get("/openapi.json").await.expect(200).json();
+    let scheme = &described["components"]["securitySchemes"]["token"];
+    assert_eq!(
+        (&scheme["type"], &scheme["scheme"]),
+        (&json!("http"), &json!("bearer"))
+    );
+    assert_eq!(described["security"], json!([{}, {"token": []}]));
+    let live = &described["paths"]["/health/live"]["get"]["security"];
+    assert_eq!(live, &json!([{}]), "{described}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_library_user_cannot_listen_elsewhere_without_a_token_either() {
+    let store = larder::store::MemoryStore::new(larder::store::MemoryConfig::default());
+    struct Nobody;
+    impl larder::core::Policies for Nobody {
+        fn current(&self, _: &str) -> Option<std::sync::Arc<dyn larder::core::Policy>> {
+            None
+        }
+    }
+    let engine = larder::Engine::builder(std::sync::Arc::new(Nobody), std::sync::Arc::new(store));
+    let parts = Parts {
+        engine: engine.build().unwrap(),
+        policies: None,
+        metrics: metrics(),
+    };
+    let mut settings = Setup::new().settings;
+    settings.admin = Some("0.0.0.0:0".parse().unwrap());
+    let error = Server::bind(settings, parts)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("the admin plane would answer anybody"),
+        "{error}"
+    );
 }

@@ -49,8 +49,8 @@ impl InFlight {
             tracing::warn!(max, count, "overloaded: requests are refused with 503");
         }
         let detail = format!(
-            "{} requests are under way, and `max_in_flight` in [server] allows no more; try again \
-             in a second",
+            "the limit of {} requests at a time is reached; try again in a second. \
+             `max_in_flight` in [server] is the limit",
             self.max
         );
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail);
