@@ -51,6 +51,8 @@ fn settings(server: Server) -> Settings {
     Settings {
         listen: server.listen,
         admin: server.admin,
+        tokens: server.tokens,
+        max_in_flight: server.max_in_flight.unwrap_or(base.max_in_flight),
         body_max_bytes: server.body_max.unwrap_or(base.body_max_bytes),
         header_timeout: server.header_timeout.unwrap_or(base.header_timeout),
         request_timeout: server.request_timeout.unwrap_or(base.request_timeout),

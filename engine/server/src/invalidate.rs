@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::access::Caller;
 use crate::body;
 use crate::problem::Problem;
 use crate::routes::App;
@@ -23,9 +24,11 @@ const NAMES_MAX: usize = 10_000;
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn invalidate(
     State(app): State<Arc<App>>,
+    caller: Caller,
     body: Body,
 ) -> Result<Response, Problem> {
     let asked: InvalidateRequest = body::json(body, app.body_max, "an invalidation").await?;
+    caller.may_invalidate(&asked)?;
     check(&asked)?;
     let mode = asked.mode;
     let done = app.engine.invalidate(&asked.into()).await?;

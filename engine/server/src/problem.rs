@@ -65,10 +65,30 @@ fn status_of(error: &Error) -> StatusCode {
     }
 }
 
+impl Problem {
+    /// Counts an error of the server's.
+    pub(crate) fn count(&self) {
+        metrics::counter!("larder_http_errors_total", "code" => self.code).increment(1);
+    }
+
+    /// The answer, neither counted nor logged.
+    pub(crate) fn document(&self) -> Response {
+        let mut response = (self.status, axum::Json(self.wire())).into_response();
+        let headers = response.headers_mut();
+        let kind = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, kind);
+        if self.status == StatusCode::UNAUTHORIZED {
+            let how = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, how);
+        }
+        response
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         if self.status.is_server_error() {
-            metrics::counter!("larder_http_errors_total", "code" => self.code).increment(1);
+            self.count();
             tracing::warn!(
                 code = self.code,
                 status = self.status.as_u16(),
@@ -76,9 +96,6 @@ impl IntoResponse for Problem {
                 self.detail
             );
         }
-        let mut response = (self.status, axum::Json(self.wire())).into_response();
-        let kind = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        response
+        self.document()
     }
 }

@@ -38,14 +38,14 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<StatusReply> {
 }
 
 /// Whether the process answers at all.
-#[utoipa::path(get, path = "/health/live", tag = "admin", responses((status = 200, description = "It does")))]
+#[utoipa::path(get, path = "/health/live", tag = "admin", security(()), responses((status = 200, description = "It does")))]
 pub(crate) async fn live() -> &'static str {
     "live\n"
 }
 
 /// Whether requests should be sent here: every routed policy has a build that serves, and no
 /// shutdown has begun.
-#[utoipa::path(get, path = "/health/ready", tag = "admin",
+#[utoipa::path(get, path = "/health/ready", tag = "admin", security(()),
     responses((status = 200, description = "They should"), (status = 503, body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     let not_ready = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
@@ -76,6 +76,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, P
 /// Prometheus text.
 #[utoipa::path(get, path = "/metrics", tag = "admin", responses((status = 200, description = "Prometheus text")))]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    metrics::gauge!("larder_requests_in_flight").set(app.in_flight.taken() as f64);
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, app.metrics.render()).into_response()
 }

@@ -9,6 +9,7 @@ use larder_server::wire::{InvalidateReply, InvalidateRequest, KeyName, PatternNa
 use crate::client::{self, read};
 use crate::exit::{Failure, Outcome};
 use crate::output::{print, print_json};
+use crate::secret::TokenArg;
 
 /// Arguments of `larder invalidate`.
 #[derive(Debug, clap::Args)]
@@ -57,6 +58,8 @@ pub(crate) struct Args {
     /// still covered
     #[arg(long, default_value = "purge")]
     mode: ModeArg,
+    #[command(flatten)]
+    token: TokenArg,
     /// Print the server's own answer
     #[arg(long)]
     json: bool,
@@ -78,13 +81,14 @@ pub(crate) fn run(args: Args) -> Outcome {
         ));
     }
     let (server, json, no_wait) = (args.server.clone(), args.json, args.no_wait);
+    let token = args.token.header()?;
     let body = serde_json::to_vec(&request(args)).map_err(anyhow::Error::from)?;
-    let answer = client::call(&server, Method::POST, "/v1/invalidate", body)?;
+    let answer = client::call(&server, token.clone(), Method::POST, "/v1/invalidate", body)?;
     let mut reply: InvalidateReply = read(&answer)?;
     if !no_wait {
         let waiting = std::mem::take(&mut reply.sweeps);
         for sweep in waiting {
-            let end = progress::wait(&server, &sweep)?;
+            let end = progress::wait(&server, &token, &sweep)?;
             reply.removed += end.removed;
             if !end.complete {
                 reply.sweeps.push(sweep);

@@ -1,7 +1,10 @@
+mod tokens;
+
 use super::*;
 use larder::core::Strategy;
 use larder::core::Target;
 use serde_json::json;
+use std::time::Duration;
 
 /// The example of the documentation, as far as this version goes.
 const EXAMPLE: &str = r#"

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper::Method;
+use hyper::header::HeaderValue;
 use indicatif::{ProgressBar, ProgressStyle};
 use larder_server::wire::SweepReply;
 
@@ -12,14 +13,18 @@ use crate::exit::Failure;
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Asks until the sweep has ended. A pipe sees nothing of it.
-pub(super) fn wait(server: &str, sweep: &str) -> Result<SweepReply, Failure> {
+pub(super) fn wait(
+    server: &str,
+    token: &Option<HeaderValue>,
+    sweep: &str,
+) -> Result<SweepReply, Failure> {
     let line = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         line.set_style(style);
     }
     let path = format!("/v1/invalidations/{sweep}");
     loop {
-        let answer = client::call(server, Method::GET, &path, Vec::new())?;
+        let answer = client::call(server, token.clone(), Method::GET, &path, Vec::new())?;
         let progress: SweepReply = read(&answer)?;
         if progress.complete || progress.failed.is_some() {
             line.finish_and_clear();
