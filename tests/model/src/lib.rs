@@ -1,0 +1,12 @@
+//! x
+
+pub mod action;
+pub mod model;
+pub mod mutant;
+mod node;
+pub mod promise;
+pub mod properties;
+pub mod scope;
+pub mod state;
+mod store;
+pub mod write;
