@@ -1,6 +1,7 @@
 //! x
 
 pub mod action;
+mod canon;
 pub mod model;
 pub mod mutant;
 mod node;

@@ -94,7 +94,10 @@ impl Model for Larder {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
         self.step(&mut state, action);
-        state.settle();
+        if self.mutant.is_none() && !self.scope.exact {
+            state.forget_void();
+        }
+        state.order();
         Some(state)
     }
 

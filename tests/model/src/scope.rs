@@ -21,6 +21,8 @@ pub struct Scope {
     pub reads: usize,
     /// Whether links are cut.
     pub cuts: bool,
+    /// Whether states that differ in void entries alone are told apart.
+    pub exact: bool,
 }
 
 impl Scope {
@@ -33,5 +35,6 @@ impl Scope {
         loads: 2,
         reads: 1,
         cuts: false,
+        exact: false,
     };
 }

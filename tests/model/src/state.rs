@@ -223,26 +223,3 @@ impl Changed {
         matches!(self, Self::Tag | Self::Both)
     }
 }
-
-impl State {
-    /// Puts what is interchangeable into one order, so that states that differ by names alone
-    /// count once. Tokens follow their loads.
-    pub fn settle(&mut self) {
-        let rank = |at: &u8| {
-            let (lease, rightful) = (self.store.lease, self.promise.lease);
-            let load = self.loads[usize::from(*at)];
-            (load, lease == Some(*at), rightful == Some(*at))
-        };
-        let mut order = [0, 1, 2];
-        order.sort_by_key(rank);
-        if order != [0, 1, 2] {
-            let renamed = |token: u8| order.iter().position(|at| *at == token).map(|at| at as u8);
-            self.store.lease = self.store.lease.and_then(renamed);
-            self.promise.lease = self.promise.lease.and_then(renamed);
-            self.loads = order.map(|at| self.loads[usize::from(at)]);
-        }
-        for node in &mut self.nodes {
-            node.reads.sort_unstable();
-        }
-    }
-}

@@ -5,46 +5,74 @@ use std::time::Instant;
 fn measure() {
     let base = Scope::SMALL;
     let want = std::env::var("S").unwrap_or_default();
+    const KT: &[Way] = &[Way::Key, Way::Tag];
+    const TH: &[Way] = &[Way::Through, Way::ThroughTag];
+    const ALL: &[Way] = &[Way::Key, Way::Tag, Way::Through, Way::ThroughTag];
     for s in [
         Scope {
-            name: "key1",
+            name: "key2n1l",
+            nodes: 2,
+            loads: 1,
             ..base
         },
         Scope {
-            name: "tag1",
+            name: "tag2n1l",
+            nodes: 2,
+            loads: 1,
             ways: &[Way::Tag],
             ..base
         },
         Scope {
-            name: "mix1",
-            ways: &[Way::Key, Way::Tag],
+            name: "tagexact1l",
+            loads: 1,
+            exact: true,
+            ways: &[Way::Tag],
             ..base
         },
         Scope {
-            name: "mixcut1",
-            ways: &[Way::Key, Way::Tag],
+            name: "mix",
+            ways: KT,
+            ..base
+        },
+        Scope {
+            name: "mix1l",
+            loads: 1,
+            ways: KT,
+            ..base
+        },
+        Scope {
+            name: "mixcut1l",
+            loads: 1,
+            ways: KT,
             cuts: true,
             ..base
         },
         Scope {
-            name: "through1",
-            ways: &[Way::Through, Way::ThroughTag],
+            name: "keycut",
+            cuts: true,
             ..base
         },
         Scope {
-            name: "all1",
-            ways: &[Way::Key, Way::Tag, Way::Through, Way::ThroughTag],
+            name: "through1l",
+            loads: 1,
+            ways: TH,
             ..base
         },
         Scope {
-            name: "key2",
-            nodes: 2,
+            name: "through",
+            ways: TH,
             ..base
         },
         Scope {
-            name: "tag2",
-            nodes: 2,
-            ways: &[Way::Tag],
+            name: "all1l",
+            loads: 1,
+            ways: ALL,
+            ..base
+        },
+        Scope {
+            name: "key3w1l",
+            loads: 1,
+            writes: 3,
             ..base
         },
         Scope {
@@ -53,9 +81,28 @@ fn measure() {
             ..base
         },
         Scope {
-            name: "tag3w",
+            name: "thr3w1l",
+            loads: 1,
             writes: 3,
-            ways: &[Way::Tag],
+            ways: &[Way::Through],
+            ..base
+        },
+        Scope {
+            name: "key3l",
+            loads: 3,
+            ..base
+        },
+        Scope {
+            name: "key2r1l",
+            loads: 1,
+            reads: 2,
+            ..base
+        },
+        Scope {
+            name: "mix2r1l",
+            loads: 1,
+            reads: 2,
+            ways: KT,
             ..base
         },
     ] {
@@ -69,7 +116,7 @@ fn measure() {
         }
         .checker()
         .threads(2)
-        .timeout(std::time::Duration::from_secs(90))
+        .timeout(std::time::Duration::from_secs(40))
         .spawn_bfs()
         .join();
         println!(
