@@ -1,7 +1,8 @@
 //! What may happen next.
 
 use crate::model::Larder;
-use crate::state::{Link, Load, Node, Read, State, Way};
+use crate::scope::FirstLevel;
+use crate::state::{Link, Load, Node, Read, State, Way, Write};
 use crate::write::WriteStep;
 
 /// One atomic step of somebody. Numbers are places in the state's arrays.
@@ -85,9 +86,10 @@ impl Larder {
     }
 
     fn writes(&self, state: &State, all: &mut Vec<Action>) {
-        let begun = |at: &usize| state.writes[*at] == crate::state::Write::Idle;
+        let begun = |at: &usize| state.writes[*at] == Write::Idle;
         if let Some(at) = (0..self.scope.writes).find(begun) {
-            // Nodes looked at are alike until the first write tells them apart.
+            // Nodes looked at are alike until the first write tells them apart, and where none has a
+            // first level it matters to nobody which one writes.
             let nodes = if at == 0 && self.scope.nodes == 2 {
                 1
             } else {
@@ -138,9 +140,10 @@ impl Larder {
             all.push(Action::Deliver(at));
         }
         match node.link {
-            Link::Up if self.scope.cuts => all.push(Action::Cut(at)),
+            Link::Up if self.scope.first_level == FirstLevel::Cut => all.push(Action::Cut(at)),
             Link::Up => {}
             Link::Cut => all.push(Action::Notice(at)),
+            Link::Down if self.scope.first_level == FirstLevel::None => {}
             Link::Down => all.push(Action::Reconnect(at)),
         }
     }

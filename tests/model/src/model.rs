@@ -5,8 +5,8 @@ use stateright::{Model, Property};
 use crate::action::Action;
 use crate::mutant::Mutant;
 use crate::properties;
-use crate::scope::Scope;
-use crate::state::{Entry, Load, Read, State};
+use crate::scope::{FirstLevel, Scope};
+use crate::state::{Entry, Link, Load, Read, State};
 
 /// Larder's coherence protocol, whole or with one rule left out.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,13 @@ impl Model for Larder {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State::default()]
+        let mut state = State::default();
+        if self.scope.first_level == FirstLevel::None {
+            for node in &mut state.nodes {
+                node.link = Link::Down;
+            }
+        }
+        vec![state]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {

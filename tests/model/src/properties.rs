@@ -3,7 +3,7 @@
 use stateright::Property;
 
 use crate::model::Larder;
-use crate::scope::Scope;
+use crate::scope::{FirstLevel, Scope};
 use crate::state::{Link, Load, NODES, Read, State};
 use crate::write::WriteStep;
 
@@ -26,12 +26,14 @@ pub(crate) fn all(scope: Scope) -> Vec<Property<Larder>> {
         Property::always(OTHER, other),
         Property::always(STORE, store),
         Property::always(LEASE, lease),
-        Property::sometimes("a hit in the first level", hit),
-        Property::sometimes("the last value is hit in the first level", last_hit),
-        Property::sometimes("a stored fill is served", served),
+        Property::sometimes("a stored fill will be served", served),
         Property::sometimes("a fill will be refused", refused),
     ];
-    if scope.cuts {
+    if scope.first_level != FirstLevel::None {
+        all.push(Property::sometimes("a hit in the first level", hit));
+        all.push(Property::sometimes("the last value is a hit", last_hit));
+    }
+    if scope.first_level == FirstLevel::Cut {
         all.push(Property::sometimes("a cut is noticed", noticed));
     }
     if scope.ways.iter().any(|way| way.fills()) {
@@ -74,9 +76,10 @@ fn last_hit(model: &Larder, state: &State) -> bool {
 }
 
 fn served(_: &Larder, state: &State) -> bool {
-    let answered = |read: &Read| matches!(read, Read::Answered { entry: Some(_), .. });
+    let valid =
+        |read: &Read| matches!(read, Read::Entry { entry, .. } if entry.version == state.store.tag);
     let mut nodes = state.nodes.iter();
-    nodes.any(|node| node.reads.iter().any(answered))
+    nodes.any(|node| node.reads.iter().any(valid))
 }
 
 fn refused(_: &Larder, state: &State) -> bool {

@@ -19,10 +19,21 @@ pub struct Scope {
     pub loads: usize,
     /// How many reads of the store are under way at once on a node.
     pub reads: usize,
-    /// Whether links are cut.
-    pub cuts: bool,
+    /// What the nodes have in front of the store.
+    pub first_level: FirstLevel,
     /// Whether states that differ in void entries alone are told apart.
     pub exact: bool,
+}
+
+/// What the nodes have in front of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstLevel {
+    /// Nothing: every read asks the store.
+    None,
+    /// Copies, and a link that loses nothing.
+    Linked,
+    /// Copies, and a link that is cut and comes back any number of times.
+    Cut,
 }
 
 impl Scope {
@@ -34,7 +45,7 @@ impl Scope {
         ways: &[Way::Key],
         loads: 2,
         reads: 1,
-        cuts: false,
+        first_level: FirstLevel::Linked,
         exact: false,
     };
 }

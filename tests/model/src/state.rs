@@ -210,6 +210,13 @@ impl Way {
     }
 }
 
+impl Terms {
+    /// The same for a write that stores nothing any more.
+    pub(crate) const fn without_version(self) -> Self {
+        Self { under: 0, ..self }
+    }
+}
+
 impl Changed {
     /// Whether the entry changed.
     #[must_use]

@@ -103,7 +103,7 @@ impl Larder {
         if alone && self.fill_claimed(state, at, Entry { value, version }) {
             settled(state, terms, value)
         } else {
-            Write::Refused(terms, value)
+            Write::Refused(terms.without_version(), value)
         }
     }
 
@@ -126,5 +126,5 @@ fn commit(state: &mut State, terms: Terms) -> Write {
 
 fn settled(state: &mut State, terms: Terms, value: u8) -> Write {
     state.promise.settle(value);
-    Write::Settled(terms, value)
+    Write::Settled(terms.without_version(), value)
 }
