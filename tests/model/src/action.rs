@@ -5,7 +5,8 @@ use crate::scope::FirstLevel;
 use crate::state::{Link, Load, Node, Read, State, Way, Write};
 use crate::write::WriteStep;
 
-/// One atomic step of somebody. Numbers are places in the state's arrays.
+/// One atomic step of somebody. Numbers are places in the state's arrays, in the order of the
+/// state before the step: loads and reads may change places after each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// A load begins and reads the tag's version.

