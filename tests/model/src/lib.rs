@@ -17,17 +17,19 @@
 //! | rule | here | in the engine |
 //! |---|---|---|
 //! | a load reads the tag's version, takes the lease, asks the origin, then fills; the entry carries the version read first | `model.rs` | `engine/runtime/src/load.rs` |
-//! | a fill stores only while its token holds, compared and stored in one step; a lease is ended by its own token alone | `store.rs` | `engine/store/src/memory.rs`, `memory/leases.rs`, `memory/hold.rs`; the scripts of the Redis store |
-//! | invalidating the key removes the entry and voids lease and fills in one step | `store.rs` | likewise |
-//! | invalidating the tag gives it a version that it never had | `store.rs` | `engine/store/src/memory/versions.rs` |
-//! | an entry is valid only under the present version of its tag | `node.rs` | `engine/store/src/memory/slot.rs` |
+//! | a fill stores only while its token holds, compared and stored in one step; a lease is ended by its own token alone | `store.rs` | `engine/store/src/memory.rs`, `memory/leases.rs`, `memory/hold.rs`; `redis/lua/fill.lua`, `release.lua` |
+//! | invalidating the key removes the entry and voids lease and fills in one step | `store.rs` | likewise; `redis/lua/invalidate.lua` |
+//! | invalidating the tag gives it a version that it never had | `store.rs` | `engine/store/src/memory/versions.rs`; `redis/lua/bump.lua` |
+//! | an entry is valid only under the present version of its tag | `node.rs` | `engine/store/src/memory/slot.rs`, `judge.rs` |
 //! | a write claims the key: leases are void, no load fills, of writes that overlap none does; a refused fill becomes an invalidation | `write.rs`, `store.rs` | `engine/runtime/src/write.rs`, `engine/store/src/memory/hold.rs` |
-//! | a read notes its node's generations before it asks the store, and inserts into the first level only if they are unchanged | `node.rs` | the tiered store |
-//! | a push bumps generations and removes the copy; a node's own write does so itself before it replies | `node.rs` | the tiered store |
-//! | a cut that is noticed begins an epoch and empties the first level, which rests until the link is back; a read begun without a link inserts nothing | `node.rs` | the tiered store |
+//! | a read notes its node's generations before it asks the store, and inserts into the first level only if they are unchanged | `node.rs` | `engine/store/src/tiered/near.rs`, `stamps.rs` |
+//! | a push bumps generations and removes the copy; a node's own write does so itself before it replies | `node.rs` | `engine/store/src/tiered/near.rs`, `far.rs` |
+//! | a cut that is noticed begins an epoch and empties the first level, which rests until the link is back; a read begun without a link inserts nothing | `node.rs` | `engine/store/src/tiered/near.rs`, `life.rs`, `tracking.rs` |
 //!
 //! Entry and tag version are read in two steps, the copies of both are kept and dropped each by
-//! itself, and the fill compares no versions: where stores differ the model is the weaker.
+//! itself, and the fill compares no versions: where stores differ the model is the
+//! weaker. So it is where the tiered store never serves a copy again once its tag has changed: here
+//! the copy stays, and is a hit when the tag's version is read again and is its own.
 //!
 //! # The promises
 //!
