@@ -1,5 +1,5 @@
 use super::*;
-use crate::wire::KeyName;
+use crate::wire::{KeyName, PatternName};
 use Ability::{Decide, Invalidate, Read, Write};
 
 fn texts(all: &str) -> Option<Vec<String>> {
