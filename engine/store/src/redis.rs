@@ -1,0 +1,24 @@
+//! The store that several engines share, on Redis or Valkey.
+
+mod ban;
+mod ban_sweep;
+mod bans;
+mod claims;
+mod config;
+#[doc(hidden)]
+pub mod envelope;
+mod error;
+mod hold;
+mod link;
+mod names;
+mod read;
+mod reply;
+mod scripts;
+mod store;
+#[cfg(test)]
+mod tests;
+mod version;
+
+pub use config::RedisConfig;
+pub use error::ConnectError;
+pub use store::RedisStore;
