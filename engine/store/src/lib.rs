@@ -7,10 +7,14 @@
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod memory;
+mod redis;
 mod store;
 mod sweep;
+#[cfg(any(test, feature = "contract"))]
+pub mod testing;
 
 pub use memory::{MemoryConfig, MemoryStore};
+pub use redis::{ConnectError, RedisConfig, SentinelConfig};
 pub use store::{
     Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, StoreError,
     Summary, Token, ready,
