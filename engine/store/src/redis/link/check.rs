@@ -157,10 +157,9 @@ fn text(fields: &HashMap<String, Value>, name: &str) -> String {
 
 /// What is wrong with a server that answers, but with an error.
 pub(super) fn not_ready(wire: &Wire, failure: Failure) -> ConnectError {
-    match StoreError::from(failure) {
-        StoreError::Refused(text) if text.contains("NOPERM") => by_code("NOPERM", text, wire.to()),
-        StoreError::Refused(text) if text.contains("NOAUTH") => by_code("NOAUTH", text, wire.to()),
-        error => broken_off(wire, error),
+    match failure {
+        Failure::Denied { said, .. } => by_code("NOPERM", said, wire.to()),
+        failure => broken_off(wire, failure.into()),
     }
 }
 
