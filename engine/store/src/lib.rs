@@ -17,7 +17,7 @@ pub mod testing;
 pub use memory::{MemoryConfig, MemoryStore};
 #[doc(hidden)]
 pub use redis::envelope;
-pub use redis::{ConnectError, RedisConfig, RedisStore};
+pub use redis::{ConnectError, RedisConfig, RedisStore, SentinelConfig};
 pub use store::{
     Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, StoreError,
     Summary, Token, ready,

@@ -9,6 +9,7 @@ mod config;
 pub mod envelope;
 mod error;
 mod hold;
+#[allow(dead_code, reason = "the tier of memory in front uses the rest")]
 mod link;
 mod names;
 mod read;
@@ -19,6 +20,6 @@ mod store;
 mod tests;
 mod version;
 
-pub use config::RedisConfig;
+pub use config::{RedisConfig, SentinelConfig};
 pub use error::ConnectError;
 pub use store::RedisStore;
