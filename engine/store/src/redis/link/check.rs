@@ -38,7 +38,8 @@ impl Found {
 }
 
 /// Whether the connection lives and leads to a master that serves. PING speaks for the data set
-/// (it is refused while loading or cut off), HELLO for the role; neither needs a permission.
+/// (it is refused while loading or cut off), HELLO for the role, which ROLE and INFO would tell only
+/// with permissions that few users have.
 pub(super) async fn beat(wire: &Wire) -> Result<HashMap<String, Value>, ConnectError> {
     let (ping, hello) = (redis::cmd("PING"), redis::cmd("HELLO"));
     let replies = wire.send_all(&[&ping, &hello]).await;
