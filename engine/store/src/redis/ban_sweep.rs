@@ -249,7 +249,7 @@ impl Scan {
         let mut scan = cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(&self.glob);
         scan.arg("COUNT").arg(LOOK_AT);
-        let (next, names): (u64, Vec<Bytes>) = typed(master.query(&scan).await?)?;
+        let (next, names): (u64, Vec<Bytes>) = typed(master.query(scan).await?)?;
         self.cursor = (next != 0).then_some(next);
         let text = |name: Bytes| String::from_utf8(name.into()).ok();
         Ok(Some(names.into_iter().filter_map(text).collect()))

@@ -42,11 +42,6 @@ pub struct RedisConfig {
     /// Connects although the server may evict keys that have no end, among them bans. Default
     /// false.
     pub accept_eviction: bool,
-    /// The largest entry that is stored, in bytes, names and tags included. Default 8 MiB.
-    pub max_entry_bytes: u64,
-    /// How long the version of a tag or a namespace is kept after it was made or changed, at
-    /// least; an entry that outlives it misses once. Default 30 days.
-    pub versions_keep_ms: u64,
 }
 
 /// Sentinels, and how to log in to the master they name.
@@ -81,8 +76,6 @@ impl Default for RedisConfig {
             max_entry_bytes: 8 << 20,
             versions_keep_ms: 30 * 24 * 60 * 60 * 1000,
             accept_eviction: false,
-            max_entry_bytes: 8 << 20,
-            versions_keep_ms: 30 * 24 * 60 * 60 * 1000,
         }
     }
 }
@@ -110,7 +103,6 @@ impl RedisConfig {
             ("connect_timeout_ms", self.connect_timeout_ms),
             ("timeout_ms", self.timeout_ms),
             ("check_every_ms", self.check_every_ms),
-            ("versions_keep_ms", self.versions_keep_ms),
         ];
         if let Some((name, _)) = limits.iter().find(|(_, ms)| *ms == 0) {
             return Err(config(format!("`{name}` is 0: give it at least 1")));
@@ -209,8 +201,6 @@ impl fmt::Debug for RedisConfig {
             .field("max_entry_bytes", &self.max_entry_bytes)
             .field("versions_keep_ms", &self.versions_keep_ms)
             .field("accept_eviction", &self.accept_eviction)
-            .field("max_entry_bytes", &self.max_entry_bytes)
-            .field("versions_keep_ms", &self.versions_keep_ms)
             .finish()
     }
 }
