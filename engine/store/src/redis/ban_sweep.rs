@@ -112,8 +112,9 @@ impl Inner {
         }
         if masters.len() > 1 {
             // The layout of a Cluster is looked at once a second, so a slot that moved during
-            // the passes shows within this.
-            tokio::time::sleep(SETTLED).await;
+            // the passes shows within this. And a read there asks several masters at once: none
+            // that took an entry before its removal still waits for the bans after this.
+            tokio::time::sleep(SETTLED.max(self.timeout * 2)).await;
         }
         if !before.same_places(&places.borrow()) {
             return Err(StoreError::Unavailable(

@@ -14,7 +14,7 @@ use super::link::Link;
 use super::store::RedisStore;
 use crate::contract::{self, subject};
 use crate::store::{Expected, Filled, Found, LeaseRequest, Leased, Store, Token};
-use crate::testing::Server;
+use crate::testing::{Cluster, Server};
 
 /// How long leases and writes last, in milliseconds.
 const LEASE_MS: u64 = 500;
@@ -122,4 +122,24 @@ async fn get(store: &RedisStore, key: &Key) -> Option<Found> {
 async fn it_keeps_the_contract() {
     let bench = Bench::start().await;
     contract::all(1_000, || Arc::new(bench.store(&prefix()))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_keeps_the_contract_on_a_cluster() {
+    let cluster = Cluster::start().await;
+    let config = RedisConfig {
+        cluster: cluster.urls(),
+        timeout_ms: 5_000,
+        ..RedisConfig::default()
+    };
+    let link = Link::connect(&config).await.expect("it is whole");
+    let store = || {
+        let config = RedisConfig {
+            prefix: prefix(),
+            timeout_ms: 500,
+            ..RedisConfig::default()
+        };
+        RedisStore::over(link.clone(), &config)
+    };
+    contract::all(300, || Arc::new(store())).await;
 }

@@ -173,3 +173,19 @@ async fn a_ban_of_another_build_makes_misses_of_all_that_is_older() {
     stored(&store, &key).await;
     assert!(get(&store, &key).await.is_some());
 }
+
+#[tokio::test]
+async fn what_was_read_before_a_sweep_is_not_judged_by_the_list_from_after_it() {
+    let bench = Bench::start().await;
+    let ([store, other], key) = (bench.two(), key());
+    stored(&store, &key).await;
+    place(&other, "*", Mode::Purge).await;
+    // The reader has read the number of the bans and the entry, and not yet the list.
+    let names = &store.inner().names;
+    let number: u64 = raw(&store, cmd("HGET").arg(names.bans()).arg("seq")).await;
+    forget_sweepers(&other).await;
+    other.inner().adopt_all().await.expect("it answers");
+    let bans = store.inner().bans_under(number).await.expect("it answers");
+    assert!(bans.all.is_empty());
+    assert_ne!(bans.number, number, "or it would pass for the list it read");
+}

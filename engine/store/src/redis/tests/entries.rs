@@ -81,7 +81,7 @@ async fn nothing_is_kept_without_an_end() {
         .begin_write(&subject::key("written"), LEASE_MS, subject::NOW)
         .await
         .expect("it answers");
-    let names: Vec<String> = raw(&store, &mut cmd("KEYS").arg("*")).await;
+    let names: Vec<String> = raw(&store, cmd("KEYS").arg("*")).await;
     assert!(names.len() >= 5, "{names:?}");
     for name in names {
         let left: i64 = raw(&store, cmd("PTTL").arg(&name)).await;
