@@ -1,4 +1,22 @@
 //! The store that several engines share, on Redis or Valkey.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `store` | the store, and what its parts share |
+//! | `read` | entries are read and judged by what holds now |
+//! | `hold` | leases, writes and what ends them |
+//! | `claims` | who may fill a key, looked at without a script |
+//! | `version` | the versions of tags and namespaces |
+//! | `bans` | the live bans, and what they say of an entry |
+//! | `ban` | puts bans in place |
+//! | `ban_sweep` | gets rid of what was banned, and then of the ban |
+//! | `envelope` | entries as bytes |
+//! | `scripts` | the steps that nothing comes between |
+//! | `names` | the names of keys |
+//! | `reply` | what the server answered, as what was asked for |
+//! | `link` | the connections |
+//! | `config` | where Redis is, and how long it may take |
+//! | `error` | why it cannot be used |
 
 mod ban;
 mod ban_sweep;

@@ -195,12 +195,7 @@ impl Inner {
     }
 
     async fn drop_entry(&self, name: &str, id: u64, ban: &Ban) -> Result<u64, StoreError> {
-        let args = [
-            &*Token(id).to_string(),
-            &ban.number.to_string(),
-            ban.mode.as_str(),
-            &exact(ban.at.0),
-        ];
+        let args = [&*Token(id).to_string(), ban.mode.as_str(), &exact(ban.at.0)];
         let dropped = self.script(&self.scripts.ban_entry, &[name], &args).await?;
         reply::number(dropped)
     }

@@ -94,7 +94,7 @@ async fn scripts_sent_twice_do_no_harm() {
     );
     let (token, fresh) = (Token(7).to_string(), Token(8).to_string());
 
-    let args = [&*now, &fresh, &token, &end, "0", "", "", "0", "0"];
+    let args = [&*now, &fresh, &token, &end, "1", "", "", "0", "0"];
     twice(&scripts.lease, &args).await;
     store.release(&key, Token(7)).await.expect("it answers");
     assert!(!exists(&store, &claims).await, "a loader was counted twice");
