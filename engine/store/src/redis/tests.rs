@@ -121,7 +121,7 @@ async fn get(store: &RedisStore, key: &Key) -> Option<Found> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn it_keeps_the_contract() {
     let bench = Bench::start().await;
-    contract::all(1_000, || Arc::new(bench.store(&prefix()))).await;
+    contract::all(3_000, || Arc::new(bench.store(&prefix()))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
