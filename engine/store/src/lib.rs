@@ -4,6 +4,7 @@
 //! store. Which entries are made and how long they may be served is decided elsewhere; loading
 //! values is left to `larder-origin`.
 
+mod bounded;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod memory;
@@ -12,6 +13,7 @@ mod store;
 mod sweep;
 #[cfg(any(test, feature = "contract"))]
 pub mod testing;
+mod tiered;
 
 pub use memory::{MemoryConfig, MemoryStore};
 pub use redis::{ConnectError, RedisConfig, SentinelConfig};
@@ -20,3 +22,4 @@ pub use store::{
     Summary, Token, ready,
 };
 pub use sweep::{Progress, Sweep, Sweeper};
+pub use tiered::{TieredConfig, TieredStore};

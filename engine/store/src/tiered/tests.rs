@@ -1,0 +1,1 @@
+//! What a tiered store promises beside the contract.
