@@ -1,12 +1,13 @@
 //! What Larder itself keeps: entries, the leases to fill them, and the versions of tags and
 //! namespaces. The [`Store`] trait says what a store promises, [`MemoryStore`] keeps it all in this
-//! process, and with the feature `contract` the module `contract` checks the promises of any
+//! process, [`RedisStore`] where several processes share it, and with the feature `contract` the module `contract` checks the promises of any
 //! store. Which entries are made and how long they may be served is decided elsewhere; loading
 //! values is left to `larder-origin`.
 
 mod bounded;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+mod judge;
 mod memory;
 mod redis;
 mod store;
@@ -16,7 +17,9 @@ pub mod testing;
 mod tiered;
 
 pub use memory::{MemoryConfig, MemoryStore};
-pub use redis::{ConnectError, RedisConfig, SentinelConfig};
+#[doc(hidden)]
+pub use redis::envelope;
+pub use redis::{ConnectError, RedisConfig, RedisStore, SentinelConfig};
 pub use store::{
     Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, StoreError,
     Summary, Token, ready,

@@ -1,10 +1,24 @@
 //! The store that several engines share, on Redis or Valkey.
 
-#[allow(dead_code, reason = "as `link`")]
+mod ban;
+mod ban_sweep;
+mod bans;
+mod claims;
 mod config;
+#[doc(hidden)]
+pub mod envelope;
 mod error;
-#[allow(dead_code, reason = "the store that asks it is built upon this")]
-mod link;
+mod hold;
+pub(crate) mod link;
+mod names;
+mod read;
+mod reply;
+mod scripts;
+mod store;
+#[cfg(test)]
+mod tests;
+mod version;
 
 pub use config::{RedisConfig, SentinelConfig};
 pub use error::ConnectError;
+pub use store::RedisStore;

@@ -72,9 +72,7 @@ impl TieredStore {
     }
 }
 
-fn later<'a, T>(
-    answer: impl Future<Output = Result<T, StoreError>> + Send + 'a,
-) -> Answer<'a, T> {
+fn later<'a, T>(answer: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Answer<'a, T> {
     Either::Right(Box::pin(answer))
 }
 
@@ -194,9 +192,7 @@ impl Store for TieredStore {
                 why: format!("the shared store did not answer; {on_island}"),
             },
             (_, Some(why)) => Health::Degraded {
-                why: format!(
-                    "the tracking link is down ({why}); every read asks the shared store"
-                ),
+                why: format!("the tracking link is down ({why}); every read asks the shared store"),
             },
             (far, None) => far,
         }

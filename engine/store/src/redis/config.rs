@@ -32,6 +32,11 @@ pub struct RedisConfig {
     pub timeout_ms: u64,
     /// How often each connection is asked whether it lives. Default 500.
     pub check_every_ms: u64,
+    /// The largest entry that is stored, in bytes, names and tags included. Default 8 MiB.
+    pub max_entry_bytes: u64,
+    /// How long the version of a tag or a namespace is kept after it was made or changed, at
+    /// least; entries that are older miss once. Default 30 days.
+    pub versions_keep_ms: u64,
     /// Connects although the server may evict keys that have no end, among them bans. Default
     /// false.
     pub accept_eviction: bool,
@@ -66,6 +71,8 @@ impl Default for RedisConfig {
             connect_timeout_ms: 1000,
             timeout_ms: 500,
             check_every_ms: 500,
+            max_entry_bytes: 8 << 20,
+            versions_keep_ms: 30 * 24 * 60 * 60 * 1000,
             accept_eviction: false,
         }
     }
@@ -189,6 +196,8 @@ impl fmt::Debug for RedisConfig {
             .field("connect_timeout_ms", &self.connect_timeout_ms)
             .field("timeout_ms", &self.timeout_ms)
             .field("check_every_ms", &self.check_every_ms)
+            .field("max_entry_bytes", &self.max_entry_bytes)
+            .field("versions_keep_ms", &self.versions_keep_ms)
             .field("accept_eviction", &self.accept_eviction)
             .finish()
     }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::TieredStore;
 use super::near::Near;
 use super::tracking::Tracking;
-use super::TieredStore;
-use crate::redis::{ConnectError, RedisConfig};
+use crate::redis::link::Link;
+use crate::redis::{ConnectError, RedisConfig, RedisStore};
 
 /// The shortest bound that leaves room for questions and answers, in milliseconds.
 const LEAST_SILENCE_MS: u64 = 100;
@@ -50,5 +51,22 @@ impl TieredConfig {
             });
         }
         self.redis.validate()
+    }
+}
+
+impl TieredStore {
+    /// Connects to the shared store, and begins to follow its changes; until it does, every read
+    /// asks the shared store.
+    ///
+    /// # Errors
+    /// If it cannot be used; the message says what to change.
+    pub async fn connect(config: TieredConfig) -> Result<Self, ConnectError> {
+        config.validate()?;
+        let link = Link::connect(&config.redis).await?;
+        let near = Arc::new(Near::new(config.capacity_bytes));
+        let far = RedisStore::over(link.clone(), &config.redis);
+        let bound = Duration::from_millis(config.silence_ms);
+        let tracking = Tracking::start(link, config.redis.prefix, Arc::clone(&near), bound);
+        Ok(Self::over(Arc::new(far), near, Some(tracking)))
     }
 }

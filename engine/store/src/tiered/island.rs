@@ -182,7 +182,9 @@ pub(super) fn is_islands(token: Token) -> bool {
 
 /// Whether any of the versions was handed out by an island.
 pub(super) fn any_islands(under: &[(Dependency, Version)]) -> bool {
-    under.iter().any(|(_, version)| version.purge & Token::ISLAND != 0)
+    under
+        .iter()
+        .any(|(_, version)| version.purge & Token::ISLAND != 0)
 }
 
 fn outer(token: Token) -> Token {

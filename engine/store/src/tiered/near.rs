@@ -92,7 +92,13 @@ impl Near {
     }
 
     /// Keeps what the shared store answered, unless something it rests on changed since `noted`.
-    pub(super) fn keep(&self, key: &Key, noted: Option<Noted>, found: Option<&Found>, now: Timestamp) {
+    pub(super) fn keep(
+        &self,
+        key: &Key,
+        noted: Option<Noted>,
+        found: Option<&Found>,
+        now: Timestamp,
+    ) {
         let slot = found
             .zip(noted)
             .and_then(|(found, noted)| self.slot(found, noted, now));
@@ -116,7 +122,9 @@ impl Near {
             return None;
         }
         let names = entry.dependencies.iter();
-        let places: Box<[Place]> = names.map(|(of, _)| self.stamps.place(of.as_str())).collect();
+        let places: Box<[Place]> = names
+            .map(|(of, _)| self.stamps.place(of.as_str()))
+            .collect();
         let weight = entry.weight() as u64;
         let fits = weight <= self.largest && self.stamps.hold(noted, &places);
         fits.then(|| Slot {

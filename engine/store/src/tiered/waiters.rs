@@ -67,6 +67,9 @@ mod tests {
         assert_eq!(a.now_or_never(), Some(()));
         let again = waiters.changed(&"a".into());
         waiters.wake_all();
-        assert_eq!((b.now_or_never(), again.now_or_never()), (Some(()), Some(())));
+        assert_eq!(
+            (b.now_or_never(), again.now_or_never()),
+            (Some(()), Some(()))
+        );
     }
 }
