@@ -2,8 +2,8 @@
 
 mod far;
 mod outage;
+mod over_redis;
 mod races;
-mod redis;
 
 use std::sync::Arc;
 use std::time::Duration;
