@@ -50,7 +50,8 @@ impl Island {
         self.open.load(Ordering::SeqCst)
     }
 
-    /// The shared store does not answer.
+    /// The shared store does not answer. Every failure puts the next try off; the first answer,
+    /// to whomever, ends the waiting.
     pub(super) fn open(&self) {
         *self.next_try.lock() = Instant::now() + RETRY;
         let _store = self.store.write();

@@ -3,6 +3,7 @@
 mod far;
 mod outage;
 mod over_redis;
+mod pair;
 mod races;
 
 use std::sync::Arc;
@@ -95,12 +96,12 @@ async fn load(store: &dyn Store, key: &Key, value: &str) -> Filled {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn it_keeps_the_contract() {
-    contract::all(5_000, || Arc::new(Node::over(&Far::new()).store)).await;
+    contract::all(20_000, || Arc::new(Node::over(&Far::new()).store)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn it_keeps_the_contract_without_a_tracking_link() {
-    contract::all(500, || {
+    contract::all(20_000, || {
         let near = Arc::new(Near::new(8 << 20));
         Arc::new(TieredStore::over(Far::new(), near, None))
     })

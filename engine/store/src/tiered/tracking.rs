@@ -175,12 +175,14 @@ fn masters_now(
     masters(&news.borrow_and_update())
 }
 
-/// The masters, if all can be reached.
+/// The masters in order, if all can be reached.
 fn masters(topology: &Topology) -> Result<Vec<Address>, StoreError> {
     if !topology.is_up() {
         return Err(lost("not every master can be reached"));
     }
-    Ok(topology.masters().cloned().collect())
+    let mut masters: Vec<Address> = topology.masters().cloned().collect();
+    masters.sort_unstable();
+    Ok(masters)
 }
 
 fn lost(why: &str) -> StoreError {

@@ -11,6 +11,8 @@ use crate::store::{
     Answer, Expected, Filled, Found, LeaseRequest, Leased, Step, Store, StoreError, Summary, Token,
 };
 use crate::sweep::Sweep;
+use crate::tiered::change::Change;
+use crate::tiered::near::Near;
 use crate::{MemoryConfig, MemoryStore};
 
 /// Stops one answer of a read on its way back until it is let through.
@@ -33,6 +35,8 @@ pub(super) struct Far {
     gate: Mutex<Option<Gate>>,
     broken: AtomicBool,
     asked: AtomicUsize,
+    /// Who is told of changes, before whoever made them has the answer.
+    told: Mutex<Vec<Arc<Near>>>,
 }
 
 impl Far {
@@ -43,6 +47,7 @@ impl Far {
             gate: Mutex::default(),
             broken: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
+            told: Mutex::default(),
         })
     }
 
@@ -60,6 +65,31 @@ impl Far {
     /// How often it was asked for anything.
     pub(super) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn tells(&self, near: &Arc<Near>) {
+        self.told.lock().push(Arc::clone(near));
+    }
+
+    fn push(&self, change: Change<'_>) {
+        for near in self.told.lock().iter() {
+            change.tell(near);
+        }
+    }
+
+    /// As [`Far::pass`], and tells of `changes`.
+    fn change<'a, T: Send + 'a>(
+        &'a self,
+        changes: Vec<Change<'a>>,
+        call: impl FnOnce(&'a MemoryStore) -> Answer<'a, T> + Send + 'a,
+    ) -> Answer<'a, T> {
+        let answer = self.pass(call);
+        Either::Right(Box::pin(async move {
+            let answer = answer.await;
+            changes.into_iter().for_each(|change| self.push(change));
+            tokio::task::yield_now().await;
+            answer
+        }))
     }
 
     fn pass<'a, T: Send + 'a>(
@@ -121,7 +151,9 @@ impl Store for Far {
         entry: Entry,
         now: Timestamp,
     ) -> Answer<'a, Filled> {
-        self.pass(move |store| store.fill(key, token, entry, now))
+        self.change(vec![Change::Entry(key.storage())], move |store| {
+            store.fill(key, token, entry, now)
+        })
     }
 
     fn extend<'a>(
@@ -135,15 +167,21 @@ impl Store for Far {
     }
 
     fn release<'a>(&'a self, key: &'a Key, token: Token) -> Answer<'a, ()> {
-        self.pass(move |store| store.release(key, token))
+        self.change(vec![Change::Claims(key.storage())], move |store| {
+            store.release(key, token)
+        })
     }
 
     fn begin_write<'a>(&'a self, key: &'a Key, ttl_ms: u64, now: Timestamp) -> Answer<'a, Token> {
-        self.pass(move |store| store.begin_write(key, ttl_ms, now))
+        self.change(vec![Change::Entry(key.storage())], move |store| {
+            store.begin_write(key, ttl_ms, now)
+        })
     }
 
     fn invalidate<'a>(&'a self, key: &'a Key, mode: Mode, now: Timestamp) -> Answer<'a, bool> {
-        self.pass(move |store| store.invalidate(key, mode, now))
+        self.change(vec![Change::Entry(key.storage())], move |store| {
+            store.invalidate(key, mode, now)
+        })
     }
 
     fn bump<'a>(
@@ -152,11 +190,17 @@ impl Store for Far {
         mode: Mode,
         now: Timestamp,
     ) -> Answer<'a, Vec<Step>> {
-        self.pass(move |store| store.bump(all, mode, now))
+        let changes = all
+            .iter()
+            .map(|one| Change::Version(one.as_str()))
+            .collect();
+        self.change(changes, move |store| store.bump(all, mode, now))
     }
 
     fn ban<'a>(&'a self, pattern: &'a Pattern, mode: Mode, now: Timestamp) -> Answer<'a, Sweep> {
-        self.pass(move |store| store.ban(pattern, mode, now))
+        self.change(vec![Change::Bans], move |store| {
+            store.ban(pattern, mode, now)
+        })
     }
 
     fn changed<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, ()> {

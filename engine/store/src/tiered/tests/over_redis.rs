@@ -83,7 +83,7 @@ async fn it_keeps_the_contract_over_redis() {
         ..config(&server)
     };
     let link = Link::connect(&config).await.expect("it listens");
-    contract::all(500, || {
+    contract::all(1_000, || {
         let prefix = format!("p{:x}", fastrand::u64(..));
         let config = RedisConfig {
             prefix,
