@@ -4,9 +4,9 @@ use redis::{FromRedisValue, Value as Reply};
 
 use super::*;
 use crate::redis::link::Link;
-use crate::redis::{RedisConfig, RedisStore};
+use crate::redis::{RedisConfig, RedisStore, SentinelConfig};
 use crate::store::Health;
-use crate::testing::{Cluster, Server, until};
+use crate::testing::{Cluster, Sentinels, Server, until};
 use crate::tiered::tracking::Tracking;
 
 fn config(server: &Server) -> RedisConfig {
@@ -281,6 +281,43 @@ async fn changes_on_every_master_of_a_cluster_are_heard_of() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn changes_are_heard_of_at_the_master_that_takes_over() {
+    let mut sentinels = Sentinels::start().await;
+    let config = RedisConfig {
+        sentinel: Some(SentinelConfig {
+            urls: sentinels.urls(),
+            master: sentinels.name().to_owned(),
+            ..SentinelConfig::default()
+        }),
+        check_every_ms: 100,
+        ..RedisConfig::default()
+    };
+    let (a, b) = (followed(&config).await, followed(&config).await);
+    let key = key();
+    spread(&a, &[&b], &key, "old").await;
+    sentinels.master.kill();
+    until("nobody hears of changes", async || b.near.lost().is_some()).await;
+    follows(&a).await;
+    follows(&b).await;
+    for node in [&a, &b] {
+        until("the new master answers", async || {
+            let asked = node.store.invalidate(&key, Mode::Purge, now()).await;
+            asked.is_ok() && node.store.health() == Health::Up
+        })
+        .await;
+    }
+    spread(&a, &[&b], &key, "new").await;
+    a.store
+        .invalidate(&key, Mode::Purge, now())
+        .await
+        .expect("answers");
+    until("the other node has heard", async || {
+        b.near.get(&key, now()).is_none()
+    })
+    .await;
 }
 
 #[tokio::test]
