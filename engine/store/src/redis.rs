@@ -9,6 +9,7 @@ mod config;
 pub mod envelope;
 mod error;
 mod hold;
+#[allow(dead_code, reason = "the tier of memory in front uses the rest")]
 pub(crate) mod link;
 mod names;
 mod read;

@@ -26,12 +26,27 @@ impl Inner {
         mode: Mode,
         now: Timestamp,
     ) -> Result<Sweep, StoreError> {
+        let ban = self.place_ban(pattern, mode, now).await?;
         let (sweep, sweeper) = Sweep::begin();
+        tokio::spawn(Arc::clone(self).sweep_ban(ban, Some(sweeper)));
+        // A load that begins now then comes after the ban, and is not made again for it.
+        if let Err(error) = self.read_bans().await {
+            tracing::debug!("the bans will be read with the next entry: {error}");
+        }
+        Ok(sweep)
+    }
+
+    pub(super) async fn place_ban(
+        &self,
+        pattern: &Pattern,
+        mode: Mode,
+        at: Timestamp,
+    ) -> Result<Ban, StoreError> {
         let id = fresh().to_string();
         let (bans, lock) = (self.names.bans(), self.names.ban_lock(&id));
         let args = [
             &*id,
-            &Ban::text(pattern, mode, now),
+            &Ban::text(pattern, mode, at),
             &exact(MOST_BANS),
             &exact(SILENT_MS),
         ];
@@ -42,19 +57,13 @@ impl Inner {
                 "{MOST_BANS} bans are in place already, and each costs every read; wait for a sweep to end, or invalidate the namespace"
             )));
         };
-        let ban = Ban {
+        Ok(Ban {
             id: id.into(),
             number,
             pattern: pattern.clone(),
             mode,
-            at: now,
-        };
-        tokio::spawn(Arc::clone(self).sweep_ban(ban, Some(sweeper)));
-        // A load that begins now then comes after the ban, and is not made again for it.
-        if let Err(error) = self.read_bans().await {
-            tracing::debug!("the bans will be read with the next entry: {error}");
-        }
-        Ok(sweep)
+            at,
+        })
     }
 
     /// The bans at `number` or later.

@@ -11,6 +11,8 @@ use super::link::endpoint::{Endpoint, Secret, shown};
 
 /// How to reach Redis. Exactly one of `url`, `cluster` and `sentinel` says where it is.
 ///
+/// Its user needs PING and INFO (or CONFIG GET), in a Cluster also CLUSTER SLOTS and CLUSTER INFO.
+///
 /// `Debug` shows addresses, never a password.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -30,13 +32,13 @@ pub struct RedisConfig {
     pub connect_timeout_ms: u64,
     /// How long a command may take. Default 500.
     pub timeout_ms: u64,
-    /// How often each connection is asked whether it lives. Default 500.
-    pub check_every_ms: u64,
     /// The largest entry that is stored, in bytes, names and tags included. Default 8 MiB.
     pub max_entry_bytes: u64,
     /// How long the version of a tag or a namespace is kept after it was made or changed, at
     /// least; entries that are older miss once. Default 30 days.
     pub versions_keep_ms: u64,
+    /// How often each connection is asked whether it lives. Default 500.
+    pub check_every_ms: u64,
     /// Connects although the server may evict keys that have no end, among them bans. Default
     /// false.
     pub accept_eviction: bool,

@@ -3,44 +3,36 @@
 use futures_util::future::join;
 use larder_core::dependency::Mode;
 use larder_core::{Dependency, Entry, Key, Timestamp, Version};
-use redis::Value;
 
 use super::claims::Claims;
 use super::envelope::{decode, encode};
 use super::read::keep_ms;
 use super::reply::{self, exact, typed};
 use super::store::{Inner, fresh};
-use crate::store::{Filled, LeaseRequest, Leased, StoreError, Token};
+use crate::store::{Expected, Filled, Found, LeaseRequest, Leased, StoreError, Token};
 
 /// How often a lease is asked for while entries that cannot be served come up.
 const ATTEMPTS: usize = 4;
 
 impl Inner {
-    /// Asks for a lease. What the script shows is judged here, because the versions are kept
-    /// elsewhere; what cannot be served is then named and passed over.
+    /// Asks for a lease. The script names an entry that is there; it is read and judged as any
+    /// other, because versions and bans are elsewhere. What cannot be served is passed over.
     pub(super) async fn lease(&self, wish: LeaseRequest<'_>) -> Result<Leased, StoreError> {
         let token = fresh();
         let mut skip = String::new();
         for _ in 0..ATTEMPTS {
             let (kind, what) = self.ask_lease(&wish, token, &skip).await?;
             match kind.as_str() {
-                "granted" => return Ok(Leased::Granted(token_of(what)?)),
+                "granted" => return Ok(Leased::Granted(token_of(&what)?)),
                 "held" => {
-                    return Ok(Leased::Held {
-                        by: token_of(what)?,
-                    });
+                    let by = token_of(&what)?;
+                    return Ok(Leased::Held { by });
                 }
-                _ => {}
+                _ => skip = what,
             }
-            let Some(bytes) = reply::bytes(what)? else {
-                continue;
-            };
-            let Some(stored) = self.opened(wish.key, &bytes).await else {
-                continue;
-            };
-            skip = Token(stored.marks.id).to_string();
-            let present = self.present_for(&stored).await?;
-            if let Some(found) = self.found(wish.key, stored, &present, wish.now).await {
+            let found = self.get(wish.key, Expected::NOTHING, wish.now).await?;
+            let other = |found: &Found| wish.seen != Some(found.entry.windows.created);
+            if let Some(found) = found.filter(other) {
                 return Ok(Leased::Stored(found));
             }
         }
@@ -55,7 +47,7 @@ impl Inner {
         wish: &LeaseRequest<'_>,
         token: Token,
         skip: &str,
-    ) -> Result<(String, Value), StoreError> {
+    ) -> Result<(String, String), StoreError> {
         let names = &self.names;
         let bans = self.known.get();
         let seen = wish.seen.map(|at| format!("{:020}", at.0));
@@ -86,7 +78,9 @@ impl Inner {
         let mut claims = redis::cmd("GET");
         claims.arg(self.names.claims(key));
         let of = under.iter().map(|(of, _)| of.clone()).collect();
-        let (claims, present) = self.with_present(claims, of).await?;
+        let (claims, Some(present)) = self.with_present(&claims, of).await? else {
+            return Ok(false);
+        };
         let claims: Option<String> = typed(claims)?;
         let claims = claims.and_then(|text| Claims::parse(&text, now));
         Ok(claims.is_some_and(|claims| {
@@ -126,7 +120,7 @@ impl Inner {
         if !stored {
             return Ok(Filled::Voided);
         }
-        // Unread versions void nothing: the entry is there, and every read judges it.
+        // What could not be compared counts as changed.
         let current = present.is_ok_and(|present| {
             let banned = present.bans().last(key.logical()) > bans;
             !banned && present.has(&entry.dependencies)
@@ -158,7 +152,7 @@ impl Inner {
             ban.to_string(),
             exact(keep_ms),
         ];
-        let [now, fresh, token, ban, keep] = args.each_ref().map(|arg| arg.as_bytes());
+        let [now, fresh, token, ban, keep] = args.each_ref().map(String::as_bytes);
         let args = [now, fresh, token, ban, envelope, keep];
         let keys = [&*claims, &*entry];
         let put = self.link.script(&self.scripts.fill, &keys, &args).await?;
@@ -229,13 +223,13 @@ impl Inner {
         let Some(stored) = stored.filter(|stored| stored.entry.belongs_to(key)) else {
             return Ok(false);
         };
-        let present = self.present_for(&stored).await?;
+        let of = stored.entry.dependencies.iter().map(|(of, _)| of.clone());
+        let present = self.present(of.collect()).await?;
         Ok(present.windows(&stored, now).is_some())
     }
 }
 
-fn token_of(answer: Value) -> Result<Token, StoreError> {
-    let text: String = typed(answer)?;
-    reply::token(&text)
+fn token_of(text: &str) -> Result<Token, StoreError> {
+    reply::token(text)
         .ok_or_else(|| StoreError::Unavailable(format!("it answered `{text}` in place of a token")))
 }

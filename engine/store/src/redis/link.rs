@@ -249,13 +249,14 @@ impl Node {
     }
 
     /// One command, bounded in time, never sent twice.
-    pub(crate) async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
-        self.0.send(command).await.map_err(StoreError::from)
+    pub(crate) async fn query(&self, command: Cmd) -> Result<Value, StoreError> {
+        self.0.send(&command).await.map_err(StoreError::from)
     }
 
     /// Several commands in one round trip; the first failure is the answer.
-    pub(crate) async fn query_all(&self, commands: &[&Cmd]) -> Result<Vec<Value>, StoreError> {
-        let replies = self.0.send_all(commands).await?;
+    pub(crate) async fn query_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
+        let commands: Vec<&Cmd> = commands.iter().collect();
+        let replies = self.0.send_all(&commands).await?;
         let replies = replies
             .into_iter()
             .map(|reply| reply.map_err(StoreError::from));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use larder_core::dependency::Verdict;
 use larder_core::freshness::Windows;
 use larder_core::{Dependency, Key, Timestamp, Version};
-use redis::{Cmd, cmd};
+use redis::{Cmd, Value, cmd};
 
 use super::bans::Bans;
 use super::envelope::{Stored, decode};
@@ -22,9 +22,15 @@ const IDLE_PART: u64 = 8;
 /// of others is exact.
 const IDLE_SLACK_MS: u64 = 60_000;
 
+/// Dependencies with their versions, none where there is none.
+type Versions = Vec<(Dependency, Option<Version>)>;
+
+/// How often an entry is read while the bans change.
+const ATTEMPTS: usize = 3;
+
 /// What holds now.
 pub(super) struct Present {
-    versions: Vec<(Dependency, Option<Version>)>,
+    versions: Versions,
     bans: Arc<Bans>,
 }
 
@@ -67,79 +73,95 @@ impl Present {
 }
 
 impl Inner {
-    /// One round trip: the entry, the versions that it is expected to depend on, and the number
-    /// of the bans. A second one where it depends on more, or the bans changed.
+    /// The entry, judged. Where the bans change faster than they can be read, that is a miss.
     pub(super) async fn get(
         &self,
         key: &Key,
         expected: Expected<'_>,
         now: Timestamp,
     ) -> Result<Option<Found>, StoreError> {
-        let of = expected.dependencies();
-        let mut commands = vec![get(&self.names.entry(key))];
-        commands.extend(self.ask_present(&of));
-        let mut answers = self.link.query_all(commands).await?.into_iter();
-        let Some(bytes) = reply::bytes(answers.next().unwrap_or_default())? else {
-            return Ok(None);
-        };
-        let Some(stored) = self.opened(key, &bytes).await else {
-            return Ok(None);
-        };
-        let (mut versions, number) = told(of, answers)?;
-        let more = stored.entry.dependencies.iter().map(|(of, _)| of);
-        let more = more.filter(|of| versions.iter().all(|(known, _)| known != *of));
-        let more: Vec<Dependency> = more.cloned().collect();
-        let present = if more.is_empty() {
-            let bans = self.bans_under(number).await?;
-            Present { versions, bans }
-        } else {
-            let rest = self.present(more).await?;
-            versions.extend(rest.versions);
-            Present { versions, ..rest }
-        };
-        Ok(self.found(key, stored, &present, now).await)
+        let mut entry = cmd("GET");
+        entry.arg(self.names.entry(key));
+        for _ in 0..ATTEMPTS {
+            let (bytes, present) = self.with_present(&entry, expected.dependencies()).await?;
+            let Some(bytes) = reply::bytes(bytes)? else {
+                return Ok(None);
+            };
+            let Some(stored) = self.opened(key, &bytes).await else {
+                return Ok(None);
+            };
+            let Some(mut present) = present else {
+                continue;
+            };
+            self.add_versions(&mut present, &stored).await?;
+            return Ok(self.found(key, stored, &present, now).await);
+        }
+        Ok(None)
     }
 
-    /// The versions of `of` and the live bans, read now.
+    /// The answer to a command, and what holds, in one round trip, or two where the bans changed.
+    ///
+    /// The number of the bans is read before anything that is judged by them: a ban that leaves
+    /// the list was there as long as anything that it banned, so the list of that number knows
+    /// of it. A later list may not, and is none.
+    pub(super) async fn with_present(
+        &self,
+        command: &Cmd,
+        of: Vec<Dependency>,
+    ) -> Result<(Value, Option<Present>), StoreError> {
+        let versions = of.iter().map(|of| self.ask_version(of));
+        let first = [self.ask_bans(), command.clone()];
+        let commands = first.into_iter().chain(versions).collect();
+        let mut answers = self.link.query_all(commands).await?.into_iter();
+        let number = reply::number(answers.next().unwrap_or_default())?;
+        let answer = answers.next().unwrap_or_default();
+        let versions = told(of, answers)?;
+        let bans = self.bans_under(number).await?;
+        let bans = Some(bans).filter(|bans| bans.number == number);
+        Ok((answer, bans.map(|bans| Present { versions, bans })))
+    }
+
+    /// The versions of `of` and the live bans, read now, for what was not read before them.
     pub(super) async fn present(&self, of: Vec<Dependency>) -> Result<Present, StoreError> {
-        let commands = self.ask_present(&of).collect();
-        let answers = self.link.query_all(commands).await?;
-        let (versions, number) = told(of, answers.into_iter())?;
+        let versions = of.iter().map(|of| self.ask_version(of));
+        let commands = [self.ask_bans()].into_iter().chain(versions).collect();
+        let mut answers = self.link.query_all(commands).await?.into_iter();
+        let number = reply::number(answers.next().unwrap_or_default())?;
+        let versions = told(of, answers)?;
         let bans = self.bans_under(number).await?;
         Ok(Present { versions, bans })
     }
 
-    /// The answer to one more command, in the same round trip as [`Inner::present`].
-    pub(super) async fn with_present(
-        &self,
-        command: Cmd,
-        of: Vec<Dependency>,
-    ) -> Result<(redis::Value, Present), StoreError> {
-        let commands = [command].into_iter().chain(self.ask_present(&of));
-        let mut answers = self.link.query_all(commands.collect()).await?.into_iter();
-        let answer = answers.next().unwrap_or_default();
-        let (versions, number) = told(of, answers)?;
-        let bans = self.bans_under(number).await?;
-        Ok((answer, Present { versions, bans }))
+    /// Reads the versions that an entry has beyond those that it was expected to.
+    async fn add_versions(&self, present: &mut Present, stored: &Stored) -> Result<(), StoreError> {
+        let of = stored.entry.dependencies.iter().map(|(of, _)| of);
+        let known = |of: &&Dependency| present.versions.iter().any(|(known, _)| known == *of);
+        let more: Vec<_> = of.filter(|of| !known(of)).cloned().collect();
+        if more.is_empty() {
+            return Ok(());
+        }
+        let asked = more.iter().map(|of| self.ask_version(of)).collect();
+        let answers = self.link.query_all(asked).await?.into_iter();
+        present.versions.extend(told(more, answers)?);
+        Ok(())
     }
 
-    /// What holds for an entry, read now.
-    pub(super) async fn present_for(&self, stored: &Stored) -> Result<Present, StoreError> {
-        let of = stored.entry.dependencies.iter();
-        self.present(of.map(|(of, _)| of.clone()).collect()).await
-    }
-
-    fn ask_present<'a>(&'a self, of: &'a [Dependency]) -> impl Iterator<Item = Cmd> + 'a {
+    fn ask_bans(&self) -> Cmd {
         let mut number = cmd("HGET");
         number.arg(self.names.bans()).arg("seq");
-        let versions = of.iter().map(|of| get(&self.names.version(of)));
-        versions.chain([number])
+        number
+    }
+
+    fn ask_version(&self, of: &Dependency) -> Cmd {
+        let mut version = cmd("GET");
+        version.arg(self.names.version(of));
+        version
     }
 
     /// The entry in `bytes`. One that is damaged is a miss, and removed: a load replaces it, and
     /// one bad value must not be an outage. So is one that another build wrote in a format of its
     /// own, which a fill would replace anyway.
-    pub(super) async fn opened(&self, key: &Key, bytes: &Bytes) -> Option<Stored> {
+    async fn opened(&self, key: &Key, bytes: &Bytes) -> Option<Stored> {
         let why = match decode(bytes) {
             Ok(stored) => return Some(stored),
             Err(why) => why.to_string(),
@@ -158,7 +180,7 @@ impl Inner {
     }
 
     /// The entry, if `key` may have it; counts as use.
-    pub(super) async fn found(
+    async fn found(
         &self,
         key: &Key,
         stored: Stored,
@@ -202,22 +224,11 @@ pub(super) fn keep_ms(windows: &Windows, time_to_idle_ms: u64, now: Timestamp) -
     left.min(idle.saturating_add(IDLE_SLACK_MS))
 }
 
-fn get(name: &str) -> Cmd {
-    let mut get = cmd("GET");
-    get.arg(name);
-    get
-}
-
-/// The versions and the number of the bans, from the answers to [`Inner::ask_present`].
-fn told(
-    of: Vec<Dependency>,
-    mut answers: impl Iterator<Item = redis::Value>,
-) -> Result<(Vec<(Dependency, Option<Version>)>, u64), StoreError> {
-    let mut versions = Vec::with_capacity(of.len());
-    for of in of {
-        let version = reply::version(answers.next().unwrap_or_default())?;
-        versions.push((of, version));
-    }
-    let number = reply::number(answers.next().unwrap_or_default())?;
-    Ok((versions, number))
+/// The versions, from the answers.
+fn told(of: Vec<Dependency>, answers: impl Iterator<Item = Value>) -> Result<Versions, StoreError> {
+    let versions = answers.map(reply::version);
+    of.into_iter()
+        .zip(versions)
+        .map(|(of, version)| Ok((of, version?)))
+        .collect()
 }

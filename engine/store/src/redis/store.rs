@@ -1,6 +1,7 @@
 //! The store on Redis.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either};
@@ -44,6 +45,8 @@ pub(crate) struct Inner {
     pub(super) adoption: Adoption,
     pub(super) max_entry_bytes: u64,
     pub(super) versions_keep_ms: u64,
+    /// How long a command may take.
+    pub(super) timeout: Duration,
 }
 
 impl RedisStore {
@@ -65,6 +68,7 @@ impl RedisStore {
             adoption: Adoption::default(),
             max_entry_bytes: config.max_entry_bytes,
             versions_keep_ms: config.versions_keep_ms,
+            timeout: config.timeout(),
         }))
     }
 
@@ -170,7 +174,7 @@ impl Store for RedisStore {
     }
 
     fn changed<'a>(&'a self, _key: &'a Key) -> BoxFuture<'a, ()> {
-        let wait = std::time::Duration::from_millis(fastrand::u64(LOOK_AGAIN_MS));
+        let wait = Duration::from_millis(fastrand::u64(LOOK_AGAIN_MS));
         tokio::time::sleep(wait).boxed()
     }
 

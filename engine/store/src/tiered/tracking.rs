@@ -122,7 +122,7 @@ impl Follower {
         let mut command = redis::cmd("CLIENT");
         command.arg("TRACKING").arg("ON").arg("BCAST");
         command.arg("PREFIX").arg(format!("{}:", self.prefix));
-        node.query(&command).await?;
+        node.query(command).await?;
         Ok(node)
     }
 
@@ -164,8 +164,8 @@ impl Follower {
 async fn all_heard(nodes: &[Node], at: Instant) -> Result<Instant, StoreError> {
     sleep_until(at).await;
     let asked = Instant::now();
-    let ping = redis::cmd("PING");
-    try_join_all(nodes.iter().map(|node| node.query(&ping))).await?;
+    let each = nodes.iter().map(|node| node.query(redis::cmd("PING")));
+    try_join_all(each).await?;
     Ok(asked)
 }
 

@@ -38,7 +38,8 @@ impl Found {
 }
 
 /// Whether the connection lives and leads to a master that serves. PING speaks for the data set
-/// (it is refused while loading or cut off), HELLO for the role; neither needs a permission.
+/// (it is refused while loading or cut off), HELLO for the role, which ROLE and INFO would tell only
+/// with permissions that few users have.
 pub(super) async fn beat(wire: &Wire) -> Result<HashMap<String, Value>, ConnectError> {
     let (ping, hello) = (redis::cmd("PING"), redis::cmd("HELLO"));
     let replies = wire.send_all(&[&ping, &hello]).await;
@@ -157,10 +158,9 @@ fn text(fields: &HashMap<String, Value>, name: &str) -> String {
 
 /// What is wrong with a server that answers, but with an error.
 pub(super) fn not_ready(wire: &Wire, failure: Failure) -> ConnectError {
-    match StoreError::from(failure) {
-        StoreError::Refused(text) if text.contains("NOPERM") => by_code("NOPERM", text, wire.to()),
-        StoreError::Refused(text) if text.contains("NOAUTH") => by_code("NOAUTH", text, wire.to()),
-        error => broken_off(wire, error),
+    match failure {
+        Failure::Denied { said, .. } => by_code("NOPERM", said, wire.to()),
+        failure => broken_off(wire, failure.into()),
     }
 }
 

@@ -59,7 +59,7 @@ impl Dialer {
 
     fn client(&self, to: &Endpoint) -> Result<Client, ConnectError> {
         let wrong = |error: RedisError| ConnectError::Config {
-            why: to.hide(&error.to_string()),
+            why: to.words(&error),
         };
         let host = to.host.clone();
         let address = if to.tls {
@@ -118,10 +118,18 @@ impl Dialer {
 /// What went wrong while opening a connection, by what the server or the system said.
 pub(super) fn explain(error: &RedisError, to: &Endpoint, connect: Duration) -> ConnectError {
     let address = to.address().to_string();
-    let text = to.hide(&error.to_string());
+    let text = to.words(error);
     if error.kind() == ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO") {
         let version = "that does not speak RESP3".to_owned();
         return ConnectError::TooOld { address, version };
+    }
+    if error.to_string().contains("refused to switch database") {
+        let why = error.detail().unwrap_or("the server refused it").to_owned();
+        return ConnectError::NoDatabase {
+            address,
+            db: to.db,
+            why,
+        };
     }
     if let Some(code) = error.code() {
         return by_code(code, text, to);
@@ -136,14 +144,6 @@ pub(super) fn explain(error: &RedisError, to: &Endpoint, connect: Duration) -> C
     if error.is_timeout() {
         let limit_ms = u64::try_from(connect.as_millis()).unwrap_or(u64::MAX);
         return ConnectError::Silent { address, limit_ms };
-    }
-    if text.contains("refused to switch database") {
-        let why = error.detail().unwrap_or("the server refused it").to_owned();
-        return ConnectError::NoDatabase {
-            address,
-            db: to.db,
-            why,
-        };
     }
     if text.contains("certificate") {
         return ConnectError::Certificate { address, why: text };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use redis::{ConnectionAddr, IntoConnectionInfo};
+use redis::{ConnectionAddr, IntoConnectionInfo, RedisError};
 
 use super::super::error::ConnectError;
 
@@ -128,10 +128,15 @@ impl Endpoint {
         self.user.as_deref().unwrap_or("default")
     }
 
-    pub(super) fn hide(&self, text: &str) -> String {
+    /// What went wrong there, in the words of the server or the system, without the password.
+    pub(super) fn words(&self, error: &RedisError) -> String {
+        let text = match (error.code(), error.detail()) {
+            (Some(code), Some(detail)) => format!("{code} {detail}"),
+            _ => error.to_string(),
+        };
         match &self.password {
-            Some(password) => password.hide_in(text),
-            None => text.to_owned(),
+            Some(password) => password.hide_in(&text),
+            None => text,
         }
     }
 }

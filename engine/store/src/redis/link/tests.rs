@@ -3,6 +3,7 @@
 mod failures;
 mod messages;
 mod moves;
+mod tls;
 
 use redis::{Cmd, FromRedisValue, Value};
 

@@ -65,6 +65,12 @@ impl Topology {
         self.down.is_none()
     }
 
+    /// Whether the masters and the slots of each are the same: whether a SCAN of all that began
+    /// under one and ended under the other saw every key.
+    pub(crate) fn same_places(&self, other: &Self) -> bool {
+        self.layout == other.layout
+    }
+
     pub(super) fn wires(&self) -> impl Iterator<Item = &Wire> {
         self.ways.iter().filter_map(|way| match way {
             Way::Up { wire, .. } => Some(wire),

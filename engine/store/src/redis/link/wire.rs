@@ -20,6 +20,8 @@ pub(super) enum Failure {
     Ask(Address),
     /// The server does not have the script; nothing was done.
     NoScript,
+    /// The user may not do this; what the server said, and the error for those who asked.
+    Denied { said: String, error: StoreError },
     /// All else.
     Store(StoreError),
 }
@@ -122,7 +124,7 @@ impl Wire {
     }
 
     fn failure(&self, error: &RedisError) -> Failure {
-        let text = self.to.hide(&error.to_string());
+        let text = self.to.words(error);
         match error.kind() {
             ErrorKind::Server(ServerErrorKind::NoScript) => Failure::NoScript,
             ErrorKind::Server(ServerErrorKind::Moved) => {
@@ -146,7 +148,7 @@ impl Wire {
             }
             ErrorKind::Server(ServerErrorKind::TryAgain) => self.unavailable(&text),
             _ if error.code() == Some("BUSY") => self.unavailable(&text),
-            _ => self.refused(error.code(), &text),
+            _ => self.refused(error.code(), text),
         }
     }
 
@@ -165,22 +167,27 @@ impl Wire {
         Failure::Store(StoreError::Unavailable(text))
     }
 
-    fn refused(&self, code: Option<&str>, text: &str) -> Failure {
-        let address = self.to.address();
-        let user = self.to.user();
-        let advice = match code {
-            Some("OOM") => "; raise `maxmemory` there, or let it evict: volatile-lru".to_owned(),
-            Some("NOPERM") => format!("; allow user `{user}` to with ACL SETUSER there"),
-            _ => String::new(),
-        };
-        Failure::Store(StoreError::Refused(format!("{address}: {text}{advice}")))
+    fn refused(&self, code: Option<&str>, said: String) -> Failure {
+        let (address, user) = (self.to.address(), self.to.user());
+        let refused = |advice: &str| StoreError::Refused(format!("{address}: {said}{advice}"));
+        match code {
+            Some("NOPERM") => {
+                let advice = format!("; allow it to user `{user}` with ACL SETUSER there");
+                let error = refused(&advice);
+                Failure::Denied { said, error }
+            }
+            Some("OOM") => Failure::Store(refused(
+                "; raise `maxmemory` there, or let it evict with maxmemory-policy volatile-lru",
+            )),
+            _ => Failure::Store(refused("")),
+        }
     }
 }
 
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Store(error) => error,
+            Failure::Store(error) | Failure::Denied { error, .. } => error,
             Failure::Moved(to) | Failure::Ask(to) => {
                 Self::Unavailable(format!("the key has moved to {to}, which was not reached"))
             }

@@ -31,7 +31,7 @@ async fn commands_pipelines_and_scripts_are_answered() {
     assert_eq!(masters.len(), 1);
     assert_eq!(masters[0].address().to_string(), server.address());
     assert_eq!(
-        masters[0].query(&command(&["DBSIZE"])).await.unwrap(),
+        masters[0].query(command(&["DBSIZE"])).await.unwrap(),
         Value::Int(1)
     );
 }
@@ -143,7 +143,7 @@ async fn pushes_come_on_a_connection_of_their_own() {
     let (pushes, mut pushed) = tokio::sync::mpsc::unbounded_channel();
     let node = link.open(&address, Some(pushes)).await.unwrap();
     let tracking = ["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "larder:"];
-    node.query(&command(&tracking)).await.unwrap();
+    node.query(command(&tracking)).await.unwrap();
     set(&link, "larder:a", "1").await.unwrap();
     let push = timeout(Duration::from_secs(10), pushed.recv()).await;
     assert_eq!(push.unwrap().unwrap().kind, redis::PushKind::Invalidate);
