@@ -4,6 +4,7 @@ mod far;
 mod outage;
 mod over_redis;
 mod pair;
+mod proxy;
 mod races;
 
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use redis::{FromRedisValue, Value as Reply};
 
+use super::proxy::Network;
 use super::*;
 use crate::redis::link::Link;
 use crate::redis::{RedisConfig, RedisStore, SentinelConfig};
@@ -204,6 +205,44 @@ async fn a_link_that_is_cut_is_made_anew_and_copies_from_before_are_not_served()
     assert_eq!(text(&b.store, &key, now()).await, None);
     spread(&a, &[&b], &key, "new").await;
     assert_eq!(text(&b.store, &key, now()).await.as_deref(), Some("new"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_cut_off_serves_no_older_value_past_the_bound() {
+    let server = Server::start().await;
+    let config = config(&server);
+    let network = Network::to(server.port()).await;
+    let behind = RedisConfig {
+        url: Some(network.url()),
+        ..config.clone()
+    };
+    let (a, b) = (followed(&config).await, followed(&behind).await);
+    let key = key();
+    for round in 0..3 {
+        let value = format!("v{round}");
+        spread(&a, &[&b], &key, &value).await;
+        network.stop(true);
+        let there = a.store.invalidate(&key, Mode::Purge, now()).await;
+        let answered = Instant::now();
+        assert_eq!(there, Ok(true));
+        let mut last = Duration::ZERO;
+        // As long as the bound that is published, and some more.
+        while answered.elapsed() < Duration::from_millis(2_500) {
+            let begun = answered.elapsed();
+            if text(&b.store, &key, now()).await.is_some() {
+                last = begun;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(last > Duration::ZERO, "the network was cut before the push");
+        assert!(last <= BOUND, "round {round}: served after {last:?}");
+        network.stop(false);
+        until("all is well", async || {
+            assert_eq!(text(&b.store, &key, now()).await, None, "round {round}");
+            b.store.health() == Health::Up
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
