@@ -4,6 +4,7 @@
 //! store. Which entries are made and how long they may be served is decided elsewhere; loading
 //! values is left to `larder-origin`.
 
+mod bounded;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod judge;
@@ -13,6 +14,7 @@ mod store;
 mod sweep;
 #[cfg(any(test, feature = "contract"))]
 pub mod testing;
+mod tiered;
 
 pub use memory::{MemoryConfig, MemoryStore};
 #[doc(hidden)]
@@ -23,3 +25,4 @@ pub use store::{
     Summary, Token, ready,
 };
 pub use sweep::{Progress, Sweep, Sweeper};
+pub use tiered::{TieredConfig, TieredStore};

@@ -28,7 +28,7 @@ pub mod envelope;
 mod error;
 mod hold;
 #[allow(dead_code, reason = "the tier of memory in front uses the rest")]
-mod link;
+pub(crate) mod link;
 mod names;
 mod read;
 mod reply;

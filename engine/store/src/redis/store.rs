@@ -93,7 +93,7 @@ impl Inner {
 
 /// A token or a witness that was never used before, with overwhelming likelihood.
 pub(super) fn fresh() -> Token {
-    Token(fastrand::u64(..))
+    Token(fastrand::u64(..) & !Token::ISLAND)
 }
 
 fn later<'a, T>(answer: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Answer<'a, T> {
