@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use larder_core::{Clock, Guard, Policies, Request, Value};
-use larder_store::{Store, Summary, Sweep};
+use larder_store::{Health, Store, Summary, Sweep};
 
 use crate::aside::{Filling, Lease};
 use crate::builder::EngineBuilder;
@@ -49,6 +49,8 @@ pub(crate) struct Inner {
 pub struct Status {
     /// The store.
     pub store: Summary,
+    /// Whether the store can be relied on now.
+    pub health: Health,
     /// The routes in the order in which they are tried, and what is known of each one's origin.
     pub routes: Vec<(Route, Option<String>)>,
 }
@@ -168,12 +170,19 @@ impl Engine {
         self.inner.sweeps.find(id)
     }
 
+    /// Whether the store can be relied on now, without asking it.
+    #[must_use]
+    pub fn store_health(&self) -> Health {
+        self.inner.store.health()
+    }
+
     /// What the engine says of itself.
     #[must_use]
     pub fn status(&self) -> Status {
         let routes = self.inner.routes.0.iter();
         Status {
             store: self.inner.store.summary(),
+            health: self.inner.store.health(),
             routes: routes
                 .map(|route| {
                     let origin = route.origin.as_ref().map(|origin| origin.summary());

@@ -64,16 +64,16 @@ fn one(mut table: Table, folder: &Path) -> Result<StoreConfig, String> {
         Some(_) => return Err(format!("`type` is not a text; {known}")),
     };
     match kind.as_str() {
-        "memory" => Ok(StoreConfig::Memory(memory(fields(table)?)?)),
+        "memory" => Ok(StoreConfig::Memory(memory(&fields(table)?)?)),
         "redis" => Ok(StoreConfig::Redis(redis(fields(table)?, folder)?)),
         "tiered" => Ok(StoreConfig::Tiered(tiered(fields(table)?, folder)?)),
         other => Err(format!("unknown type `{}`; {known}", other.escape_debug())),
     }
 }
 
-fn memory(own: Memory) -> Result<MemoryConfig, String> {
+fn memory(own: &Memory) -> Result<MemoryConfig, String> {
     let mut store = MemoryConfig::default();
-    if let Some(capacity) = own.capacity {
+    if let Some(capacity) = &own.capacity {
         store.capacity_bytes = more_than_nothing(capacity)?;
     }
     Ok(store)
@@ -96,7 +96,7 @@ fn redis(own: Shared, folder: &Path) -> Result<RedisConfig, String> {
 
 fn tiered(own: Shared, folder: &Path) -> Result<TieredConfig, String> {
     let mut store = TieredConfig::default();
-    if let Some(capacity) = own.capacity {
+    if let Some(capacity) = &own.capacity {
         store.capacity_bytes = more_than_nothing(capacity)?;
     }
     if let Some(silence) = own.silence {
@@ -125,7 +125,7 @@ fn shared(own: Shared, folder: &Path) -> RedisConfig {
     }
 }
 
-fn more_than_nothing(capacity: Size) -> Result<u64, String> {
+fn more_than_nothing(capacity: &Size) -> Result<u64, String> {
     match capacity.0 {
         0 => Err("`capacity` is 0, so nothing could be kept; leave it out for 256MiB".to_owned()),
         bytes => Ok(bytes),
