@@ -9,6 +9,8 @@ mod aside;
 mod builder;
 mod failures;
 mod freshness;
+#[macro_use]
+mod ground;
 mod kit;
 mod races;
 mod single_flight;
