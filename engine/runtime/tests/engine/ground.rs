@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use larder::core::{Decision, Strategy};
 use larder::store::testing::{Cluster, Server};
-use larder::store::{RedisConfig, RedisStore, Store, TieredConfig, TieredStore};
+use larder::store::{
+    MemoryConfig, MemoryStore, RedisConfig, RedisStore, Store, TieredConfig, TieredStore,
+};
 
 use crate::kit::{Hands, Parts, Rig, policy};
 
@@ -40,21 +42,53 @@ impl Ground {
 
     /// An engine of `parts`. The clock agrees with those of servers until it is moved.
     pub(crate) async fn build(&self, parts: Parts) -> Rig {
-        let store: Arc<dyn Store> = match self {
-            Self::Memory => return parts.build(),
+        let [store] = self.stores().await;
+        parts.build_over(store, self.hands())
+    }
+
+    /// Two nodes that share what they store.
+    pub(crate) async fn pair(&self, parts: impl Fn() -> Parts) -> [Rig; 2] {
+        let stores = self.stores::<2>().await;
+        stores.map(|store| parts().build_over(store, self.hands()))
+    }
+
+    fn hands(&self) -> Hands {
+        match self {
+            Self::Memory => Hands::default(),
+            Self::Redis(_) | Self::Tiered(_) => Hands::from_now(),
+        }
+    }
+
+    /// As many nodes' views of one new key space.
+    async fn stores<const N: usize>(&self) -> [Arc<dyn Store>; N] {
+        let mut all: Vec<Arc<dyn Store>> = Vec::new();
+        match self {
+            Self::Memory => {
+                let memory = Arc::new(MemoryStore::new(MemoryConfig::default()));
+                all.resize(N, memory);
+            }
             Self::Redis(config) => {
-                let store = RedisStore::connect(apart(config)).await;
-                Arc::new(store.expect("connects"))
+                let config = apart(config);
+                for _ in 0..N {
+                    let store = RedisStore::connect(config.clone()).await;
+                    all.push(Arc::new(store.expect("connects")));
+                }
             }
             Self::Tiered(config) => {
-                let config = TieredConfig {
-                    redis: apart(config),
-                    ..TieredConfig::default()
-                };
-                Arc::new(TieredStore::connect(config).await.expect("connects"))
+                let redis = apart(config);
+                for _ in 0..N {
+                    let redis = redis.clone();
+                    let config = TieredConfig {
+                        redis,
+                        ..TieredConfig::default()
+                    };
+                    let store = TieredStore::connect(config).await;
+                    all.push(Arc::new(store.expect("connects")));
+                }
             }
-        };
-        parts.build_over(store, Hands::from_now())
+        }
+        all.try_into()
+            .unwrap_or_else(|_| unreachable!("one for each"))
     }
 
     /// Lets every task run until it waits for something.
@@ -95,7 +129,8 @@ macro_rules! races {
 /// Runs every scenario and names those that fail.
 async fn run(on: Ground) {
     let mut broken = Vec::new();
-    for (name, race) in crate::races::RACES {
+    let all = crate::races::RACES.iter().chain(crate::patterns::RACES);
+    for (name, race) in all {
         if tokio::spawn(race(on.clone())).await.is_err() {
             broken.push(*name);
         }
@@ -118,25 +153,25 @@ fn among(servers: &Cluster) -> RedisConfig {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_race_on_redis() {
+async fn every_scenario_on_redis() {
     let server = Server::start().await;
     run(Ground::Redis(at(&server))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_race_on_memory_in_front_of_redis() {
+async fn every_scenario_on_memory_in_front_of_redis() {
     let server = Server::start().await;
     run(Ground::Tiered(at(&server))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_race_on_a_cluster() {
+async fn every_scenario_on_a_cluster() {
     let servers = Cluster::start().await;
     run(Ground::Redis(among(&servers))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_race_on_memory_in_front_of_a_cluster() {
+async fn every_scenario_on_memory_in_front_of_a_cluster() {
     let servers = Cluster::start().await;
     run(Ground::Tiered(among(&servers))).await;
 }

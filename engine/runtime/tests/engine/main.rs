@@ -12,6 +12,7 @@ mod freshness;
 #[macro_use]
 mod ground;
 mod kit;
+mod patterns;
 mod races;
 mod single_flight;
 mod strategies;
