@@ -8,7 +8,7 @@ use larder_core::{
     Decision, Dependency, Identity, Key, NotStored, Operation, Outcome, Request, Timestamp, Value,
     Version,
 };
-use larder_store::{Found, LeaseRequest, Leased, StoreError, Token};
+use larder_store::{LeaseRequest, Leased, StoreError, Token};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,6 +17,7 @@ use crate::engine::Inner;
 use crate::error::Error;
 use crate::read::{Reading, hit};
 use crate::store_entry::Origin;
+use crate::vault::Sight;
 
 /// The right to fill one key with what was loaded after it was given.
 ///
@@ -97,10 +98,14 @@ impl Inner {
 
     async fn look(&self, job: &Job) -> Result<Look, Error> {
         let now = self.clock.now();
-        let found = self.store.get(&job.key, job.expected(), now).await?;
-        let Some(found) = found else {
-            return self.look_for_lease(job, None, now).await;
+        let found = match self.find(job, now).await? {
+            Sight::Entry(found) => found,
+            Sight::Nothing => return self.look_for_lease(job, None, now).await,
+            Sight::Unreadable(created) => {
+                return self.look_for_lease(job, Some(created), now).await;
+            }
         };
+        let created = Some(found.entry.windows.created);
         match found.windows.state(now) {
             State::Fresh => {
                 let reading = Reading::of_entry(job.decided.clone(), hit(&found), &found, now);
@@ -110,17 +115,17 @@ impl Inner {
             State::Stale => {
                 let mut reading =
                     Reading::of_entry(job.decided.clone(), Outcome::Stale, &found, now);
-                reading.lease = self.ask_for_lease(job, Some(&found), now).await?.ok();
+                reading.lease = self.ask_for_lease(job, created, now).await?.ok();
                 Ok(Look::Answer(Box::new(reading)))
             }
-            State::StaleIfError | State::Gone => self.look_for_lease(job, Some(&found), now).await,
+            State::StaleIfError | State::Gone => self.look_for_lease(job, created, now).await,
         }
     }
 
     async fn look_for_lease(
         &self,
         job: &Job,
-        seen: Option<&Found>,
+        seen: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Look, Error> {
         let reading = match self.ask_for_lease(job, seen, now).await? {
@@ -139,7 +144,7 @@ impl Inner {
     async fn ask_for_lease(
         &self,
         job: &Job,
-        seen: Option<&Found>,
+        seen: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Result<Lease, Leased>, StoreError> {
         let decision = job.decision();
@@ -152,10 +157,10 @@ impl Inner {
             key: &job.key,
             ttl_ms,
             share: decision.loading.stampede == larder_core::Stampede::Unguarded,
-            seen: seen.map(|found| found.entry.windows.created),
+            seen,
             now,
         };
-        match self.store.lease(wish).await? {
+        match self.ask_lease(job, wish).await? {
             Leased::Granted(token) => Ok(Ok(self.write_out(
                 job,
                 token,

@@ -20,6 +20,7 @@ use crate::read::Reading;
 use crate::retry::Retry;
 use crate::route::{Resolved, Route, Routes};
 use crate::tuning::Tuning;
+use crate::vault::Seals;
 use crate::write::Writing;
 
 /// Decides by policy and runs what was decided. Clones share everything and cost nothing.
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) retry: Retry,
     pub(crate) sweeps: Sweeps,
     pub(crate) meters: Meters,
+    pub(crate) seals: Seals,
 }
 
 /// What an engine says of itself.

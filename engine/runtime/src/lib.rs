@@ -13,6 +13,7 @@
 //! | [`aside`] | cache-aside: leases that an application fills |
 //! | [`mod@write`] | writes and deletes by strategy |
 //! | [`invalidate`] | purge and expire by key, tag and namespace |
+//! | [`vault`] | encryption of protected values, and its keys |
 //! | [`error`] | how a call fails, with a stable code |
 //! | [`clock`] | the one place that reads the time |
 
@@ -34,6 +35,7 @@ mod retry;
 pub mod route;
 mod store_entry;
 pub mod tuning;
+pub mod vault;
 pub mod write;
 
 pub use aside::{Filling, Lease};
@@ -53,4 +55,5 @@ pub use larder_wasm as wasm;
 pub use read::Reading;
 pub use route::Route;
 pub use tuning::Tuning;
+pub use vault::{KeyRing, KeyRingError, Vault};
 pub use write::Writing;

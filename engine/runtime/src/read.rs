@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::flight::Landing;
 use crate::load::Order;
 use crate::loader::{Loader, from_origin, no_origin};
+use crate::vault::Sight;
 
 /// What a read answered.
 #[derive(Clone, Debug)]
@@ -129,16 +130,17 @@ impl Inner {
         let now = self.clock.now();
         // A store that fails is a miss: the load takes place under the single flight and its
         // result is not stored.
-        let found = self
-            .store
-            .get(&job.key, job.expected(), now)
-            .await
-            .unwrap_or_else(|error| {
-                self.store_failed(&error);
-                None
-            });
-        let Some(found) = found else {
-            return self.read_missing(job, loader, None).await;
+        let sight = self.find(&job, now).await.unwrap_or_else(|error| {
+            self.store_failed(&error);
+            Sight::Nothing
+        });
+        let found = match sight {
+            Sight::Entry(found) => found,
+            Sight::Nothing => return self.read_missing(job, loader, None, Outcome::Miss).await,
+            Sight::Unreadable(created) => {
+                let seen = Some(created);
+                return self.read_missing(job, loader, seen, Outcome::Miss).await;
+            }
         };
         match found.windows.state(now) {
             State::Fresh => {
@@ -157,7 +159,10 @@ impl Inner {
                 Ok(Reading::of_entry(decided, Outcome::Stale, &found, now))
             }
             State::StaleIfError => self.read_stale_if_error(job, loader, found, now).await,
-            State::Gone => self.read_missing(job, loader, Some(&found)).await,
+            State::Gone => {
+                let seen = Some(found.entry.windows.created);
+                self.read_missing(job, loader, seen, Outcome::Expired).await
+            }
         }
     }
 
@@ -175,16 +180,16 @@ impl Inner {
         self: &Arc<Self>,
         job: Job,
         loader: Loader,
-        seen: Option<&Found>,
+        seen: Option<Timestamp>,
+        outcome: Outcome,
     ) -> Result<Reading, Error> {
         let job = Arc::new(job);
         let loading = self.load(Order {
             job: Arc::clone(&job),
             loader,
-            seen: seen.map(|found| found.entry.windows.created),
+            seen,
         });
         let (landing, collapsed) = loading.await;
-        let outcome = seen.map_or(Outcome::Miss, |_| Outcome::Expired);
         self.landed(&job, landing, outcome, collapsed)
     }
 

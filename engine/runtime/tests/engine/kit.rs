@@ -15,7 +15,7 @@ use larder::core::{Decision, Guard, NotStored, Outcome, Strategy};
 use larder::store::{MemoryConfig, MemoryStore, Store};
 use larder::{
     Engine, Error, Invalidated, Invalidation, OnFailure, Reading, Request, Route, Tuning, Value,
-    Writing,
+    Vault, Writing,
 };
 use tokio::task::JoinHandle;
 
@@ -57,6 +57,7 @@ pub(crate) struct Parts {
     pub(crate) on_failure: OnFailure,
     pub(crate) guard: Guard,
     pub(crate) tuning: Tuning,
+    pub(crate) vault: Option<Arc<Vault>>,
 }
 
 impl Parts {
@@ -67,6 +68,7 @@ impl Parts {
             on_failure: OnFailure::default(),
             guard: Guard::default(),
             tuning: Tuning::default(),
+            vault: None,
         }
     }
 
@@ -86,7 +88,11 @@ impl Parts {
             true => Route::new("*", "native").origin("shop"),
             false => Route::new("*", "native"),
         };
-        let engine = Engine::builder(policies.clone(), store.clone())
+        let mut builder = Engine::builder(policies.clone(), store.clone());
+        if let Some(vault) = self.vault {
+            builder = builder.key_ring(vault);
+        }
+        let engine = builder
             .route(route)
             .origin("shop", shop.clone())
             .on_failure("native", self.on_failure)

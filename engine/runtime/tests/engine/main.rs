@@ -7,6 +7,7 @@
 
 mod aside;
 mod builder;
+mod encryption;
 mod failures;
 mod freshness;
 #[macro_use]
