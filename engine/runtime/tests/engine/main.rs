@@ -7,7 +7,6 @@
 
 mod aside;
 mod builder;
-mod encryption;
 mod failures;
 mod freshness;
 #[macro_use]
