@@ -280,21 +280,35 @@ mod tests {
         fs::write(&path, text("a")).unwrap();
         let vault = Vault::from_file(&path).unwrap();
         let active = || vault.ring().active().to_string();
-        assert_eq!((vault.reload(), active().as_str()), (Ok(Reloaded::Unchanged), "a"));
+        assert_eq!(
+            (vault.reload(), active().as_str()),
+            (Ok(Reloaded::Unchanged), "a")
+        );
 
         fs::write(&path, text("b")).unwrap();
-        assert_eq!((vault.reload(), active().as_str()), (Ok(Reloaded::Changed), "b"));
+        assert_eq!(
+            (vault.reload(), active().as_str()),
+            (Ok(Reloaded::Changed), "b")
+        );
 
         fs::write(&path, text("c")).unwrap();
         let error = vault.reload().unwrap_err().to_string();
-        assert!(error.ends_with("keys.toml: `active` names `c`, which is not in `[keys]`; there are `a`, `b`"), "{error}");
+        assert!(
+            error.ends_with(
+                "keys.toml: `active` names `c`, which is not in `[keys]`; there are `a`, `b`"
+            ),
+            "{error}"
+        );
         fs::remove_file(&path).unwrap();
         let error = vault.reload().unwrap_err().to_string();
         assert!(error.contains("keys.toml cannot be read: "), "{error}");
         assert_eq!(active(), "b", "the last good one");
 
         fs::write(&path, text("a")).unwrap();
-        assert_eq!((vault.reload(), active().as_str()), (Ok(Reloaded::Changed), "a"));
+        assert_eq!(
+            (vault.reload(), active().as_str()),
+            (Ok(Reloaded::Changed), "a")
+        );
     }
 
     #[test]
@@ -302,7 +316,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.toml");
         let missing = Vault::from_file(&path).unwrap_err();
-        assert!(matches!(missing, KeyRingError::Unreadable { .. }), "{missing}");
+        assert!(
+            matches!(missing, KeyRingError::Unreadable { .. }),
+            "{missing}"
+        );
         fs::write(&path, "#".repeat(1 << 20)).unwrap();
         let long = Vault::from_file(&path).unwrap_err().to_string();
         assert!(long.contains("is longer than 65536 bytes"), "{long}");
@@ -314,10 +331,20 @@ mod tests {
     #[test]
     fn a_variable_is_named_where_it_holds_no_ring() {
         let missing = Vault::from_variable("LARDER_NO_SUCH_KEYS").unwrap_err();
-        assert!(missing.to_string().starts_with("the variable LARDER_NO_SUCH_KEYS is not set"), "{missing}");
+        assert!(
+            missing
+                .to_string()
+                .starts_with("the variable LARDER_NO_SUCH_KEYS is not set"),
+            "{missing}"
+        );
         // Set by cargo, and no ring.
         let wrong = Vault::from_variable("CARGO_PKG_NAME").unwrap_err();
-        assert!(wrong.to_string().starts_with("the key ring in the variable CARGO_PKG_NAME: line 1"), "{wrong}");
+        assert!(
+            wrong
+                .to_string()
+                .starts_with("the key ring in the variable CARGO_PKG_NAME: line 1"),
+            "{wrong}"
+        );
     }
 
     #[cfg(unix)]

@@ -86,7 +86,9 @@ pub enum RingProblem {
     #[error("the key `{0}` is not base64; `larder key` prints a fresh one")]
     NotBase64(String),
     /// A key of another length.
-    #[error("the key `{id}` has {length} bytes, and 32 are needed; `larder key` prints a fresh one")]
+    #[error(
+        "the key `{id}` has {length} bytes, and 32 are needed; `larder key` prints a fresh one"
+    )]
     Length {
         /// Its id.
         id: String,
@@ -364,10 +366,7 @@ mod tests {
     #[test]
     fn a_fresh_key_fits_into_a_ring_and_is_never_the_same() {
         let (a, b) = (fresh_key().unwrap(), fresh_key().unwrap());
-        let text = format!(
-            "active = \"b\"\n[keys]\na = \"{}\"\nb = \"{}\"",
-            *a, *b
-        );
+        let text = format!("active = \"b\"\n[keys]\na = \"{}\"\nb = \"{}\"", *a, *b);
         assert!(KeyRing::parse(&text).is_ok());
     }
 }
