@@ -12,9 +12,10 @@
 //! | [`read`] | reads by strategy, stale serving and early refresh |
 //! | [`aside`] | cache-aside: leases that an application fills |
 //! | [`mod@write`] | writes and deletes by strategy |
-//! | [`invalidate`] | purge and expire by key, tag and namespace |
+//! | [`invalidate`] | purge and expire by key, tag, namespace and pattern |
 //! | [`vault`] | encryption of protected values, and its keys |
 //! | [`error`] | how a call fails, with a stable code |
+//! | [`guide`] | what each pattern, invalidation and store promises |
 //! | [`clock`] | the one place that reads the time |
 
 pub mod aside;
@@ -25,6 +26,7 @@ pub mod engine;
 pub mod error;
 pub mod fallback;
 mod flight;
+pub mod guide;
 pub mod invalidate;
 mod lease;
 mod load;
