@@ -6,13 +6,15 @@ use std::time::Duration;
 use larder_core::freshness::State;
 use larder_core::{NotStored, Operation, Outcome, Plan, ReadPlan, Request, Timestamp, Value, plan};
 use larder_store::Found;
+use tokio::time::Instant;
 
 use crate::aside::Lease;
+use crate::deadline::by;
 use crate::decide::{Decided, Job};
 use crate::engine::Inner;
 use crate::error::Error;
 use crate::flight::Landing;
-use crate::load::Order;
+use crate::load::{Order, Seen};
 use crate::loader::{Loader, from_origin, no_origin};
 
 /// What a read answered.
@@ -21,7 +23,8 @@ pub struct Reading {
     /// What was decided, and by whom.
     pub decided: Decided,
     /// The value; none where there is no such thing, or where the caller is to load it
-    /// ([`Outcome::Leased`], [`Outcome::LeasedElsewhere`], [`Outcome::Bypass`] without an origin).
+    /// ([`Outcome::Leased`], [`Outcome::LeasedElsewhere`], and [`Outcome::Bypass`] or
+    /// [`Outcome::StoreDown`] where `not_stored` is none).
     pub value: Option<Value>,
     /// What came of the read.
     pub outcome: Outcome,
@@ -75,10 +78,20 @@ pub(crate) fn hit(found: &Found) -> Outcome {
     }
 }
 
+fn seen(found: &Found) -> Seen {
+    Seen::Entry {
+        created: found.entry.windows.created,
+    }
+}
+
 impl Inner {
-    pub(crate) async fn read(self: &Arc<Self>, mut request: Request) -> Result<Reading, Error> {
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        mut request: Request,
+        deadline: Instant,
+    ) -> Result<Reading, Error> {
         request.operation = Operation::Read;
-        let job = self.job(request)?;
+        let job = self.job(request, deadline)?;
         let reading = match plan::plan(Operation::Read, job.decision().strategy) {
             Plan::Read(ReadPlan::CacheOnly) => self.read_aside(&job).await?,
             Plan::Read(ReadPlan::ThroughCache) if job.route.origin.is_none() => {
@@ -99,10 +112,11 @@ impl Inner {
     pub(crate) async fn get_or_load(
         self: &Arc<Self>,
         mut request: Request,
+        deadline: Instant,
         loader: Loader,
     ) -> Result<Reading, Error> {
         request.operation = Operation::Read;
-        let job = self.job(request)?;
+        let job = self.job(request, deadline)?;
         let reading = match plan::plan(Operation::Read, job.decision().strategy) {
             Plan::Read(ReadPlan::Origin) | Plan::Write(_) => self.read_past(job, loader).await?,
             Plan::Read(ReadPlan::CacheOnly | ReadPlan::ThroughCache) => {
@@ -116,9 +130,8 @@ impl Inner {
     /// Loads and leaves the cache alone.
     async fn read_past(&self, job: Job, loader: Loader) -> Result<Reading, Error> {
         let job = Arc::new(job);
-        let fetched = self.fetch(&job, loader).await.inspect_err(|error| {
-            self.meters.load_failed(error.code());
-        })?;
+        let fetched = self.fetch(&job, loader, Some(job.deadline)).await;
+        let fetched = fetched.inspect_err(|error| self.meters.load_failed(error.code()))?;
         let mut reading = Reading::new(job.decided.clone(), Outcome::Bypass, fetched.value);
         reading.not_stored = Some(NotStored::Bypass);
         Ok(reading)
@@ -127,18 +140,15 @@ impl Inner {
     /// Serves from the cache, and loads what is missing or too old.
     async fn read_through(self: &Arc<Self>, job: Job, loader: Loader) -> Result<Reading, Error> {
         let now = self.clock.now();
-        // A store that fails is a miss: the load takes place under the single flight and its
-        // result is not stored.
-        let found = self
-            .store
-            .get(&job.key, job.expected(), now)
-            .await
-            .unwrap_or_else(|error| {
+        let looked = by(job.deadline, self.store.get(&job.key, job.expected(), now));
+        let found = match looked.await? {
+            Ok(Some(found)) => found,
+            Ok(None) => return self.read_missing(job, loader, Seen::Nothing).await,
+            // The load takes place all the same, one at a time, and its result is not stored.
+            Err(error) => {
                 self.store_failed(&error);
-                None
-            });
-        let Some(found) = found else {
-            return self.read_missing(job, loader, None).await;
+                return self.read_missing(job, loader, Seen::StoreDown).await;
+            }
         };
         match found.windows.state(now) {
             State::Fresh => {
@@ -157,7 +167,7 @@ impl Inner {
                 Ok(Reading::of_entry(decided, Outcome::Stale, &found, now))
             }
             State::StaleIfError => self.read_stale_if_error(job, loader, found, now).await,
-            State::Gone => self.read_missing(job, loader, Some(&found)).await,
+            State::Gone => self.read_missing(job, loader, seen(&found)).await,
         }
     }
 
@@ -166,7 +176,7 @@ impl Inner {
             self.refresh(Order {
                 job: Arc::new(job),
                 loader,
-                seen: Some(found.entry.windows.created),
+                seen: seen(found),
             });
         }
     }
@@ -175,16 +185,19 @@ impl Inner {
         self: &Arc<Self>,
         job: Job,
         loader: Loader,
-        seen: Option<&Found>,
+        seen: Seen,
     ) -> Result<Reading, Error> {
         let job = Arc::new(job);
-        let loading = self.load(Order {
+        let loading = self.load_in_time(Order {
             job: Arc::clone(&job),
             loader,
-            seen: seen.map(|found| found.entry.windows.created),
+            seen,
         });
         let (landing, collapsed) = loading.await;
-        let outcome = seen.map_or(Outcome::Miss, |_| Outcome::Expired);
+        let outcome = match seen {
+            Seen::Entry { .. } => Outcome::Expired,
+            Seen::Nothing | Seen::StoreDown => Outcome::Miss,
+        };
         self.landed(&job, landing, outcome, collapsed)
     }
 
@@ -204,14 +217,14 @@ impl Inner {
         let order = Order {
             job: Arc::clone(&job),
             loader,
-            seen: Some(found.entry.windows.created),
+            seen: seen(&found),
         };
         let (landing, collapsed) = match job.decision().loading.soft_timeout_ms {
-            0 => self.load(order).await,
+            0 => self.load_in_time(order).await,
             soft => {
                 let soft = Duration::from_millis(u64::from(soft));
                 // The load itself runs in a task of its own and goes on.
-                match tokio::time::timeout(soft, self.load(order)).await {
+                match tokio::time::timeout(soft, self.load_in_time(order)).await {
                     Ok(landed) => landed,
                     Err(_elapsed) => {
                         return Ok(self.stale(&job, Outcome::Stale, &found));
@@ -245,6 +258,11 @@ impl Inner {
             Landing::Failed(error) => Err(error),
             Landing::Present(found) => Ok(Reading::of_entry(decided, hit(&found), &found, now)),
             Landing::Loaded(loaded) => Ok(Reading {
+                outcome: if loaded.store_down {
+                    Outcome::StoreDown
+                } else {
+                    outcome
+                },
                 collapsed,
                 not_stored: loaded.stored.err(),
                 ttl_ms: loaded
