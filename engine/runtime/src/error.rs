@@ -70,6 +70,34 @@ pub enum Error {
         /// The limit.
         limit_ms: u64,
     },
+    /// The origin keeps failing and is left alone for a while. Nothing was done.
+    #[error(
+        "the origin `{origin}` keeps failing and is left alone for now; it is tried again in \
+         {retry_after_ms} ms, so ask again then"
+    )]
+    OriginOpen {
+        /// The origin, or the policy whose closures load.
+        origin: String,
+        /// When it is tried again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// As many calls are under way as may be. Nothing was done.
+    #[error(
+        "{what} has as many calls under way as it may have, and none of them ended in time; ask \
+         again in {retry_after_ms} ms, or raise the limits of the origin"
+    )]
+    Overloaded {
+        /// What is full: an origin, or an origin for one tenant.
+        what: String,
+        /// When to ask again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// The caller's time was over before there was an answer.
+    #[error(
+        "the deadline of the read passed before there was a value; a load that others may wait \
+         for goes on, so ask again, or allow more time"
+    )]
+    DeadlineExceeded,
     /// The origin took a write, and the store could not be told.
     #[error(
         "the origin took the write, but what it made stale could not be invalidated: {0}; older \
@@ -102,8 +130,22 @@ impl Error {
             Self::Origin(OriginError::TooLarge { .. }) => "origin_too_large",
             Self::Loader(_) => "loader_failed",
             Self::LoadTimeout { .. } => "load_timeout",
+            Self::OriginOpen { .. } => "origin_unavailable",
+            Self::Overloaded { .. } => "overloaded",
+            Self::DeadlineExceeded => "deadline_exceeded",
             Self::NotInvalidated(_) => "not_invalidated",
             Self::Store(_) => "store_failed",
+        }
+    }
+
+    /// When to ask again, in milliseconds, where waiting is all that it takes.
+    #[must_use]
+    pub const fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::OriginOpen { retry_after_ms, .. } | Self::Overloaded { retry_after_ms, .. } => {
+                Some(*retry_after_ms)
+            }
+            _ => None,
         }
     }
 }

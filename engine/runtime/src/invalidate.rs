@@ -127,6 +127,7 @@ impl Sweeps {
 
 impl Inner {
     pub(crate) async fn invalidate(&self, what: &Invalidation) -> Result<Invalidated, Error> {
+        let _change = self.change();
         let now = self.clock.now();
         // Everything that can be refused is, before anything is done.
         let patterns = what.patterns()?;

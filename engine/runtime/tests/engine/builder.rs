@@ -114,6 +114,7 @@ async fn limits_without_end_are_taken() {
         .tuning(Tuning {
             load_timeout_ms: u64::MAX,
             retry_after_ms: u64::MAX,
+            read_timeout_ms: u64::MAX,
             lease_wait_ms: u64::MAX,
             lease_ttl_ms: u64::MAX,
             admit_body_max: usize::MAX,
