@@ -23,6 +23,7 @@ mod guest;
 #[allow(dead_code, reason = "its log of connections is not looked at here")]
 mod service;
 
+mod access;
 mod admin;
 mod aside;
 mod bad_answer;
@@ -34,9 +35,11 @@ mod fences;
 mod hostile;
 mod invalidate;
 mod line;
+mod overload;
 mod program;
 mod quickstart;
 mod reload;
 mod serving;
 mod tenants;
+mod tokens;
 mod words;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, check, decide, demo, invalidate, new, policies, serve};
+use crate::commands::{build, check, decide, demo, invalidate, new, policies, serve, token};
 
 const AFTER: &str = "\
 Start here:
@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Check(check::Args),
     /// Ask a .wasm file for a decision, without a server
     Decide(decide::Args),
+    /// Make a token that lets its holder call a server
+    Token(token::Args),
     /// Show the policies of a running server
     Policies(policies::Args),
     /// Make entries of a running server stale

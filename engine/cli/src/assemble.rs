@@ -5,25 +5,28 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use larder::Engine;
 use larder::origin::{HttpOrigin, Origin, SqliteOrigin};
-use larder::store::MemoryStore;
+use larder::store::{MemoryStore, RedisStore, Store, TieredStore};
 use larder::wasm::Host;
 use larder_server::{Metrics, Parts, Settings};
 
-use crate::config::{Config, OriginConfig, Server};
+use crate::config::{Config, OriginKind, Server, StoreConfig};
 
-/// Opens the origins, loads the policies and builds the engine. Blocks while it does; call it
-/// inside the runtime that is to sweep the store.
+/// Reaches the store, opens the origins, loads the policies and builds the engine. Blocks while it
+/// does; call it inside the runtime that is to sweep the store.
 ///
 /// # Errors
 /// Names the part of the configuration that does not work.
-pub(crate) fn assemble(config: Config, metrics: Metrics) -> Result<(Settings, Parts)> {
+pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settings, Parts)> {
     let host = Host::start(config.host)?;
-    let store = Arc::new(MemoryStore::new(config.store));
+    let store = reach(config.store).await.context("[store]")?;
     let mut builder = Engine::builder(host.clone(), store).guard(config.guard);
     for (name, origin) in config.origins {
-        let opened = open(origin).with_context(|| format!("[origin.{name}]"))?;
+        let limits = origin.limits;
+        let opened = open(origin.kind).with_context(|| format!("[origin.{name}]"))?;
         tracing::info!(origin = name, "{}", opened.summary());
-        builder = builder.origin(name, opened);
+        builder = builder
+            .origin(name.clone(), opened)
+            .origin_limits(name, limits);
     }
     for route in config.routes {
         builder = builder.route(route);
@@ -39,10 +42,18 @@ pub(crate) fn assemble(config: Config, metrics: Metrics) -> Result<(Settings, Pa
     Ok((settings(config.server), parts))
 }
 
-fn open(origin: OriginConfig) -> Result<Arc<dyn Origin>> {
+async fn reach(store: StoreConfig) -> Result<Arc<dyn Store>> {
+    Ok(match store {
+        StoreConfig::Memory(config) => Arc::new(MemoryStore::new(config)),
+        StoreConfig::Redis(config) => Arc::new(RedisStore::connect(config).await?),
+        StoreConfig::Tiered(config) => Arc::new(TieredStore::connect(config).await?),
+    })
+}
+
+fn open(origin: OriginKind) -> Result<Arc<dyn Origin>> {
     Ok(match origin {
-        OriginConfig::Sqlite(config) => Arc::new(SqliteOrigin::open(config)?),
-        OriginConfig::Http(config) => Arc::new(HttpOrigin::new(config)?),
+        OriginKind::Sqlite(config) => Arc::new(SqliteOrigin::open(config)?),
+        OriginKind::Http(config) => Arc::new(HttpOrigin::new(config)?),
     })
 }
 
@@ -51,6 +62,8 @@ fn settings(server: Server) -> Settings {
     Settings {
         listen: server.listen,
         admin: server.admin,
+        tokens: server.tokens,
+        max_in_flight: server.max_in_flight.unwrap_or(base.max_in_flight),
         body_max_bytes: server.body_max.unwrap_or(base.body_max_bytes),
         header_timeout: server.header_timeout.unwrap_or(base.header_timeout),
         request_timeout: server.request_timeout.unwrap_or(base.request_timeout),

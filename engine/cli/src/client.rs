@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use larder_server::wire::Problem;
@@ -16,19 +16,35 @@ use crate::exit::{Code, Failure};
 const LIMIT: Duration = Duration::from_secs(30);
 const ANSWER_MAX: usize = 64 << 20;
 
-/// Calls `method` `path` of the server at `base` and answers the body of its success.
+/// The server's answer as what it should be.
+///
+/// # Errors
+/// If it is something else.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
+    let read = serde_json::from_slice(answer);
+    let read = read.context("the server's answer cannot be read; is it another version?");
+    Ok(read?)
+}
+
+/// Calls `method` `path` of the server at `base` and answers the body of its success. `token` is
+/// the value of the `Authorization` header.
 ///
 /// # Errors
 /// [`Code::Usage`] for an address that is none, [`Code::Unreachable`] where nothing answers, and
 /// [`Code::Failed`] with the server's own words.
 pub(crate) fn call(
     base: &str,
+    token: Option<HeaderValue>,
     method: Method,
     path: &str,
     body: Vec<u8>,
 ) -> Result<Bytes, Failure> {
     let (authority, host) = authority(base).map_err(Failure::usage)?;
-    let request = Request::builder()
+    let builder = match token {
+        Some(token) => Request::builder().header(AUTHORIZATION, token),
+        None => Request::builder(),
+    };
+    let request = builder
         .method(method)
         .uri(path)
         .header(HOST, &authority)
@@ -79,7 +95,17 @@ async fn exchange(
 
 fn refused(status: StatusCode, body: &[u8]) -> anyhow::Error {
     match serde_json::from_slice::<Problem>(body) {
-        Ok(problem) => anyhow!("the server refused ({}): {}", problem.code, problem.detail),
+        Ok(problem) => {
+            let hint = match status {
+                StatusCode::UNAUTHORIZED => "; here it is given with --token or LARDER_TOKEN",
+                _ => "",
+            };
+            anyhow!(
+                "the server refused ({}): {}{hint}",
+                problem.code,
+                problem.detail
+            )
+        }
         Err(_) => anyhow!(
             "the server answered {status}; is that a larder, and the right one of its two ports?"
         ),
@@ -142,7 +168,7 @@ mod tests {
             .unwrap()
             .port();
         let base = format!("http://127.0.0.1:{port}");
-        let failure = call(&base, Method::GET, "/v1/policies", Vec::new()).unwrap_err();
+        let failure = call(&base, None, Method::GET, "/v1/policies", Vec::new()).unwrap_err();
         assert_eq!(failure.code, Code::Unreachable);
         assert!(format!("{:#}", failure.error).contains("no server answers at http://127.0.0.1"));
     }
@@ -152,6 +178,13 @@ mod tests {
         let problem = br#"{"type":"t","title":"t","status":400,"code":"empty_name","detail":"a key is empty"}"#;
         let text = refused(StatusCode::BAD_REQUEST, problem).to_string();
         assert_eq!(text, "the server refused (empty_name): a key is empty");
+        let problem =
+            br#"{"type":"t","title":"t","status":401,"code":"unauthenticated","detail":"a token"}"#;
+        let text = refused(StatusCode::UNAUTHORIZED, problem).to_string();
+        assert!(
+            text.ends_with("a token; here it is given with --token or LARDER_TOKEN"),
+            "{text}"
+        );
         let text = refused(StatusCode::NOT_FOUND, b"nope").to_string();
         assert!(text.contains("404") && text.contains("two ports"), "{text}");
     }

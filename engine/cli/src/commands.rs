@@ -8,6 +8,7 @@ pub(crate) mod invalidate;
 pub(crate) mod new;
 pub(crate) mod policies;
 pub(crate) mod serve;
+pub(crate) mod token;
 
 use crate::args::Command;
 use crate::exit::Outcome;
@@ -21,6 +22,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Build(args) => build::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Decide(args) => decide::run(args),
+        Command::Token(args) => token::run(args),
         Command::Policies(args) => policies::run(&args),
         Command::Invalidate(args) => invalidate::run(args),
     }

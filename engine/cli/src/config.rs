@@ -4,32 +4,33 @@ mod env;
 mod file;
 mod origin;
 mod policy;
+mod server;
 mod store;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use larder::core::Guard;
-use larder::store::MemoryConfig;
 use larder::wasm::{HostConfig, PolicyConfig};
 use larder::{OnFailure, Route};
 
 pub(crate) use self::env::{HELP as ENV_HELP, Overrides};
 use self::file::File;
 pub(crate) use self::file::{Log, LogFormat};
-pub(crate) use self::origin::OriginConfig;
+pub(crate) use self::origin::{OriginConfig, OriginKind};
+pub(crate) use self::server::Server;
+pub(crate) use self::store::StoreConfig;
 
 /// A configuration in which everything fits together, as far as can be said without opening it.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) server: Server,
-    pub(crate) store: MemoryConfig,
+    pub(crate) store: StoreConfig,
     pub(crate) host: HostConfig,
     pub(crate) routes: Vec<Route>,
     pub(crate) origins: BTreeMap<String, OriginConfig>,
@@ -38,19 +39,6 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// What is allowed and probably not meant.
     pub(crate) warnings: Vec<String>,
-}
-
-/// Where and how the server listens; what is none has the server's own default.
-#[derive(Debug)]
-pub(crate) struct Server {
-    pub(crate) listen: SocketAddr,
-    /// None leaves the admin plane out.
-    pub(crate) admin: Option<SocketAddr>,
-    pub(crate) body_max: Option<usize>,
-    pub(crate) header_timeout: Option<Duration>,
-    pub(crate) request_timeout: Option<Duration>,
-    pub(crate) drain: Option<Duration>,
-    pub(crate) lease_secret: Option<Vec<u8>>,
 }
 
 impl Config {
@@ -103,8 +91,8 @@ impl Config {
         let origins = origin::read(file.origin, folder, problems);
         let host = policy::host(&file.policies, &file.policy, folder, problems);
         let on_failure = policy::on_failure(file.policy, problems);
-        let server = server(file.server, problems);
-        let store = store::read(file.store, problems);
+        let server = server::read(file.server, problems);
+        let store = store::read(file.store, folder, problems);
         let guard = file.guard.limits();
         warn_of_modules(&host, &file.route, &mut warnings);
         warn_of_routes(&file.route, &mut warnings);
@@ -138,45 +126,6 @@ impl Problems {
     fn add(&mut self, problem: impl Into<String>) {
         self.0.push(problem.into());
     }
-}
-
-fn server(server: file::Server, problems: &mut Problems) -> Option<Server> {
-    let mut address = |field: &str, text: &str| match text.parse::<SocketAddr>() {
-        Ok(address) => Some(address),
-        Err(_) => {
-            problems.add(format!(
-                "`server.{field}`: `{}` is no address to listen on; write an IP address and a \
-                 port, such as \"127.0.0.1:7117\" or \"[::]:7117\"",
-                text.escape_debug()
-            ));
-            None
-        }
-    };
-    let listen = address("listen", &server.listen);
-    let admin = match server.admin.as_str() {
-        "off" => Some(None),
-        text => address("admin", text).map(Some),
-    };
-    let (listen, admin) = (listen?, admin?);
-    if admin == Some(listen) && listen.port() != 0 {
-        problems.add(format!(
-            "`server.listen` and `server.admin` are both {listen}; give the admin plane a port of \
-             its own, or \"off\""
-        ));
-    }
-    let secret = server.lease_secret.map(String::into_bytes);
-    if secret.as_ref().is_some_and(|secret| secret.len() < 32) {
-        problems.add("`server.lease_secret` needs at least 32 bytes");
-    }
-    Some(Server {
-        listen,
-        admin,
-        body_max: server.body_max.map(crate::units::Size::bytes),
-        header_timeout: server.header_timeout.map(|span| span.0),
-        request_timeout: server.request_timeout.map(|span| span.0),
-        drain: server.drain.map(|span| span.0),
-        lease_secret: secret,
-    })
 }
 
 fn check_routes(routes: &[file::Route], origins: &[&str], problems: &mut Problems) {

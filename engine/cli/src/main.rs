@@ -12,7 +12,7 @@
 //! | `scaffold` | a new policy crate, and a shipped one taken out of the checkout |
 //! | `checkout` | where the sources are that this binary was built from |
 //! | `sample` | the shop that the demo caches |
-//! | `client` | calls to a running server |
+//! | `client`, `secret` | calls to a running server, and the token they carry |
 
 mod args;
 mod assemble;
@@ -26,6 +26,7 @@ mod logging;
 mod output;
 mod sample;
 mod scaffold;
+mod secret;
 mod shell;
 mod signals;
 mod table;

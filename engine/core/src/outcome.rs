@@ -22,11 +22,14 @@ pub enum Outcome {
     Leased,
     /// Not there, and somebody else holds the lease.
     LeasedElsewhere,
+    /// The store failed, so nobody knows whether it was there: loaded, or left to the caller, and
+    /// nothing is stored.
+    StoreDown,
 }
 
 impl Outcome {
     /// Every outcome, for metrics that are registered beforehand.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Hit,
         Self::NegativeHit,
         Self::Stale,
@@ -36,6 +39,7 @@ impl Outcome {
         Self::Bypass,
         Self::Leased,
         Self::LeasedElsewhere,
+        Self::StoreDown,
     ];
 
     /// The name used in the API, logs and metrics.
@@ -51,6 +55,7 @@ impl Outcome {
             Self::Bypass => "bypass",
             Self::Leased => "leased",
             Self::LeasedElsewhere => "leased_elsewhere",
+            Self::StoreDown => "store_down",
         }
     }
 
@@ -61,6 +66,7 @@ impl Outcome {
             Self::Hit | Self::NegativeHit | Self::Stale => None,
             Self::Miss | Self::Leased | Self::LeasedElsewhere => Some("uri-miss"),
             Self::Expired | Self::StaleOnError => Some("stale"),
+            Self::StoreDown => Some("miss"),
             Self::Bypass => Some("bypass"),
         }
     }

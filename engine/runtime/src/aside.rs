@@ -1,7 +1,6 @@
 //! Cache-aside: the application loads, and fills under a lease that this engine gave it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use larder_core::freshness::State;
 use larder_core::{
@@ -10,8 +9,10 @@ use larder_core::{
 };
 use larder_store::{LeaseRequest, Leased, StoreError, Token};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout_at;
 use uuid::Uuid;
 
+use crate::deadline::{by, half_way, in_ms, is_over};
 use crate::decide::{Decided, Job};
 use crate::engine::Inner;
 use crate::error::Error;
@@ -79,14 +80,17 @@ impl Inner {
             0 => self.tuning.lease_wait_ms,
             soft => u64::from(soft),
         };
-        let deadline = tokio::time::Instant::now() + Duration::from_millis(wait_ms);
+        let until = in_ms(wait_ms).min(job.deadline);
         loop {
             // Taken before the look, so that a fill in between is not slept through.
             let changed = self.store.changed(&job.key);
-            if let Look::Answer(reading) = self.look(job).await? {
+            if let Look::Answer(reading) = by(job.deadline, self.look(job)).await?? {
                 return Ok(*reading);
             }
-            if tokio::time::timeout_at(deadline, changed).await.is_err() {
+            if timeout_at(until, changed).await.is_err() {
+                if is_over(job.deadline) {
+                    return Err(Error::DeadlineExceeded);
+                }
                 return Ok(Reading::new(
                     job.decided.clone(),
                     Outcome::LeasedElsewhere,
@@ -98,12 +102,13 @@ impl Inner {
 
     async fn look(&self, job: &Job) -> Result<Look, Error> {
         let now = self.clock.now();
-        let found = match self.find(job, now).await? {
-            Sight::Entry(found) => found,
-            Sight::Nothing => return self.look_for_lease(job, None, now).await,
-            Sight::Unreadable(created) => {
-                return self.look_for_lease(job, Some(created), now).await;
+        let found = match self.find(job, now).await {
+            Ok(Sight::Entry(found)) => found,
+            Ok(Sight::Nothing) => return Ok(self.look_for_lease(job, None, now).await),
+            Ok(Sight::Unreadable(created)) => {
+                return Ok(self.look_for_lease(job, Some(created), now).await);
             }
+            Err(error) => return Ok(self.look_past_store(job, &error)),
         };
         let created = Some(found.entry.windows.created);
         match found.windows.state(now) {
@@ -115,20 +120,30 @@ impl Inner {
             State::Stale => {
                 let mut reading =
                     Reading::of_entry(job.decided.clone(), Outcome::Stale, &found, now);
-                reading.lease = self.ask_for_lease(job, created, now).await?.ok();
+                let asked = by(
+                    half_way(job.deadline),
+                    self.ask_for_lease(job, created, now),
+                );
+                reading.lease = match asked.await {
+                    Ok(Ok(answer)) => answer.ok(),
+                    Ok(Err(error)) => {
+                        self.store_failed(&error);
+                        None
+                    }
+                    Err(_late) => None,
+                };
                 Ok(Look::Answer(Box::new(reading)))
             }
-            State::StaleIfError | State::Gone => self.look_for_lease(job, created, now).await,
+            State::StaleIfError | State::Gone => Ok(self.look_for_lease(job, created, now).await),
         }
     }
 
-    async fn look_for_lease(
-        &self,
-        job: &Job,
-        seen: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<Look, Error> {
-        let reading = match self.ask_for_lease(job, seen, now).await? {
+    async fn look_for_lease(&self, job: &Job, seen: Option<Timestamp>, now: Timestamp) -> Look {
+        let asked = match self.ask_for_lease(job, seen, now).await {
+            Ok(asked) => asked,
+            Err(error) => return self.look_past_store(job, &error),
+        };
+        let reading = match asked {
             Ok(lease) => Reading {
                 lease: Some(lease),
                 ..Reading::new(job.decided.clone(), Outcome::Leased, None)
@@ -136,9 +151,16 @@ impl Inner {
             Err(Leased::Stored(found)) if found.windows.state(now) == State::Fresh => {
                 Reading::of_entry(job.decided.clone(), hit(&found), &found, now)
             }
-            Err(_) => return Ok(Look::Held),
+            Err(_) => return Look::Held,
         };
-        Ok(Look::Answer(Box::new(reading)))
+        Look::Answer(Box::new(reading))
+    }
+
+    /// An application must not fall with its cache: it loads by itself.
+    fn look_past_store(&self, job: &Job, error: &StoreError) -> Look {
+        self.store_failed(error);
+        let reading = Reading::new(job.decided.clone(), Outcome::StoreDown, None);
+        Look::Answer(Box::new(reading))
     }
 
     async fn ask_for_lease(
@@ -274,6 +296,7 @@ impl Inner {
             },
             policy,
             key,
+            deadline: in_ms(self.tuning.read_timeout_ms),
             attributes: request.attributes.clone(),
             request,
             check: None,

@@ -1,10 +1,11 @@
 //! Checks an engine before it runs.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use larder_core::{Clock, Guard, Policies, Request, Strategy, Target};
+use larder_core::{Clock, Guard, Policies, Request, Strategy};
 use larder_origin::Origin;
 use larder_store::Store;
 use wildmatch::WildMatch;
@@ -12,6 +13,9 @@ use wildmatch::WildMatch;
 use crate::clock::SystemClock;
 use crate::engine::{Engine, Inner};
 use crate::fallback::OnFailure;
+use crate::gate::Gate;
+use crate::invalidate::{Invalidation, Sweeps};
+use crate::limits::OriginLimits;
 use crate::meters::{Meters, PolicyMeters};
 use crate::route::{Resolved, Route, Routes};
 use crate::tuning::Tuning;
@@ -23,6 +27,7 @@ pub struct EngineBuilder {
     store: Arc<dyn Store>,
     routes: Vec<Route>,
     origins: HashMap<String, Arc<dyn Origin>>,
+    limits: HashMap<String, OriginLimits>,
     on_failure: HashMap<String, OnFailure>,
     guard: Guard,
     clock: Arc<dyn Clock>,
@@ -55,6 +60,14 @@ pub enum BuildError {
         /// Its policy.
         policy: String,
     },
+    /// Limits are set for something that is not there, or cannot be used.
+    #[error("the limits of the origin `{origin}` cannot be used: {why}")]
+    OriginLimits {
+        /// What they are set for.
+        origin: String,
+        /// What is wrong with them.
+        why: String,
+    },
     /// A default decision cannot be used.
     #[error("the default decision of policy `{policy}` cannot be used: {why}")]
     DefaultDecision {
@@ -72,6 +85,7 @@ impl EngineBuilder {
             store,
             routes: Vec::new(),
             origins: HashMap::new(),
+            limits: HashMap::new(),
             on_failure: HashMap::new(),
             guard: Guard::default(),
             clock: Arc::new(SystemClock),
@@ -91,6 +105,15 @@ impl EngineBuilder {
     #[must_use]
     pub fn origin(mut self, name: impl Into<String>, origin: Arc<dyn Origin>) -> Self {
         self.origins.insert(name.into(), origin);
+        self
+    }
+
+    /// Sets the limits of calls to the origin `name`. Where a route has no origin, `name` is its
+    /// policy, and the limits are those of the closures that load for it. Where nothing is set,
+    /// the defaults hold.
+    #[must_use]
+    pub fn origin_limits(mut self, name: impl Into<String>, limits: OriginLimits) -> Self {
+        self.limits.insert(name.into(), limits);
         self
     }
 
@@ -140,7 +163,10 @@ impl EngineBuilder {
         for (policy, rule) in &self.on_failure {
             self.check_default(policy, rule)?;
         }
-        let routes = self.routes.iter().map(|route| self.resolve(route));
+        self.check_limits()?;
+        let mut gates = HashMap::new();
+        let routes = self.routes.iter();
+        let routes = routes.map(|route| self.resolve(route, &mut gates));
         let routes = Routes(routes.collect::<Result<_, _>>()?);
         let inner = Arc::new(Inner {
             routes,
@@ -152,6 +178,8 @@ impl EngineBuilder {
             tuning: self.tuning,
             flights: crate::flight::Flights::default(),
             retry: crate::retry::Retry::default(),
+            sweeps: Sweeps::default(),
+            changes: AtomicU64::new(0),
             meters: Meters::new(),
             seals: Seals::new(self.vault),
         });
@@ -162,7 +190,11 @@ impl EngineBuilder {
         Ok(Engine { inner })
     }
 
-    fn resolve(&self, route: &Route) -> Result<Arc<Resolved>, BuildError> {
+    fn resolve<'a>(
+        &'a self,
+        route: &'a Route,
+        gates: &mut Gates<'a>,
+    ) -> Result<Arc<Resolved>, BuildError> {
         if route.resource.is_empty() || route.policy.is_empty() {
             return Err(BuildError::IncompleteRoute {
                 resource: route.resource.clone(),
@@ -184,10 +216,16 @@ impl EngineBuilder {
             }
         };
         let on_failure = self.on_failure.get(&route.policy);
+        let gate = gates.entry((route.origin.as_ref(), route.gate_name()));
+        let gate = gate.or_insert_with_key(|(_, name)| {
+            let limits = self.limits.get(*name).copied().unwrap_or_default();
+            Gate::new(name, &limits)
+        });
         Ok(Arc::new(Resolved {
             resource: WildMatch::new(&route.resource),
             policy: route.policy.as_str().into(),
             origin: origin.map(Arc::clone),
+            gate: Arc::clone(gate),
             on_failure: on_failure.cloned().unwrap_or_default(),
             meters: PolicyMeters::new(&route.policy),
             described: route.clone(),
@@ -207,6 +245,26 @@ impl EngineBuilder {
         }
     }
 
+    /// Limits under a name that nothing bears protect nothing.
+    fn check_limits(&self) -> Result<(), BuildError> {
+        for (name, limits) in &self.limits {
+            let refused = |why: String| BuildError::OriginLimits {
+                origin: name.clone(),
+                why,
+            };
+            let loads = |route: &Route| route.origin.is_none() && route.policy == *name;
+            if !self.origins.contains_key(name) && !self.routes.iter().any(loads) {
+                let known = self.known_origins();
+                return Err(refused(format!(
+                    "there is neither an origin of that name nor a route without an origin whose \
+                     policy is; there is {known}"
+                )));
+            }
+            limits.breaker.check().map_err(refused)?;
+        }
+        Ok(())
+    }
+
     /// A default decision that the guard refuses would fail at the worst moment.
     fn check_default(&self, policy: &str, rule: &OnFailure) -> Result<(), BuildError> {
         let OnFailure::DefaultDecision(default) = rule else {
@@ -219,18 +277,20 @@ impl EngineBuilder {
         if default.strategy == Strategy::WriteBehind {
             return Err(refused("write_behind needs a durable queue".to_owned()));
         }
-        let is_pattern = |target: &Target| matches!(target, Target::Pattern(_));
-        if default.invalidates.iter().any(is_pattern) {
-            return Err(refused(crate::invalidate::NO_PATTERNS.to_owned()));
-        }
         let sample = Request::write("sample", "1");
         let decision = default.decide(&sample, String::new());
+        let stale = Invalidation::of_targets("", &decision.namespace, &decision.invalidates);
+        stale.check().map_err(|why| refused(why.to_string()))?;
         let passed = self.guard.apply(&sample, decision);
         passed
             .map(drop)
             .map_err(|refusal| refused(refusal.to_string()))
     }
 }
+
+/// The gates made so far. Routes to one origin share one; so do those of one policy that have no
+/// origin.
+type Gates<'a> = HashMap<(Option<&'a String>, &'a str), Arc<Gate>>;
 
 /// Sweeps the store until the engine is gone.
 async fn sweep(inner: Weak<Inner>, every: Duration) {

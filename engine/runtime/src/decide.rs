@@ -1,12 +1,12 @@
 //! From a request to a guarded decision.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use larder_core::{
     Clamp, Decision, Identity, Key, Operation, Policy, PolicyFailure, Refusal, Request, Timestamp,
 };
 use larder_store::Expected;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::engine::Inner;
@@ -40,6 +40,8 @@ pub(crate) struct Job {
     /// The build that decided; none where a fallback did.
     pub(crate) policy: Option<Arc<dyn Policy>>,
     pub(crate) key: Key,
+    /// How long the caller waits. A load for others as well is not bound by it.
+    pub(crate) deadline: Instant,
     /// What the origin may see of the request's attributes.
     pub(crate) attributes: Vec<(String, String)>,
     /// Whether a stored value is of use; none takes every one.
@@ -119,7 +121,7 @@ impl Inner {
     }
 
     /// Decides about `request` and prepares what every pattern needs.
-    pub(crate) fn job(&self, request: Request) -> Result<Job, Error> {
+    pub(crate) fn job(&self, request: Request, deadline: Instant) -> Result<Job, Error> {
         request.validate()?;
         let route = Arc::clone(self.route(&request)?);
         let Asked { decided, policy } = self.ask(&route, &request, self.clock.now())?;
@@ -134,6 +136,7 @@ impl Inner {
             decided,
             policy,
             key,
+            deadline,
             attributes,
             check: None,
         })
@@ -156,7 +159,7 @@ impl Inner {
                 policy: None,
             });
         };
-        let started = Instant::now();
+        let started = std::time::Instant::now();
         let answer = policy.decide(request, now);
         let evaluate_ns = started.elapsed().as_nanos() as u64;
         let identity = Arc::clone(policy.identity());

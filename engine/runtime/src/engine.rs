@@ -3,17 +3,22 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use larder_core::{Clock, Guard, Policies, Request, Value};
-use larder_store::{Store, Summary};
+use larder_store::{Health, Store, Summary, Sweep};
+use tokio::time::Instant;
 
 use crate::aside::{Filling, Lease};
 use crate::builder::EngineBuilder;
+use crate::deadline::in_ms;
 use crate::decide::Decided;
 use crate::error::Error;
 use crate::fallback::OnFailure;
 use crate::flight::Flights;
-use crate::invalidate::{Invalidated, Invalidation};
+use crate::gate::Gate;
+use crate::invalidate::{Invalidated, Invalidation, Sweeps};
+use crate::limits::OriginLimits;
 use crate::loader::from_closure;
 use crate::meters::{Meters, PolicyMeters};
 use crate::read::Reading;
@@ -41,6 +46,9 @@ pub(crate) struct Inner {
     pub(crate) tuning: Tuning,
     pub(crate) flights: Flights,
     pub(crate) retry: Retry,
+    pub(crate) sweeps: Sweeps,
+    /// Counts what this engine has written and invalidated, whether it was done or not.
+    pub(crate) changes: AtomicU64,
     pub(crate) meters: Meters,
     pub(crate) seals: Seals,
 }
@@ -50,6 +58,8 @@ pub(crate) struct Inner {
 pub struct Status {
     /// The store.
     pub store: Summary,
+    /// Whether the store can be relied on now.
+    pub health: Health,
     /// The routes in the order in which they are tried, and what is known of each one's origin.
     pub routes: Vec<(Route, Option<String>)>,
 }
@@ -83,35 +93,82 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::decide`]; [`Error::NoOrigin`]; and what became of the load, where no stale
-    /// value could be served instead.
+    /// value could be served instead, [`Error::OriginOpen`] and [`Error::Overloaded`] among it;
+    /// [`Error::DeadlineExceeded`] after [`Tuning::read_timeout_ms`].
     pub async fn read(&self, request: Request) -> Result<Reading, Error> {
-        self.inner.read(request, None).await
+        self.inner
+            .read(request, self.default_deadline(), None)
+            .await
+    }
+
+    /// As [`Engine::read`], for a caller who waits until `deadline` and no longer. Where a stale
+    /// value may be served it is the answer then.
+    ///
+    /// Every wait on the way takes a share of what is left: at most half for another node's load
+    /// or write of the same key, and at most half for a place at the origin. The load itself is
+    /// not cut, as others may wait for it, unless the decision is to leave the cache alone.
+    ///
+    /// # Errors
+    /// As [`Engine::read`]; [`Error::DeadlineExceeded`] at `deadline`.
+    pub async fn read_by(&self, request: Request, deadline: Instant) -> Result<Reading, Error> {
+        self.inner.read(request, deadline, None).await
     }
 
     /// Reads from the cache; on a miss `load` brings the value, or none where there is no such
     /// thing, and it is stored as the policy decided. One load runs for each key at a time, and
     /// it goes on when its caller goes away. Nothing is stored that was invalidated since the
-    /// load began.
+    /// load began. Closures are called under the limits of the route's origin, or of its policy
+    /// where it has none ([`EngineBuilder::origin_limits`]); an error of theirs counts as a
+    /// failure of the origin.
     ///
     /// # Errors
-    /// As [`Engine::decide`]; [`Error::Loader`] and [`Error::LoadTimeout`], where no stale value
-    /// could be served instead.
+    /// As [`Engine::read`]; [`Error::Loader`].
     pub async fn get_or_load<F, Fut, E>(&self, request: Request, load: F) -> Result<Reading, Error>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Option<Value>, E>> + Send + 'static,
         E: std::fmt::Display + 'static,
     {
-        let load = from_closure(load);
-        self.inner.get_or_load(request, load, None).await
+        self.get_or_load_by(request, self.default_deadline(), load)
+            .await
+    }
+
+    /// As [`Engine::get_or_load`], for a caller who waits until `deadline` and no longer; see
+    /// [`Engine::read_by`].
+    ///
+    /// # Errors
+    /// As [`Engine::get_or_load`]; [`Error::DeadlineExceeded`] at `deadline`.
+    pub async fn get_or_load_by<F, Fut, E>(
+        &self,
+        request: Request,
+        deadline: Instant,
+        load: F,
+    ) -> Result<Reading, Error>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Option<Value>, E>> + Send + 'static,
+        E: std::fmt::Display + 'static,
+    {
+        let loader = from_closure(load);
+        self.inner
+            .get_or_load(request, deadline, loader, None)
+            .await
+    }
+
+    pub(crate) fn default_deadline(&self) -> Instant {
+        in_ms(self.inner.tuning.read_timeout_ms)
     }
 
     /// Writes `value` by the strategy that the policy chooses. Once begun it is seen through,
     /// whether or not the future is.
     ///
     /// # Errors
-    /// As [`Engine::decide`]; [`Error::NoOrigin`], [`Error::Unsupported`]; [`Error::Origin`],
-    /// after which what the write may have made stale has been invalidated.
+    /// As [`Engine::decide`]; [`Error::NoOrigin`], [`Error::Unsupported`]; [`Error::OriginOpen`]
+    /// and [`Error::Overloaded`], after which nothing was done; [`Error::Origin`], after which
+    /// what the write may have made stale has been invalidated. Where the store fails, a
+    /// `write_through` ends in [`Error::Store`] before the origin is called, as its place in the
+    /// order of writes cannot be kept; the other strategies write and end in
+    /// [`Error::NotInvalidated`].
     pub async fn write(&self, request: Request, value: Value) -> Result<Writing, Error> {
         self.inner.write(request, Some(value)).await
     }
@@ -163,12 +220,26 @@ impl Engine {
         self.inner.store.sweep(self.inner.clock.now())
     }
 
+    /// The sweep of a pattern by the id that [`Invalidated::sweeps`] named, while it is among the
+    /// latest 128.
+    #[must_use]
+    pub fn sweep_of(&self, id: &str) -> Option<Sweep> {
+        self.inner.sweeps.find(id)
+    }
+
+    /// Whether the store can be relied on now, without asking it.
+    #[must_use]
+    pub fn store_health(&self) -> Health {
+        self.inner.store.health()
+    }
+
     /// What the engine says of itself.
     #[must_use]
     pub fn status(&self) -> Status {
         let routes = self.inner.routes.0.iter();
         Status {
             store: self.inner.store.summary(),
+            health: self.inner.store.health(),
             routes: routes
                 .map(|route| {
                     let origin = route.origin.as_ref().map(|origin| origin.summary());
@@ -179,13 +250,27 @@ impl Engine {
     }
 }
 
+/// A write or an invalidation under way; counted when it ends, before its caller knows.
+pub(crate) struct Change<'a>(&'a AtomicU64);
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 impl Inner {
+    pub(crate) fn change(&self) -> Change<'_> {
+        Change(&self.changes)
+    }
+
     /// The route of a policy that no route names, for decisions that are only asked for.
     pub(crate) fn unrouted(&self, policy: &str) -> Resolved {
         Resolved {
             resource: wildmatch::WildMatch::new("*"),
             policy: policy.into(),
             origin: None,
+            gate: Gate::new(policy, &OriginLimits::default()),
             on_failure: self.on_failure.get(policy).cloned().unwrap_or_default(),
             meters: PolicyMeters::new(policy),
             described: Route::new("*", policy),

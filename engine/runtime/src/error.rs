@@ -1,6 +1,6 @@
 //! How a call fails.
 
-use larder_core::{RequestError, Strategy};
+use larder_core::{PatternError, RequestError, Strategy};
 use larder_origin::OriginError;
 use larder_store::StoreError;
 
@@ -52,6 +52,9 @@ pub enum Error {
         /// `write` or `delete`.
         operation: &'static str,
     },
+    /// A pattern is none.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
     /// The engine cannot do this yet.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -70,6 +73,34 @@ pub enum Error {
         /// The limit.
         limit_ms: u64,
     },
+    /// The origin keeps failing and is left alone for a while. Nothing was done.
+    #[error(
+        "the origin `{origin}` keeps failing and is left alone for now; it is tried again in \
+         {retry_after_ms} ms, so ask again then"
+    )]
+    OriginOpen {
+        /// The origin, or the policy whose closures load.
+        origin: String,
+        /// When it is tried again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// As many calls are under way as may be. Nothing was done.
+    #[error(
+        "{what} has as many calls under way as it may have, and none of them ended in time; ask \
+         again in {retry_after_ms} ms, or raise the limits of the origin"
+    )]
+    Overloaded {
+        /// What is full: an origin, or an origin for one tenant.
+        what: String,
+        /// When to ask again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// The caller's time was over before there was an answer.
+    #[error(
+        "the deadline of the read passed before there was a value; a load that others may wait \
+         for goes on, so ask again, or allow more time"
+    )]
+    DeadlineExceeded,
     /// The origin took a write, and the store could not be told.
     #[error(
         "the origin took the write, but what it made stale could not be invalidated: {0}; older \
@@ -92,6 +123,7 @@ impl Error {
             Self::NoOrigin { .. } => "no_origin",
             Self::Denied { .. } => "policy_denied",
             Self::WriteUndecided { .. } => "write_undecided",
+            Self::Pattern(_) => "invalid_pattern",
             Self::Unsupported(_) => "unsupported",
             Self::Origin(OriginError::Unreachable(_)) => "origin_unreachable",
             Self::Origin(OriginError::Timeout { .. }) => "origin_timeout",
@@ -102,8 +134,22 @@ impl Error {
             Self::Loader(_) => "loader_failed",
             Self::Codec(_) => "codec_failed",
             Self::LoadTimeout { .. } => "load_timeout",
+            Self::OriginOpen { .. } => "origin_unavailable",
+            Self::Overloaded { .. } => "overloaded",
+            Self::DeadlineExceeded => "deadline_exceeded",
             Self::NotInvalidated(_) => "not_invalidated",
             Self::Store(_) => "store_failed",
+        }
+    }
+
+    /// When to ask again, in milliseconds, where waiting is all that it takes.
+    #[must_use]
+    pub const fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::OriginOpen { retry_after_ms, .. } | Self::Overloaded { retry_after_ms, .. } => {
+                Some(*retry_after_ms)
+            }
+            _ => None,
         }
     }
 }

@@ -10,12 +10,22 @@ use larder_core::{Dependency, Key, Value, Version};
 use larder_store::{Found, Token};
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::error::Error;
 
 /// What a load was begun under. A read may join it only while all of this still holds: had
 /// anything been invalidated since, the load may bring the value from before.
 pub(crate) struct Terms {
+    /// None where the store failed.
+    pub(crate) claim: Option<Claim>,
+    /// What this engine had written and invalidated when the load began.
+    pub(crate) changes: u64,
+    pub(crate) began: Instant,
+}
+
+/// What a load found in the store before it began.
+pub(crate) struct Claim {
     pub(crate) token: Token,
     /// Whether the token is the load's own lease, and not that of somebody who held the key.
     pub(crate) leased: bool,
@@ -37,6 +47,8 @@ pub(crate) enum Landing {
 pub(crate) struct Loaded {
     pub(crate) value: Option<Value>,
     pub(crate) stored: Result<Windows, NotStored>,
+    /// Whether the store failed before the load or after it.
+    pub(crate) store_down: bool,
     /// Whether the policy is asked after the load: tags and refusals are known only then.
     pub(crate) admits: bool,
 }

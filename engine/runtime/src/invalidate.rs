@@ -1,15 +1,19 @@
-//! Purge and expire by key, tag and namespace.
+//! Purge and expire by key, tag, namespace and pattern.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use larder_core::dependency::Mode;
-use larder_core::{Dependency, Key, Target};
+use larder_core::{Dependency, Key, Pattern, PatternError, Target};
+use larder_store::Sweep;
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::engine::Inner;
 use crate::error::Error;
 
-/// What is answered to patterns.
-pub const NO_PATTERNS: &str = "invalidation by pattern is not there yet; invalidate by \
-    namespace, or give the entries a tag and invalidate by that";
+/// How many sweeps are remembered, so that their progress can be asked for.
+const SWEEPS_KEPT: usize = 128;
 
 /// What is to be made stale, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,29 +26,34 @@ pub struct Invalidation {
     pub tags: Vec<String>,
     /// Every entry of these namespaces.
     pub namespaces: Vec<String>,
+    /// Every entry whose key matches: the namespace, and a glob over the keys inside it, where `*`
+    /// stands for any run of characters and `?` for one.
+    pub patterns: Vec<(String, String)>,
     /// Remove, or leave to the stale windows.
     pub mode: Mode,
 }
 
-/// What an invalidation did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// What an invalidation did. From the answer on, nothing that it names is served from before it.
+#[derive(Clone, Debug, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Invalidated {
     /// Tags and namespaces that got a new version.
     pub bumped: u64,
-    /// Entries that were there under the keys named.
+    /// Entries that were there under the keys named, and those that patterns have removed so far.
     pub removed: u64,
-    /// Whether all that was asked for holds now.
+    /// Patterns that hold.
+    pub banned: u64,
+    /// Whether everything is gone already. Where it is not, sweeps go on behind; what they have
+    /// not reached yet is not served either.
     pub complete: bool,
+    /// The sweeps that go on behind, by id.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub sweeps: Vec<Arc<str>>,
 }
 
 impl Invalidation {
     /// What a decision makes stale, its keys in the decision's namespace.
-    pub(crate) fn of_targets(
-        tenant: &str,
-        namespace: &str,
-        targets: &[Target],
-    ) -> Result<Self, Error> {
+    pub(crate) fn of_targets(tenant: &str, namespace: &str, targets: &[Target]) -> Self {
         let mut all = Self {
             tenant: tenant.to_owned(),
             ..Self::default()
@@ -54,21 +63,36 @@ impl Invalidation {
                 Target::Key(key) => all.keys.push((namespace.to_owned(), key.clone())),
                 Target::Tag(tag) => all.tags.push(tag.clone()),
                 Target::Namespace(name) => all.namespaces.push(name.clone()),
-                Target::Pattern(_) => return Err(Error::Unsupported(NO_PATTERNS)),
+                Target::Pattern(glob) => {
+                    all.patterns.push((namespace.to_owned(), glob.clone()));
+                }
             }
         }
-        Ok(all)
+        all
     }
 
-    /// The keys, and the tags and namespaces.
+    /// The keys with the patterns, and the tags with the namespaces.
     pub(crate) fn split(mut self) -> (Self, Self) {
         let keys = Self {
             tenant: self.tenant.clone(),
             keys: std::mem::take(&mut self.keys),
+            patterns: std::mem::take(&mut self.patterns),
             mode: self.mode,
             ..Self::default()
         };
         (keys, self)
+    }
+
+    /// Whether it can be done at all, before a write is.
+    pub(crate) fn check(&self) -> Result<(), PatternError> {
+        self.patterns().map(drop)
+    }
+
+    fn patterns(&self) -> Result<Vec<Pattern>, PatternError> {
+        let patterns = self.patterns.iter();
+        patterns
+            .map(|(namespace, glob)| Pattern::new(&self.tenant, namespace, glob))
+            .collect()
     }
 
     /// The tags and namespaces as dependencies.
@@ -83,9 +107,30 @@ impl Invalidation {
     }
 }
 
+/// The latest sweeps.
+#[derive(Default)]
+pub(crate) struct Sweeps(Mutex<VecDeque<Sweep>>);
+
+impl Sweeps {
+    fn keep(&self, sweep: Sweep) {
+        let mut all = self.0.lock();
+        if all.len() == SWEEPS_KEPT {
+            all.pop_front();
+        }
+        all.push_back(sweep);
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<Sweep> {
+        self.0.lock().iter().find(|one| &**one.id() == id).cloned()
+    }
+}
+
 impl Inner {
     pub(crate) async fn invalidate(&self, what: &Invalidation) -> Result<Invalidated, Error> {
+        let _change = self.change();
         let now = self.clock.now();
+        // Everything that can be refused is, before anything is done.
+        let patterns = what.patterns()?;
         let dependencies = what.dependencies();
         // Keys first: an entry whose tag has been bumped no longer counts as removed.
         let mut removed = 0;
@@ -93,12 +138,24 @@ impl Inner {
             let key = Key::new(&what.tenant, namespace, key);
             removed += u64::from(self.store.invalidate(&key, what.mode, now).await?);
         }
+        let mut sweeps = Vec::new();
+        for pattern in &patterns {
+            let sweep = self.store.ban(pattern, what.mode, now).await?;
+            let progress = sweep.progress();
+            removed += progress.removed;
+            if !progress.complete {
+                sweeps.push(Arc::clone(sweep.id()));
+                self.sweeps.keep(sweep);
+            }
+        }
         self.store.bump(&dependencies, what.mode, now).await?;
         self.count_invalidated(what);
         Ok(Invalidated {
             bumped: dependencies.len() as u64,
             removed,
-            complete: true,
+            banned: patterns.len() as u64,
+            complete: sweeps.is_empty(),
+            sweeps,
         })
     }
 
@@ -107,6 +164,7 @@ impl Inner {
             ("key", what.keys.len()),
             ("tag", what.tags.len()),
             ("namespace", what.namespaces.len()),
+            ("pattern", what.patterns.len()),
         ] {
             self.meters.invalidated(kind, count as u64);
         }

@@ -10,10 +10,11 @@ use larder_origin::Fetched;
 use larder_store::{LeaseRequest, Leased, StoreError, Token};
 use tokio::time::Instant;
 
+use crate::deadline::in_ms;
 use crate::decide::Job;
 use crate::engine::Inner;
 use crate::error::Error;
-use crate::flight::Terms;
+use crate::flight::{Claim, Terms};
 use crate::loader::Loader;
 
 /// How often an entry that is too old to serve is shown to the store as seen, before the load
@@ -26,23 +27,34 @@ pub(crate) enum Hold {
     Lease(Token),
     /// Nothing; the token tells whether what held it then still does.
     Witness(Token),
-    /// Nothing, and nothing to compare: the store failed.
+    /// Nothing, and nothing to compare: others stored under the key faster than it could be taken.
     Nothing,
+    /// Nothing: the store failed.
+    StoreDown,
 }
 
 impl Hold {
     /// What others may compare before they join; none where there is nothing to compare.
-    pub(crate) fn terms(&self, under: &[(Dependency, Version)]) -> Option<Arc<Terms>> {
-        let (token, leased) = match self {
-            Self::Lease(token) => (*token, true),
-            Self::Witness(token) => (*token, false),
-            Self::Nothing => return None,
-        };
-        let under = under.to_vec();
-        Some(Arc::new(Terms {
+    pub(crate) fn terms(
+        &self,
+        under: &[(Dependency, Version)],
+        changes: u64,
+    ) -> Option<Arc<Terms>> {
+        let claim = |token, leased| Claim {
             token,
             leased,
-            under,
+            under: under.to_vec(),
+        };
+        let claim = match self {
+            Self::Lease(token) => Some(claim(*token, true)),
+            Self::Witness(token) => Some(claim(*token, false)),
+            Self::StoreDown => None,
+            Self::Nothing => return None,
+        };
+        Some(Arc::new(Terms {
+            claim,
+            changes,
+            began: Instant::now(),
         }))
     }
 }
@@ -84,17 +96,17 @@ impl Inner {
     }
 
     /// As [`Inner::begin`]; where the decision guards the whole cluster, whoever holds the key is
-    /// waited for first.
+    /// waited for first, until `patience` ends at the latest.
     pub(crate) async fn begin_in_turn(
         &self,
         job: &Job,
         seen: Option<Timestamp>,
+        patience: Instant,
     ) -> Result<Begun, StoreError> {
         if job.decision().loading.stampede != Stampede::PerCluster {
             return self.begin(job, seen).await;
         }
-        let wait = Duration::from_millis(self.tuning.cluster_wait_ms);
-        let deadline = Instant::now().checked_add(wait);
+        let patience = patience.min(in_ms(self.tuning.cluster_wait_ms));
         loop {
             // Taken before the look, so that an end in between is not slept through.
             let changed = self.store.changed(&job.key);
@@ -102,14 +114,7 @@ impl Inner {
             if !matches!(begun, Begun::Under(Hold::Witness(_), _)) {
                 return Ok(begun);
             }
-            let waited = match deadline {
-                Some(deadline) => tokio::time::timeout_at(deadline, changed).await.is_ok(),
-                None => {
-                    changed.await;
-                    true
-                }
-            };
-            if !waited {
+            if tokio::time::timeout_at(patience, changed).await.is_err() {
                 return Ok(begun);
             }
         }
@@ -124,10 +129,10 @@ impl Inner {
         hold: &Hold,
     ) -> Result<Fetched, Error> {
         let Hold::Lease(token) = hold else {
-            return self.fetch(job, loader).await;
+            return self.fetch(job, loader, None).await;
         };
         tokio::select! {
-            fetched = self.fetch(job, loader) => fetched,
+            fetched = self.fetch(job, loader, None) => fetched,
             never = self.keep_alive(&job.key, *token) => match never {},
         }
     }

@@ -12,22 +12,29 @@
 //! | [`read`] | reads by strategy, stale serving and early refresh |
 //! | [`aside`] | cache-aside: leases that an application fills |
 //! | [`mod@write`] | writes and deletes by strategy |
-//! | [`invalidate`] | purge and expire by key, tag and namespace |
+//! | [`breaker`], [`limits`] | how origins are protected: the breaker and the caps |
+//! | [`invalidate`] | purge and expire by key, tag, namespace and pattern |
 //! | [`typed`] | values as the program's own types |
 //! | [`vault`] | encryption of protected values, and its keys |
 //! | [`error`] | how a call fails, with a stable code |
+//! | [`guide`] | what each pattern, invalidation and store promises |
 //! | [`clock`] | the one place that reads the time |
 
 pub mod aside;
+pub mod breaker;
 pub mod builder;
 pub mod clock;
+mod deadline;
 pub mod decide;
 pub mod engine;
 pub mod error;
 pub mod fallback;
 mod flight;
+mod gate;
+pub mod guide;
 pub mod invalidate;
 mod lease;
+pub mod limits;
 mod load;
 mod loader;
 mod meters;
@@ -41,6 +48,7 @@ pub mod vault;
 pub mod write;
 
 pub use aside::{Filling, Lease};
+pub use breaker::BreakerConfig;
 pub use builder::{BuildError, EngineBuilder};
 pub use clock::SystemClock;
 pub use decide::Decided;
@@ -54,6 +62,7 @@ pub use larder_origin as origin;
 pub use larder_store as store;
 #[cfg(feature = "wasm")]
 pub use larder_wasm as wasm;
+pub use limits::OriginLimits;
 pub use read::Reading;
 pub use route::Route;
 pub use tuning::Tuning;

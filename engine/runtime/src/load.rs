@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -9,12 +10,13 @@ use larder_core::dependency::Mode;
 use larder_core::{Dependency, NotStored, Stampede, Timestamp, Version};
 use larder_origin::Fetched;
 use larder_store::StoreError;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
+use crate::deadline::{by, half_way, in_ms, is_over};
 use crate::decide::Job;
 use crate::engine::Inner;
 use crate::error::Error;
-use crate::flight::{Boarding, Flight, Landing, Loaded, Seat, Share, lost};
+use crate::flight::{Boarding, Flight, Landing, Loaded, Seat, Share, Terms, lost};
 use crate::lease::{Begun, Hold};
 use crate::loader::Loader;
 
@@ -24,18 +26,66 @@ const LEASE_SLACK_MS: u64 = 5_000;
 /// How often a load that may not be joined is replaced before the caller loads for itself.
 const ATTEMPTS: usize = 4;
 
-/// What to load: the job, how, and the entry that the caller saw.
+/// How long after it began a load may be joined while the store fails, in milliseconds. What
+/// other nodes invalidate cannot be seen then, and this is part of how old a value may be.
+const UNSEEN_JOIN_MS: u64 = 1_000;
+
+/// What to load: the job, how, and what the caller saw in the store.
 pub(crate) struct Order {
     pub(crate) job: Arc<Job>,
     pub(crate) loader: Loader,
-    pub(crate) seen: Option<Timestamp>,
+    pub(crate) seen: Seen,
+}
+
+/// What a caller saw in the store before it ordered a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// No entry.
+    Nothing,
+    /// An entry that is too old to serve, or about to be.
+    Entry {
+        /// When it was created.
+        created: Timestamp,
+    },
+    /// That the store fails.
+    StoreDown,
+}
+
+impl Seen {
+    fn created(self) -> Option<Timestamp> {
+        match self {
+            Self::Entry { created } => Some(created),
+            Self::Nothing | Self::StoreDown => None,
+        }
+    }
+}
+
+/// What somebody who comes later does about a load under way.
+enum Joining {
+    Join,
+    /// It may not be joined; load beside it.
+    Beside,
+    /// It may not be joined, and loading beside it would burden the origin while nothing can be
+    /// stored: load after it.
+    After,
 }
 
 impl Inner {
+    /// As [`Inner::load`], no longer than the caller waits.
+    pub(crate) async fn load_in_time(self: &Arc<Self>, order: Order) -> (Landing, bool) {
+        let deadline = order.job.deadline;
+        let late = |error| (Landing::Failed(error), false);
+        if is_over(deadline) {
+            return late(Error::DeadlineExceeded);
+        }
+        by(deadline, self.load(order)).await.unwrap_or_else(late)
+    }
+
     /// Loads a key, or joins the load under way, and answers what it brought and whether it was
     /// joined.
-    pub(crate) async fn load(self: &Arc<Self>, order: Order) -> (Landing, bool) {
+    async fn load(self: &Arc<Self>, order: Order) -> (Landing, bool) {
         let limit_ms = self.hold_limit_ms(&order.job);
+        let patience = half_way(order.job.deadline);
         let mut refused = None;
         // A value that may not be served for any time may not be served to somebody who came
         // after its load began either.
@@ -47,58 +97,91 @@ impl Inner {
             }
             match self.flights.board(&order.job.key, refused.as_ref()) {
                 Seat::Pilot(flight) => {
-                    self.take_off(order, Arc::clone(&flight));
+                    self.take_off(order, Arc::clone(&flight), patience);
                     return (flight.landing_within(limit_ms).await, false);
                 }
                 Seat::Passenger(flight) => {
-                    if self.may_join(&order.job, &flight).await {
-                        let landing = flight.landing_within(limit_ms).await;
-                        match landing.share() {
-                            Share::Given => return (landing, true),
-                            Share::LoadAgain => {}
-                            Share::LoadAlone => alone = true,
+                    match self.may_join(&order.job, order.seen, &flight).await {
+                        Joining::Join => {
+                            let landing = flight.landing_within(limit_ms).await;
+                            match landing.share() {
+                                Share::Given => return (landing, true),
+                                Share::LoadAgain => {}
+                                Share::LoadAlone => alone = true,
+                            }
                         }
+                        Joining::Beside => {}
+                        Joining::After => drop(flight.landing_within(limit_ms).await),
                     }
                     refused = Some(flight);
                 }
             }
         }
         let flight = Flight::unlisted();
-        self.take_off(order, Arc::clone(&flight));
+        self.take_off(order, Arc::clone(&flight), patience);
         (flight.landing_within(limit_ms).await, false)
     }
 
     /// Refreshes a key behind the caller's back, unless that is under way.
     pub(crate) fn refresh(self: &Arc<Self>, order: Order) {
         if let Seat::Pilot(flight) = self.flights.board(&order.job.key, None) {
-            self.take_off(order, flight);
+            let patience = in_ms(self.tuning.cluster_wait_ms);
+            self.take_off(order, flight, patience);
         }
     }
 
-    async fn may_join(&self, job: &Job, flight: &Flight) -> bool {
-        match flight.boarding() {
-            Boarding::Join => true,
-            Boarding::Refused => false,
-            Boarding::JoinIf(terms) => {
-                let now = self.clock.now();
-                let holds = self.store.holds(&job.key, terms.token, &terms.under, now);
-                let holds = holds.await;
-                if terms.leased && holds == Ok(false) {
+    async fn may_join(&self, job: &Job, seen: Seen, flight: &Flight) -> Joining {
+        let terms = match flight.boarding() {
+            Boarding::Join => return Joining::Join,
+            Boarding::Refused => return Joining::Beside,
+            Boarding::JoinIf(terms) => terms,
+        };
+        let Some(claim) = &terms.claim else {
+            // It began while the store failed. Who could ask the store knows of invalidations
+            // that this load may be older than.
+            return match seen {
+                Seen::StoreDown => self.may_join_unseen(&terms),
+                _ => Joining::Beside,
+            };
+        };
+        let (key, now) = (&job.key, self.clock.now());
+        match self.store.holds(key, claim.token, &claim.under, now).await {
+            Ok(true) => Joining::Join,
+            Ok(false) => {
+                if claim.leased {
                     // Its fill would be refused. Without this its lease would keep newer loads
                     // out of the cache for as long as it takes.
-                    self.give_up(&job.key, terms.token).await;
+                    self.give_up(key, claim.token).await;
                 }
-                holds.unwrap_or(false)
+                Joining::Beside
+            }
+            Err(error) => {
+                self.store_failed(&error);
+                self.may_join_unseen(&terms)
             }
         }
     }
 
+    /// Whether a load may be joined while the store cannot be asked: this engine has not changed
+    /// anything since it began, and others have had no time to speak of.
+    fn may_join_unseen(&self, terms: &Terms) -> Joining {
+        if terms.changes != self.changes.load(Ordering::SeqCst) {
+            return Joining::Beside;
+        }
+        let age = terms.began.elapsed();
+        if age < Duration::from_millis(UNSEEN_JOIN_MS) {
+            Joining::Join
+        } else {
+            Joining::After
+        }
+    }
+
     /// Runs the load in a task of its own: a caller who goes away takes nobody's value along.
-    fn take_off(self: &Arc<Self>, order: Order, flight: Arc<Flight>) {
+    fn take_off(self: &Arc<Self>, order: Order, flight: Arc<Flight>, patience: Instant) {
         let inner = Arc::clone(self);
         tokio::spawn(async move {
             let job = Arc::clone(&order.job);
-            let flying = AssertUnwindSafe(inner.fly(order, &flight)).catch_unwind();
+            let flying = AssertUnwindSafe(inner.fly(order, &flight, patience)).catch_unwind();
             let landing = flying.await.unwrap_or_else(|_| Landing::Failed(lost()));
             if let Landing::Failed(error) = &landing {
                 inner.meters.load_failed(error.code());
@@ -113,24 +196,29 @@ impl Inner {
         });
     }
 
-    async fn fly(self: &Arc<Self>, order: Order, flight: &Flight) -> Landing {
+    async fn fly(self: &Arc<Self>, order: Order, flight: &Flight, patience: Instant) -> Landing {
         let Order { job, loader, seen } = order;
-        let mut begun = self.begin_in_turn(&job, seen).await;
+        let created = seen.created();
+        // Before the turn: nobody waits for others only to be refused.
+        if let Err(error) = job.route.gate.look() {
+            return Landing::Failed(error);
+        }
+        let mut begun = self.begin_in_turn(&job, created, patience).await;
         if let Ok(Begun::Present(_)) = begun {
             // Whoever joined by now may have come after an invalidation of what was found. Nobody
             // joins from here on, and what is found after this is new enough for all.
             flight.depart(None);
-            begun = self.begin_in_turn(&job, seen).await;
+            begun = self.begin_in_turn(&job, created, patience).await;
         }
         let (hold, under) = match begun {
             Ok(Begun::Present(found)) => return Landing::Present(found),
             Ok(Begun::Under(hold, under)) => (hold, under),
             Err(error) => {
                 self.store_failed(&error);
-                (Hold::Nothing, Vec::new())
+                (Hold::StoreDown, Vec::new())
             }
         };
-        flight.depart(hold.terms(&under));
+        flight.depart(hold.terms(&under, self.changes.load(Ordering::SeqCst)));
 
         let began = self.clock.now();
         let started = Instant::now();
@@ -149,7 +237,7 @@ impl Inner {
         let landing = self
             .bring_in(&job, flight, terms, (fetched, load_ms, began))
             .await;
-        if let (Err(why), Some(_)) = (landing.stored, seen) {
+        if let (Err(why), Some(_)) = (landing.stored, created) {
             self.drop_superseded(&job, why).await;
         }
         Landing::Loaded(Arc::new(landing))
@@ -177,11 +265,12 @@ impl Inner {
         };
         let stored = match hold {
             Hold::Lease(token) => self.store_loaded(job, (*token, under), origin).await,
-            Hold::Witness(_) => match self.entry(job, under, origin).await {
-                Ok(_) => Err(NotStored::LeasedElsewhere),
-                Err(why) => Err(why),
+            // What the policy says decides as well who may share the value.
+            hold => match (self.entry(job, under, origin).await, hold) {
+                (Err(why), _) => Err(why),
+                (Ok(_), Hold::StoreDown) => Err(NotStored::StoreFailed),
+                (Ok(_), _) => Err(NotStored::LeasedElsewhere),
             },
-            Hold::Nothing => Err(NotStored::StoreFailed),
         };
         if let Err(why) = stored {
             self.meters.not_stored(why);
@@ -189,6 +278,7 @@ impl Inner {
         Loaded {
             value: fetched.value,
             stored,
+            store_down: matches!(hold, Hold::StoreDown) || stored == Err(NotStored::StoreFailed),
             admits,
         }
     }
@@ -208,15 +298,27 @@ impl Inner {
         }
     }
 
-    /// Calls the loader, within the limit.
-    pub(crate) async fn fetch(&self, job: &Arc<Job>, loader: Loader) -> Result<Fetched, Error> {
+    /// Calls the loader, within the limits of the load and of the origin, and no longer than
+    /// `deadline` where there is one.
+    pub(crate) async fn fetch(
+        &self,
+        job: &Arc<Job>,
+        loader: Loader,
+        deadline: Option<Instant>,
+    ) -> Result<Fetched, Error> {
         let limit_ms = self.load_limit_ms(job);
+        let limit = in_ms(limit_ms);
+        let ends = deadline.map_or(limit, |deadline| deadline.min(limit));
+        let pass = job.route.gate.enter(&job.request.tenant, ends).await?;
         let loading = AssertUnwindSafe(loader(Arc::clone(job))).catch_unwind();
-        match tokio::time::timeout(Duration::from_millis(limit_ms), loading).await {
+        let fetched = match timeout_at(ends, loading).await {
             Ok(Ok(fetched)) => fetched,
             Ok(Err(_panic)) => Err(lost()),
+            Err(_elapsed) if ends < limit => Err(Error::DeadlineExceeded),
             Err(_elapsed) => Err(Error::LoadTimeout { limit_ms }),
-        }
+        };
+        pass.end(&fetched);
+        fetched
     }
 
     /// How long a load may take: the decision's hard timeout, else the engine's.

@@ -3,8 +3,12 @@
 //! They go to whatever recorder the program has installed for the `metrics` facade when the
 //! engine is built; without one they cost next to nothing.
 
+use std::time::Duration;
+
 use larder_core::{NotStored, Outcome, Strategy};
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+use crate::breaker::State;
 
 /// What is counted for each policy.
 pub(crate) struct PolicyMeters {
@@ -33,6 +37,41 @@ impl PolicyMeters {
     pub(crate) fn failed(&self, failure: &'static str) {
         counter!("larder_policy_failures_total", "policy" => self.policy.clone(), "failure" => failure)
             .increment(1);
+    }
+}
+
+/// What is counted for each origin.
+pub(crate) struct OriginMeters {
+    wait: Histogram,
+    /// 0 closed, 1 half open, 2 open.
+    breaker: Gauge,
+    origin: String,
+}
+
+impl OriginMeters {
+    pub(crate) fn new(origin: &str) -> Self {
+        let origin = origin.to_owned();
+        Self {
+            wait: histogram!("larder_origin_wait_seconds", "origin" => origin.clone()),
+            breaker: gauge!("larder_breaker_state", "origin" => origin.clone()),
+            origin,
+        }
+    }
+
+    pub(crate) fn waited(&self, time: Duration) {
+        self.wait.record(time.as_secs_f64());
+    }
+
+    /// A call was refused by `breaker`, `origin_cap` or `tenant_cap`.
+    pub(crate) fn refused(&self, by: &'static str) {
+        counter!("larder_origin_refused_total", "origin" => self.origin.clone(), "by" => by)
+            .increment(1);
+    }
+
+    pub(crate) fn breaker(&self, state: State) {
+        self.breaker.set(f64::from(state as u8));
+        let (origin, state) = (self.origin.clone(), state.as_str());
+        counter!("larder_breaker_changes_total", "origin" => origin, "state" => state).increment(1);
     }
 }
 

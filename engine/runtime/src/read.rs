@@ -6,13 +6,15 @@ use std::time::Duration;
 use larder_core::freshness::State;
 use larder_core::{NotStored, Operation, Outcome, Plan, ReadPlan, Request, Timestamp, Value, plan};
 use larder_store::Found;
+use tokio::time::Instant;
 
 use crate::aside::Lease;
+use crate::deadline::by;
 use crate::decide::{Decided, Job};
 use crate::engine::Inner;
 use crate::error::Error;
 use crate::flight::Landing;
-use crate::load::Order;
+use crate::load::{Order, Seen};
 use crate::loader::{Loader, from_origin, no_origin};
 use crate::typed::Check;
 use crate::vault::Sight;
@@ -23,7 +25,8 @@ pub struct Reading {
     /// What was decided, and by whom.
     pub decided: Decided,
     /// The value; none where there is no such thing, or where the caller is to load it
-    /// ([`Outcome::Leased`], [`Outcome::LeasedElsewhere`], [`Outcome::Bypass`] without an origin).
+    /// ([`Outcome::Leased`], [`Outcome::LeasedElsewhere`], and [`Outcome::Bypass`] or
+    /// [`Outcome::StoreDown`] where `not_stored` is none).
     pub value: Option<Value>,
     /// What came of the read.
     pub outcome: Outcome,
@@ -77,14 +80,21 @@ pub(crate) fn hit(found: &Found) -> Outcome {
     }
 }
 
+fn seen(found: &Found) -> Seen {
+    Seen::Entry {
+        created: found.entry.windows.created,
+    }
+}
+
 impl Inner {
     pub(crate) async fn read(
         self: &Arc<Self>,
         mut request: Request,
+        deadline: Instant,
         check: Option<Check>,
     ) -> Result<Reading, Error> {
         request.operation = Operation::Read;
-        let mut job = self.job(request)?;
+        let mut job = self.job(request, deadline)?;
         job.check = check;
         let reading = match plan::plan(Operation::Read, job.decision().strategy) {
             Plan::Read(ReadPlan::CacheOnly) => self.read_aside(&job).await?,
@@ -106,11 +116,12 @@ impl Inner {
     pub(crate) async fn get_or_load(
         self: &Arc<Self>,
         mut request: Request,
+        deadline: Instant,
         loader: Loader,
         check: Option<Check>,
     ) -> Result<Reading, Error> {
         request.operation = Operation::Read;
-        let mut job = self.job(request)?;
+        let mut job = self.job(request, deadline)?;
         job.check = check;
         let reading = match plan::plan(Operation::Read, job.decision().strategy) {
             Plan::Read(ReadPlan::Origin) | Plan::Write(_) => self.read_past(job, loader).await?,
@@ -125,9 +136,8 @@ impl Inner {
     /// Loads and leaves the cache alone.
     async fn read_past(&self, job: Job, loader: Loader) -> Result<Reading, Error> {
         let job = Arc::new(job);
-        let fetched = self.fetch(&job, loader).await.inspect_err(|error| {
-            self.meters.load_failed(error.code());
-        })?;
+        let fetched = self.fetch(&job, loader, Some(job.deadline)).await;
+        let fetched = fetched.inspect_err(|error| self.meters.load_failed(error.code()))?;
         let mut reading = Reading::new(job.decided.clone(), Outcome::Bypass, fetched.value);
         reading.not_stored = Some(NotStored::Bypass);
         Ok(reading)
@@ -136,18 +146,24 @@ impl Inner {
     /// Serves from the cache, and loads what is missing or too old.
     async fn read_through(self: &Arc<Self>, job: Job, loader: Loader) -> Result<Reading, Error> {
         let now = self.clock.now();
-        // A store that fails is a miss: the load takes place under the single flight and its
-        // result is not stored.
-        let sight = self.find(&job, now).await.unwrap_or_else(|error| {
-            self.store_failed(&error);
-            Sight::Nothing
-        });
-        let found = match sight {
-            Sight::Entry(found) => found,
-            Sight::Nothing => return self.read_missing(job, loader, None, Outcome::Miss).await,
-            Sight::Unreadable(created) => {
-                let seen = Some(created);
+        let looked = by(job.deadline, self.find(&job, now));
+        let found = match looked.await? {
+            Ok(Sight::Entry(found)) => found,
+            Ok(Sight::Nothing) => {
+                return self
+                    .read_missing(job, loader, Seen::Nothing, Outcome::Miss)
+                    .await;
+            }
+            Ok(Sight::Unreadable(created)) => {
+                let seen = Seen::Entry { created };
                 return self.read_missing(job, loader, seen, Outcome::Miss).await;
+            }
+            // The load takes place all the same, one at a time, and its result is not stored.
+            Err(error) => {
+                self.store_failed(&error);
+                return self
+                    .read_missing(job, loader, Seen::StoreDown, Outcome::Miss)
+                    .await;
             }
         };
         match found.windows.state(now) {
@@ -168,8 +184,8 @@ impl Inner {
             }
             State::StaleIfError => self.read_stale_if_error(job, loader, found, now).await,
             State::Gone => {
-                let seen = Some(found.entry.windows.created);
-                self.read_missing(job, loader, seen, Outcome::Expired).await
+                self.read_missing(job, loader, seen(&found), Outcome::Expired)
+                    .await
             }
         }
     }
@@ -179,7 +195,7 @@ impl Inner {
             self.refresh(Order {
                 job: Arc::new(job),
                 loader,
-                seen: Some(found.entry.windows.created),
+                seen: seen(found),
             });
         }
     }
@@ -188,11 +204,11 @@ impl Inner {
         self: &Arc<Self>,
         job: Job,
         loader: Loader,
-        seen: Option<Timestamp>,
+        seen: Seen,
         outcome: Outcome,
     ) -> Result<Reading, Error> {
         let job = Arc::new(job);
-        let loading = self.load(Order {
+        let loading = self.load_in_time(Order {
             job: Arc::clone(&job),
             loader,
             seen,
@@ -217,14 +233,14 @@ impl Inner {
         let order = Order {
             job: Arc::clone(&job),
             loader,
-            seen: Some(found.entry.windows.created),
+            seen: seen(&found),
         };
         let (landing, collapsed) = match job.decision().loading.soft_timeout_ms {
-            0 => self.load(order).await,
+            0 => self.load_in_time(order).await,
             soft => {
                 let soft = Duration::from_millis(u64::from(soft));
                 // The load itself runs in a task of its own and goes on.
-                match tokio::time::timeout(soft, self.load(order)).await {
+                match tokio::time::timeout(soft, self.load_in_time(order)).await {
                     Ok(landed) => landed,
                     Err(_elapsed) => {
                         return Ok(self.stale(&job, Outcome::Stale, &found));
@@ -258,6 +274,11 @@ impl Inner {
             Landing::Failed(error) => Err(error),
             Landing::Present(found) => Ok(Reading::of_entry(decided, hit(&found), &found, now)),
             Landing::Loaded(loaded) => Ok(Reading {
+                outcome: if loaded.store_down {
+                    Outcome::StoreDown
+                } else {
+                    outcome
+                },
                 collapsed,
                 not_stored: loaded.stored.err(),
                 ttl_ms: loaded

@@ -6,6 +6,7 @@ use larder_origin::Origin;
 use wildmatch::WildMatch;
 
 use crate::fallback::OnFailure;
+use crate::gate::Gate;
 use crate::meters::PolicyMeters;
 
 /// One row of the routing table, as an operator writes it.
@@ -37,11 +38,20 @@ impl Route {
     }
 }
 
+impl Route {
+    /// Under which name its calls are limited.
+    pub(crate) fn gate_name(&self) -> &str {
+        self.origin.as_ref().unwrap_or(&self.policy)
+    }
+}
+
 /// A route with its names resolved.
 pub(crate) struct Resolved {
     pub(crate) resource: WildMatch,
     pub(crate) policy: Arc<str>,
     pub(crate) origin: Option<Arc<dyn Origin>>,
+    /// Before the origin, or before the closures that load where there is none.
+    pub(crate) gate: Arc<Gate>,
     pub(crate) on_failure: OnFailure,
     pub(crate) meters: PolicyMeters,
     pub(crate) described: Route,

@@ -3,6 +3,10 @@
 /// Limits of the engine itself. The defaults suit an origin that answers within seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
+    /// How long a read takes at most where its caller sets no deadline, in milliseconds. A load
+    /// that is still under way then goes on for others. It should leave time for the longest load
+    /// timeout, which is the guard's. Default: 75 s.
+    pub read_timeout_ms: u64,
     /// How long a load may take where the decision sets no hard timeout, in milliseconds.
     /// Default: 30 s.
     pub load_timeout_ms: u64,
@@ -32,6 +36,7 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Self {
+            read_timeout_ms: 75_000,
             load_timeout_ms: 30_000,
             retry_after_ms: 1_000,
             lease_wait_ms: 1_000,

@@ -11,11 +11,13 @@ use larder_core::{
 use larder_origin::{OriginError, Written};
 use larder_store::{Step, StoreError, Token};
 
+use crate::deadline::in_ms;
 use crate::decide::{Decided, Job};
 use crate::engine::Inner;
 use crate::error::Error;
 use crate::fallback::{self, OnFailure};
 use crate::flight::lost;
+use crate::gate::Pass;
 use crate::invalidate::{Invalidated, Invalidation};
 use crate::loader::{no_origin, wanted};
 use crate::store_entry::Origin;
@@ -79,7 +81,7 @@ impl Inner {
     }
 
     fn ready(&self, request: Request, value: Option<Value>) -> Result<Ready, Error> {
-        let job = self.job(request)?;
+        let job = self.job(request, in_ms(self.tuning.read_timeout_ms))?;
         let decision = job.decision();
         let plan = match plan::plan(job.request.operation, decision.strategy) {
             Plan::Write(WritePlan::Queue) => return Err(Error::Unsupported(NO_QUEUE)),
@@ -90,7 +92,8 @@ impl Inner {
             return Err(no_origin(&job));
         }
         let (tenant, namespace) = (&job.request.tenant, &decision.namespace);
-        let mut stale = Invalidation::of_targets(tenant, namespace, &decision.invalidates)?;
+        let mut stale = Invalidation::of_targets(tenant, namespace, &decision.invalidates);
+        stale.check()?;
         let own = (decision.namespace.clone(), decision.key.clone());
         stale.keys.retain(|key| *key != own);
         if !stores(plan) {
@@ -108,6 +111,7 @@ impl Inner {
     }
 
     async fn run(&self, ready: Ready) -> Result<Writing, Error> {
+        let _change = self.change();
         if stores(ready.plan) {
             self.write_through(ready).await
         } else {
@@ -117,10 +121,11 @@ impl Inner {
 
     /// The origin first, then everything the write made stale.
     async fn write_and_invalidate(&self, ready: Ready) -> Result<Writing, Error> {
-        let written = self.call_origin(&ready).await;
+        let pass = self.enter(&ready.job).await?;
+        let written = self.call_origin(&ready, pass).await;
         if let Err(error) = &written {
             if !may_be_done(error) {
-                return Err(error.clone().into());
+                return Err(error.clone());
             }
             self.hold(&ready.job, UNKNOWN_HOLD_MS)
                 .await
@@ -143,11 +148,13 @@ impl Inner {
     /// origin took last, only the origin knows.
     async fn write_through(&self, ready: Ready) -> Result<Writing, Error> {
         let job = &ready.job;
+        // Before the key is held: a write that is refused must not cost the entry.
+        let pass = self.enter(job).await?;
         let under = self.versions_for(job).await?;
         let began = self.clock.now();
         let hold_ms = self.tuning.load_timeout_ms.saturating_add(HOLD_SLACK_MS);
         let token = self.hold(job, hold_ms).await?;
-        let written = match self.call_origin(&ready).await {
+        let written = match self.call_origin(&ready, pass).await {
             Ok(written) => written,
             Err(error) if may_be_done(&error) => {
                 self.hold(job, UNKNOWN_HOLD_MS)
@@ -157,11 +164,11 @@ impl Inner {
                 self.invalidate(&ready.stale)
                     .await
                     .map_err(not_invalidated)?;
-                return Err(error.into());
+                return Err(error);
             }
             Err(error) => {
                 self.give_up(&job.key, token).await;
-                return Err(error.into());
+                return Err(error);
             }
         };
         let settled = self.settle(&ready, (token, under), &written, began).await;
@@ -236,8 +243,19 @@ impl Inner {
             .await
     }
 
-    async fn call_origin(&self, ready: &Ready) -> Result<Written, OriginError> {
-        let Some(origin) = &ready.job.route.origin else {
+    /// Waits for a place at the origin; none where the application has written.
+    async fn enter(&self, job: &Job) -> Result<Option<Pass>, Error> {
+        if job.route.origin.is_none() {
+            return Ok(None);
+        }
+        let gate = &job.route.gate;
+        gate.enter(&job.request.tenant, job.deadline)
+            .await
+            .map(Some)
+    }
+
+    async fn call_origin(&self, ready: &Ready, pass: Option<Pass>) -> Result<Written, Error> {
+        let (Some(origin), Some(pass)) = (&ready.job.route.origin, pass) else {
             return Ok(Written::default());
         };
         let calling = async {
@@ -248,7 +266,10 @@ impl Inner {
         };
         // An origin that panics may have taken the write, so what it made stale must go.
         let called = AssertUnwindSafe(calling).catch_unwind().await;
-        called.unwrap_or_else(|_| Err(OriginError::Failed("it panicked".to_owned())))
+        let called = called.unwrap_or_else(|_| Err(OriginError::Failed("it panicked".to_owned())));
+        let written = called.map_err(Error::from);
+        pass.end(&written);
+        written
     }
 }
 
@@ -280,10 +301,10 @@ fn stores(plan: WritePlan) -> bool {
 }
 
 /// Whether a write that failed so may have been done, or may be yet.
-fn may_be_done(error: &OriginError) -> bool {
+fn may_be_done(error: &Error) -> bool {
     !matches!(
         error,
-        OriginError::Unreachable(_) | OriginError::Rejected(_)
+        Error::Origin(OriginError::Unreachable(_) | OriginError::Rejected(_))
     )
 }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse;
@@ -19,21 +18,21 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::Watcher;
 use tokio::net::TcpStream;
-use tower::ServiceExt;
 
+use crate::gate::Gate;
 use crate::problem::Problem;
 
 /// Serves connections of one listener.
 #[derive(Clone)]
 pub(crate) struct Connections {
-    router: Router,
+    gate: Gate,
     builder: Arc<Builder<TokioExecutor>>,
     header_timeout: Duration,
     request_timeout: Duration,
 }
 
 impl Connections {
-    pub(crate) fn new(router: Router, header_timeout: Duration, request_timeout: Duration) -> Self {
+    pub(crate) fn new(gate: Gate, header_timeout: Duration, request_timeout: Duration) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -44,7 +43,7 @@ impl Connections {
             .timer(TokioTimer::new())
             .keep_alive_interval(header_timeout);
         Self {
-            router,
+            gate,
             builder: Arc::new(builder),
             header_timeout,
             request_timeout,
@@ -55,12 +54,12 @@ impl Connections {
         // Small answers are written whole; waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
         let limit = self.request_timeout;
-        let router = self.router;
+        let gate = self.gate;
         let asked = Arc::new(AtomicBool::new(false));
         let was_asked = Arc::clone(&asked);
         let service = service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
-            let answering = router.clone().oneshot(request.map(Body::new));
+            let answering = gate.clone().answer(request.map(Body::new));
             bounded(limit, answering)
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
+use crate::access::{Ability, Caller};
 use crate::body;
 use crate::problem::Problem;
 use crate::routes::App;
@@ -21,15 +22,23 @@ const BATCH_TURN: usize = 16;
 /// Decides about a request by policy, and does nothing else.
 #[utoipa::path(post, path = "/v1/decide", tag = "data", request_body = DecideRequest,
     responses((status = 200, body = DecideReply), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
-pub(crate) async fn one(State(app): State<Arc<App>>, body: Body) -> Result<Response, Problem> {
+pub(crate) async fn one(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    body: Body,
+) -> Result<Response, Problem> {
     let asked = body::json(body, app.body_max, "a decide request").await?;
-    Ok(Json(decide(&app, asked)?).into_response())
+    Ok(Json(decide(&app, &caller, asked)?).into_response())
 }
 
 /// Decides about up to 1,000 requests. One that fails is an error in its place.
 #[utoipa::path(post, path = "/v1/decide/batch", tag = "data", request_body = BatchRequest,
     responses((status = 200, body = BatchReply), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
-pub(crate) async fn batch(State(app): State<Arc<App>>, body: Body) -> Result<Response, Problem> {
+pub(crate) async fn batch(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    body: Body,
+) -> Result<Response, Problem> {
     let asked: BatchRequest = body::json(body, app.body_max, "a batch of decide requests").await?;
     let count = asked.requests.len();
     if count > BATCH_MAX {
@@ -41,7 +50,7 @@ pub(crate) async fn batch(State(app): State<Arc<App>>, body: Body) -> Result<Res
         if i % BATCH_TURN == BATCH_TURN - 1 {
             tokio::task::yield_now().await;
         }
-        results.push(match decide(&app, one) {
+        results.push(match decide(&app, &caller, one) {
             Ok(reply) => BatchResult::Decided(Box::new(reply)),
             Err(problem) => BatchResult::Failed {
                 error: problem.wire(),
@@ -51,8 +60,9 @@ pub(crate) async fn batch(State(app): State<Arc<App>>, body: Body) -> Result<Res
     Ok(Json(BatchReply { results }).into_response())
 }
 
-fn decide(app: &App, asked: DecideRequest) -> Result<DecideReply, Problem> {
+fn decide(app: &App, caller: &Caller, asked: DecideRequest) -> Result<DecideReply, Problem> {
     let request = asked.request.into_request()?;
+    caller.may(Ability::Decide, &request.tenant, &request.resource)?;
     let decided = match &asked.policy {
         Some(policy) => app.engine.decide_with(policy, &request)?,
         None => app.engine.decide(&request)?,

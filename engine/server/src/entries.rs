@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use larder::core::Outcome;
 use larder::{Operation, Reading, Value, Writing};
 
+use crate::access::{Ability, Caller};
 use crate::body;
 use crate::headers::{add_decided, add_read, insert};
 use crate::inputs;
@@ -30,17 +31,23 @@ type Names = Result<Path<(String, String)>, PathRejection>;
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
+    caller: Caller,
     names: Names,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let request = inputs_of(Operation::Read, names, &parts)?;
-    let resource = request.resource.clone();
+    let request = inputs_of(&caller, Operation::Read, names, &parts)?;
+    let (tenant, resource) = (request.tenant.clone(), request.resource.clone());
     let reading = app.engine.read(request).await?;
-    answer(&app, &resource, reading)
+    answer(&app, &tenant, &resource, reading)
 }
 
-fn answer(app: &App, resource: &str, mut reading: Reading) -> Result<Response, Problem> {
+fn answer(
+    app: &App,
+    tenant: &str,
+    resource: &str,
+    mut reading: Reading,
+) -> Result<Response, Problem> {
     let mut response = match reading.value.take() {
         Some(value) => value_response(value),
         None => missing(resource, &reading).into_response(),
@@ -48,7 +55,7 @@ fn answer(app: &App, resource: &str, mut reading: Reading) -> Result<Response, P
     let headers = response.headers_mut();
     add_read(headers, &reading);
     if let Some(lease) = &reading.lease {
-        insert(headers, "larder-lease", &app.seal.close(lease)?);
+        insert(headers, "larder-lease", &app.seal.close(tenant, lease)?);
         insert(headers, "larder-lease-ttl-ms", &lease.ttl_ms().to_string());
     }
     Ok(response)
@@ -93,11 +100,12 @@ fn missing(resource: &str, reading: &Reading) -> Problem {
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn write(
     State(app): State<Arc<App>>,
+    caller: Caller,
     names: Names,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let request = inputs_of(Operation::Write, names, &parts)?;
+    let request = inputs_of(&caller, Operation::Write, names, &parts)?;
     let value = value_of(&parts, body, app.body_max).await?;
     let writing = app.engine.write(request, value).await?;
     Ok(written(writing))
@@ -110,11 +118,12 @@ pub(crate) async fn write(
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
+    caller: Caller,
     names: Names,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let request = inputs_of(Operation::Delete, names, &parts)?;
+    let request = inputs_of(&caller, Operation::Delete, names, &parts)?;
     Ok(written(app.engine.delete(request).await?))
 }
 
@@ -134,6 +143,7 @@ fn written(writing: Writing) -> Response {
 }
 
 fn inputs_of(
+    caller: &Caller,
     operation: Operation,
     names: Names,
     parts: &Parts,
@@ -142,7 +152,13 @@ fn inputs_of(
         let detail = format!("the path is not /v1/entries/RESOURCE/ID in UTF-8: {rejection}");
         Problem::bad("invalid_path", detail)
     })?;
-    inputs::request(operation, resource, id, parts)
+    let request = inputs::request(operation, resource, id, parts)?;
+    let ability = match operation {
+        Operation::Read => Ability::Read,
+        Operation::Write | Operation::Delete => Ability::Write,
+    };
+    caller.may(ability, &request.tenant, &request.resource)?;
+    Ok(request)
 }
 
 /// The body as a value of the request's content type.

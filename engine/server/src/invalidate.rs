@@ -4,28 +4,31 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use larder::invalidate::NO_PATTERNS;
 
+use crate::access::Caller;
 use crate::body;
 use crate::problem::Problem;
 use crate::routes::App;
-use crate::wire::{InvalidateReply, InvalidateRequest};
+use crate::wire::{InvalidateReply, InvalidateRequest, SweepReply};
 
 /// The most names of one call: each costs a step in the store.
 const NAMES_MAX: usize = 10_000;
 
-/// Makes entries stale by key, tag and namespace. After the answer no read serves them, and no
-/// load that began before brings them back.
+/// Makes entries stale by key, tag, namespace and pattern. After the answer no read serves them,
+/// and no load that began before brings them back.
 #[utoipa::path(post, path = "/v1/invalidate", tag = "data", request_body = InvalidateRequest,
     responses((status = 200, body = InvalidateReply),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn invalidate(
     State(app): State<Arc<App>>,
+    caller: Caller,
     body: Body,
 ) -> Result<Response, Problem> {
     let asked: InvalidateRequest = body::json(body, app.body_max, "an invalidation").await?;
+    caller.may_invalidate(&asked)?;
     check(&asked)?;
     let mode = asked.mode;
     let done = app.engine.invalidate(&asked.into()).await?;
@@ -33,18 +36,40 @@ pub(crate) async fn invalidate(
         mode,
         bumped: done.bumped,
         removed: done.removed,
+        banned: done.banned,
         complete: done.complete,
+        sweeps: done.sweeps.iter().map(ToString::to_string).collect(),
     };
     Ok(Json(reply).into_response())
 }
 
+/// How far the sweep behind a pattern is.
+#[utoipa::path(get, path = "/v1/invalidations/{id}", tag = "data",
+    params(("id" = String, Path, description = "as the invalidation's answer named it")),
+    responses((status = 200, body = SweepReply),
+        (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+pub(crate) async fn sweep(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<SweepReply>, Problem> {
+    let Some(sweep) = app.engine.sweep_of(&id) else {
+        let detail = "this node knows no such sweep; it remembers the latest 128 of its own";
+        return Err(Problem::new(StatusCode::NOT_FOUND, "no_sweep", detail));
+    };
+    let progress = sweep.progress();
+    Ok(Json(SweepReply {
+        id,
+        scanned: progress.scanned,
+        removed: progress.removed,
+        complete: progress.complete,
+        failed: progress.failed,
+    }))
+}
+
 fn check(asked: &InvalidateRequest) -> Result<(), Problem> {
-    if !asked.patterns.is_empty() {
-        return Err(larder::Error::Unsupported(NO_PATTERNS).into());
-    }
-    let count = asked.keys.len() + asked.tags.len() + asked.namespaces.len();
+    let count = asked.keys.len() + asked.tags.len() + asked.namespaces.len() + asked.patterns.len();
     if count == 0 {
-        let detail = "nothing to invalidate: give `keys`, `tags` or `namespaces`";
+        let detail = "nothing to invalidate: give `keys`, `tags`, `namespaces` or `patterns`";
         return Err(Problem::bad("nothing_to_invalidate", detail));
     }
     if count > NAMES_MAX {
@@ -55,7 +80,9 @@ fn check(asked: &InvalidateRequest) -> Result<(), Problem> {
         .keys
         .iter()
         .flat_map(|name| [&name.namespace, &name.key]);
+    let patterns = asked.patterns.iter().map(|name| &name.namespace);
     if keys
+        .chain(patterns)
         .chain(&asked.tags)
         .chain(&asked.namespaces)
         .any(String::is_empty)

@@ -7,7 +7,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
+use larder::Lease;
 
+use crate::access::{Ability, Caller};
 use crate::entries::value_of;
 use crate::inputs::{self, PathPart};
 use crate::problem::Problem;
@@ -22,10 +24,11 @@ use crate::wire::FillReply;
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn fill(
     State(app): State<Arc<App>>,
+    caller: Caller,
     PathPart(lease): PathPart,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let lease = app.seal.open(&lease)?;
+    let lease = opened(&app, &caller, &lease)?;
     let (parts, body) = request.into_parts();
     let absent = match parts.uri.query() {
         None | Some("") => false,
@@ -52,8 +55,18 @@ pub(crate) async fn fill(
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn release(
     State(app): State<Arc<App>>,
+    caller: Caller,
     PathPart(lease): PathPart,
 ) -> Result<Response, Problem> {
-    app.engine.release(app.seal.open(&lease)?).await?;
+    let lease = opened(&app, &caller, &lease)?;
+    app.engine.release(lease).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The lease, if the caller might have got it from a read of its own.
+fn opened(app: &App, caller: &Caller, text: &str) -> Result<Lease, Problem> {
+    let (tenant, lease) = app.seal.open(text)?;
+    let (resource, _) = lease.names();
+    caller.may(Ability::Read, &tenant, resource)?;
+    Ok(lease)
 }

@@ -1,10 +1,11 @@
-//! The engine over HTTP: routes, wire types, errors as problem documents, two listeners, timeouts
-//! and a graceful end. Deciding and caching are left to `larder`; what is configured and from
+//! The engine over HTTP: routes, wire types, errors as problem documents, two listeners, who
+//! may call them, timeouts and a graceful end. Deciding and caching are left to `larder`; what is configured and from
 //! where to `larder-cli`. Nothing else in the project knows axum.
 //!
 //! | file | concept |
 //! |---|---|
 //! | [`server`] | binds, serves and drains; `connection` has the timers |
+//! | `gate` | what stands before the routes: [`access`], and `in_flight`, which sheds load |
 //! | `routes` | the two planes |
 //! | `decide`, `entries`, `leases`, `invalidate` | the data plane |
 //! | `policies`, `status` | the admin plane |
@@ -15,11 +16,14 @@
 //! | [`metrics`] | Prometheus |
 //! | `openapi` | the description of both planes |
 
+pub mod access;
 mod body;
 mod connection;
 mod decide;
 mod entries;
+mod gate;
 mod headers;
+mod in_flight;
 mod inputs;
 mod invalidate;
 mod leases;
@@ -34,6 +38,7 @@ pub mod settings;
 mod status;
 pub mod wire;
 
+pub use access::Token;
 pub use metrics::{Metrics, install_metrics};
 pub use openapi::describe as openapi;
 pub use server::{BindError, Parts, ServeError, Server};

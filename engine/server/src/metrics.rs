@@ -48,7 +48,7 @@ impl Metrics {
 }
 
 fn describe() {
-    use metrics::{describe_counter, describe_histogram};
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("larder_decisions_total", "Decisions by policy and strategy");
     describe_counter!(
         "larder_policy_failures_total",
@@ -75,9 +75,22 @@ fn describe() {
         "larder_store_errors_total",
         "Calls of the store that failed"
     );
+    describe_gauge!("larder_store_up", "1 while the store answers, else 0");
     describe_counter!(
         "larder_http_errors_total",
         "Answers with a status of 500 and above, by code"
+    );
+    describe_counter!(
+        "larder_refused_requests_total",
+        "Requests refused for want of a token or of its scope, by plane, code and the token's name"
+    );
+    describe_gauge!(
+        "larder_requests_in_flight",
+        "Requests of the data plane that are worked on"
+    );
+    describe_counter!(
+        "larder_shed_requests_total",
+        "Requests refused because too many were under way"
     );
     describe_counter!(
         "larder_policy_reloads_total",

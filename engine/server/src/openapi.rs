@@ -1,8 +1,9 @@
 //! The description of both planes, generated from the handlers and their types.
 
 use axum::Json;
-use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Description;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
 use crate::{decide, entries, invalidate, leases, policies, status};
 
@@ -11,16 +12,38 @@ use crate::{decide, entries, invalidate, leases, policies, status};
     info(title = "Larder", description = "A cache whose rules are programs."),
     tags((name = "data", description = "Decide, read, write, invalidate"),
          (name = "admin", description = "Policies, state, health; on a listener of its own")),
+    modifiers(&Tokens),
+    // Nothing, where the plane is open; otherwise a token.
+    security((), ("token" = [])),
     paths(
         decide::one, decide::batch,
         entries::read, entries::write, entries::delete,
         leases::fill, leases::release,
-        invalidate::invalidate, openapi,
+        invalidate::invalidate, invalidate::sweep, openapi,
         policies::all, policies::one, policies::reload, policies::rollback, policies::pin,
         status::status, status::live, status::ready, status::metrics,
     )
 )]
 struct Api;
+
+/// Adds how tokens are sent.
+struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, description: &mut Description) {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description = Some(
+            "A token of the server's configuration, made by `larder token`. Once one is \
+             configured for a plane, every call of that plane needs one, health checks aside; \
+             without any the plane listens on loopback only. No token or an unknown one is \
+             answered 401 `unauthenticated`, one whose scope does not cover the call 403 \
+             `forbidden`."
+                .to_owned(),
+        );
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
 
 /// The description of both planes (OpenAPI 3.1).
 #[must_use]

@@ -10,6 +10,8 @@ use axum::routing::{get, post, put};
 use larder::Engine;
 use larder::wasm::Host;
 
+use crate::access::Access;
+use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::seal::Seal;
@@ -20,6 +22,8 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) policies: Option<Arc<Host>>,
     pub(crate) metrics: Metrics,
+    pub(crate) access: Arc<Access>,
+    pub(crate) in_flight: Arc<InFlight>,
     pub(crate) seal: Seal,
     pub(crate) body_max: usize,
     pub(crate) started: Instant,
@@ -40,6 +44,7 @@ pub(crate) fn data(app: Arc<App>) -> Router {
             put(leases::fill).delete(leases::release),
         )
         .route("/v1/invalidate", post(invalidate::invalidate))
+        .route("/v1/invalidations/{id}", get(invalidate::sweep))
         .route("/openapi.json", get(openapi::openapi))
         .method_not_allowed_fallback(wrong_method)
         .fallback(nothing_here)

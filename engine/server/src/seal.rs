@@ -5,11 +5,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use larder::Lease;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::problem::Problem;
 
 const MAC_BYTES: usize = 32;
+
+/// What is sealed: the lease, and whose it is, which a lease does not tell.
+#[derive(Serialize, Deserialize)]
+struct Sealed<T, L> {
+    tenant: T,
+    lease: L,
+}
 
 /// Closes and opens leases under one secret.
 pub(crate) struct Seal(Hmac<Sha256>);
@@ -30,8 +38,9 @@ impl Seal {
         mac.map(Self).map_err(|_| getrandom::Error::UNSUPPORTED)
     }
 
-    pub(crate) fn close(&self, lease: &Lease) -> Result<String, Problem> {
-        let json = serde_json::to_vec(lease).map_err(|error| {
+    /// The lease of `tenant` as text.
+    pub(crate) fn close(&self, tenant: &str, lease: &Lease) -> Result<String, Problem> {
+        let json = serde_json::to_vec(&Sealed { tenant, lease }).map_err(|error| {
             let detail = format!("the lease cannot be written: {error}");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
         })?;
@@ -46,12 +55,14 @@ impl Seal {
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    pub(crate) fn open(&self, text: &str) -> Result<Lease, Problem> {
+    /// The tenant and the lease, if this text was closed under the same secret.
+    pub(crate) fn open(&self, text: &str) -> Result<(String, Lease), Problem> {
         let sealed = URL_SAFE_NO_PAD.decode(text).map_err(|_| not_ours())?;
         let (mac, json) = sealed.split_at_checked(MAC_BYTES).ok_or_else(not_ours)?;
         let checked = self.0.clone().chain_update(json).verify_slice(mac);
         checked.map_err(|_| not_ours())?;
-        serde_json::from_slice(json).map_err(|_| not_ours())
+        let sealed: Sealed<_, _> = serde_json::from_slice(json).map_err(|_| not_ours())?;
+        Ok((sealed.tenant, sealed.lease))
     }
 }
 

@@ -12,7 +12,10 @@ use larder::wasm::Host;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::access::{Access, Exposed, Plane, check_listener};
 use crate::connection::Connections;
+use crate::gate::Gate;
+use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::routes::{self, App};
 use crate::seal::Seal;
@@ -46,6 +49,9 @@ pub enum BindError {
         /// The cause.
         source: io::Error,
     },
+    /// A plane would answer anybody.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     /// The system has no random numbers for the secret of leases.
     #[error("no random secret for leases could be made: {0}; set `lease_secret`")]
     Secret(String),
@@ -71,8 +77,12 @@ impl Server {
     /// Takes the ports. Requests are answered once [`Server::run`] runs.
     ///
     /// # Errors
-    /// Names the address that is taken or not ours.
+    /// Names the address that is taken or not ours, or that others reach without a token.
     pub async fn bind(settings: Settings, parts: Parts) -> Result<Self, BindError> {
+        check_listener(Plane::Data, settings.listen, &settings.tokens)?;
+        if let Some(admin) = settings.admin {
+            check_listener(Plane::Admin, admin, &settings.tokens)?;
+        }
         let data = listen("data", settings.listen).await?;
         let admin = match settings.admin {
             Some(address) => Some(listen("admin", address).await?),
@@ -83,6 +93,8 @@ impl Server {
             engine: parts.engine,
             policies: parts.policies,
             metrics: parts.metrics,
+            access: Arc::new(Access::new(settings.tokens.clone())),
+            in_flight: Arc::new(InFlight::new(settings.max_in_flight)),
             seal: seal.map_err(|error| BindError::Secret(error.to_string()))?,
             body_max: settings.body_max_bytes,
             started: Instant::now(),
@@ -116,12 +128,15 @@ impl Server {
     ) -> Result<(), ServeError> {
         let (stop, stopped) = watch::channel(false);
         let upkeep = tokio::spawn(self.app.metrics.clone().keep_up());
-        let connections = |router| {
+        let connections = |router, plane, limit| {
+            let gate = Gate::new(router, plane, Arc::clone(&self.app.access), limit);
             let settings = &self.settings;
-            Connections::new(router, settings.header_timeout, settings.request_timeout)
+            Connections::new(gate, settings.header_timeout, settings.request_timeout)
         };
-        let data = connections(routes::data(Arc::clone(&self.app)));
-        let admin = connections(routes::admin(Arc::clone(&self.app)));
+        let limit = Some(Arc::clone(&self.app.in_flight));
+        let data = connections(routes::data(Arc::clone(&self.app)), Plane::Data, limit);
+        // Never shed: an operator has to get through when nobody else does.
+        let admin = connections(routes::admin(Arc::clone(&self.app)), Plane::Admin, None);
         let data = tokio::spawn(accept(self.data.0, data, stopped.clone()));
         // The admin plane answers until the data plane is empty, so that an operator can watch.
         let (stop_admin, admin_stopped) = watch::channel(false);

@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::access::Token;
+
 /// What an operator may set of the server.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -10,6 +12,11 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where the admin plane listens; none leaves it out. Default: `127.0.0.1:7118`.
     pub admin: Option<SocketAddr>,
+    /// Who may call; a plane without a token listens on loopback only. Default: none.
+    pub tokens: Vec<Token>,
+    /// How many requests of the data plane are worked on at a time, at least one; those above
+    /// are answered 503 at once. Default: 1,024.
+    pub max_in_flight: usize,
     /// The largest request body, in bytes. Default: 8 MiB.
     pub body_max_bytes: usize,
     /// How long a client may take to send the head of a request; shorter than the drain, which
@@ -30,6 +37,8 @@ impl Default for Settings {
         Self {
             listen: loopback(7117),
             admin: Some(loopback(7118)),
+            tokens: Vec::new(),
+            max_in_flight: 1024,
             body_max_bytes: 8 << 20,
             header_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(60),

@@ -76,14 +76,18 @@ const CHECKS: &[Check] = checks! {
         nobody_sees_an_older_load_after_an_invalidation;
 };
 
-/// Checks a kind of store; each check gets an empty one from `store`.
+/// How many steps each writer of the stress test takes in a store in memory.
+pub const ROUNDS: u32 = 20_000;
+
+/// Checks a kind of store; each check gets an empty one from `store`. The writers of the stress
+/// test take `rounds` steps each: [`ROUNDS`] where a step costs no round trip.
 ///
 /// # Panics
 /// If the store breaks a clause; the message names all that it breaks.
-pub async fn all(store: impl Fn() -> Arc<dyn Store>) {
+pub async fn all(rounds: u32, store: impl Fn() -> Arc<dyn Store>) {
     let mut broken = Vec::new();
     for (name, check) in CHECKS {
-        let check = check(Subject::new(store()));
+        let check = check(Subject::new(store(), rounds));
         if AssertUnwindSafe(check).catch_unwind().await.is_err() {
             broken.push(*name);
         }

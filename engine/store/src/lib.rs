@@ -1,18 +1,29 @@
 //! What Larder itself keeps: entries, the leases to fill them, and the versions of tags and
-//! namespaces. The [`Store`] trait says what a store promises, [`MemoryStore`] keeps it all in this
-//! process, and with the feature `contract` the module `contract` checks the promises of any
-//! store. Which entries are made and how long they may be served is decided elsewhere; loading
-//! values is left to `larder-origin`.
+//! namespaces. The [`Store`] trait says what a store promises. [`MemoryStore`] keeps it all in this
+//! process, [`RedisStore`] where several processes share it, [`TieredStore`] there with copies
+//! here, and with the feature `contract` the module `contract` checks the promises of any store.
+//! Which entries are made and how long they may be served is decided elsewhere; loading values is
+//! left to `larder-origin`.
 
+mod bounded;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+mod judge;
 mod memory;
+mod redis;
 mod store;
 mod sweep;
+#[cfg(any(test, feature = "contract"))]
+pub mod testing;
+mod tiered;
 
 pub use memory::{MemoryConfig, MemoryStore};
+#[doc(hidden)]
+pub use redis::envelope;
+pub use redis::{ConnectError, RedisConfig, RedisStore, SentinelConfig};
 pub use store::{
     Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, StoreError,
     Summary, Token, ready,
 };
 pub use sweep::{Progress, Sweep, Sweeper};
+pub use tiered::{TieredConfig, TieredStore};

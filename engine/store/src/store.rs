@@ -20,8 +20,16 @@ pub fn ready<'a, T>(answer: T) -> Answer<'a, T> {
 
 /// Names the right to fill one key. Unique over restarts with overwhelming likelihood, so a token
 /// from before a restart fits nothing.
+///
+/// The top bit is left clear by stores that others share: a store in front of one sets it on the
+/// tokens that it hands out by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token(pub u64);
+
+impl Token {
+    /// The bit that says that a token is not from the shared store.
+    pub(crate) const ISLAND: u64 = 1 << 63;
+}
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,11 +147,37 @@ pub enum Health {
     /// It answers.
     #[default]
     Up,
+    /// It answers and keeps its promises, with more effort than usual.
+    Degraded {
+        /// In words.
+        why: String,
+    },
     /// It does not answer; what goes on without it, and why it is down.
     Down {
         /// In words.
         why: String,
     },
+}
+
+impl Health {
+    /// The name used in the API, logs and metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Degraded { .. } => "degraded",
+            Self::Down { .. } => "down",
+        }
+    }
+
+    /// Why it is not up.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Up => None,
+            Self::Degraded { why } | Self::Down { why } => Some(why),
+        }
+    }
 }
 
 /// Keeps entries, leases and dependency versions.

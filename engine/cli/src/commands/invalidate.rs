@@ -1,12 +1,15 @@
 //! `larder invalidate`: makes entries of a server stale.
 
+mod progress;
+
 use hyper::Method;
 use larder::core::dependency::Mode;
-use larder_server::wire::{InvalidateReply, InvalidateRequest, KeyName};
+use larder_server::wire::{InvalidateReply, InvalidateRequest, KeyName, PatternName};
 
-use crate::client;
+use crate::client::{self, read};
 use crate::exit::{Failure, Outcome};
 use crate::output::{print, print_json};
+use crate::secret::TokenArg;
 
 /// Arguments of `larder invalidate`.
 #[derive(Debug, clap::Args)]
@@ -17,6 +20,10 @@ Example:
   larder invalidate --key product/product:42
   larder invalidate --tag product --tag catalogue --mode expire
   larder invalidate --namespace product --tenant acme
+  larder invalidate --pattern 'product/product:4*'
+
+A pattern holds at once; on a shared store its entries are then got rid of one by one, and the
+command waits for that and shows how far it is.
 
 Ends with 4 if no server answers.")]
 pub(crate) struct Args {
@@ -37,6 +44,13 @@ pub(crate) struct Args {
     /// Every entry of the namespace; may be given more than once
     #[arg(long = "namespace", value_name = "NAMESPACE")]
     namespaces: Vec<String>,
+    /// Every key of a namespace that matches, `*` for any run of characters and `?` for one; may be
+    /// given more than once
+    #[arg(long = "pattern", value_name = "NAMESPACE/GLOB", value_parser = key)]
+    patterns: Vec<(String, String)>,
+    /// Do not wait until everything that patterns match is gone
+    #[arg(long)]
+    no_wait: bool,
     /// Whose entries
     #[arg(long, default_value = "")]
     tenant: String,
@@ -44,6 +58,8 @@ pub(crate) struct Args {
     /// still covered
     #[arg(long, default_value = "purge")]
     mode: ModeArg,
+    #[command(flatten)]
+    token: TokenArg,
     /// Print the server's own answer
     #[arg(long)]
     json: bool,
@@ -57,41 +73,55 @@ enum ModeArg {
 
 /// Sends the invalidation and says what was done.
 pub(crate) fn run(args: Args) -> Outcome {
-    if args.keys.is_empty() && args.tags.is_empty() && args.namespaces.is_empty() {
+    let nothing = args.keys.is_empty() && args.tags.is_empty() && args.namespaces.is_empty();
+    if nothing && args.patterns.is_empty() {
         return Err(Failure::usage(
-            "nothing to invalidate: give --key, --tag or --namespace; `larder invalidate --help` \
-             has examples",
+            "nothing to invalidate: give --key, --tag, --namespace or --pattern; `larder \
+             invalidate --help` has examples",
         ));
     }
+    let (server, json, no_wait) = (args.server.clone(), args.json, args.no_wait);
+    let token = args.token.header()?;
+    let body = serde_json::to_vec(&request(args)).map_err(anyhow::Error::from)?;
+    let answer = client::call(&server, token.clone(), Method::POST, "/v1/invalidate", body)?;
+    let mut reply: InvalidateReply = read(&answer)?;
+    if !no_wait {
+        let waiting = std::mem::take(&mut reply.sweeps);
+        for sweep in waiting {
+            let end = progress::wait(&server, &token, &sweep)?;
+            reply.removed += end.removed;
+            if !end.complete {
+                reply.sweeps.push(sweep);
+            }
+        }
+        reply.complete = reply.sweeps.is_empty();
+    }
+    if json {
+        print_json(&reply)
+    } else {
+        print(&summary(&reply))
+    }?;
+    Ok(())
+}
+
+fn request(args: Args) -> InvalidateRequest {
     let keys = args.keys.into_iter();
-    let request = InvalidateRequest {
+    let patterns = args.patterns.into_iter();
+    InvalidateRequest {
         tenant: args.tenant,
         keys: keys
             .map(|(namespace, key)| KeyName { namespace, key })
             .collect(),
         tags: args.tags,
         namespaces: args.namespaces,
-        patterns: Vec::new(),
+        patterns: patterns
+            .map(|(namespace, pattern)| PatternName { namespace, pattern })
+            .collect(),
         mode: match args.mode {
             ModeArg::Purge => Mode::Purge,
             ModeArg::Expire => Mode::Expire,
         },
-    };
-    let body = serde_json::to_vec(&request).map_err(anyhow::Error::from)?;
-    let answer = client::call(&args.server, Method::POST, "/v1/invalidate", body)?;
-    let reply: InvalidateReply = serde_json::from_slice(&answer).map_err(|error| {
-        anyhow::Error::from(error)
-            .context("the server's answer cannot be read; is it another version?")
-    })?;
-    if args.json {
-        print_json(&reply)?;
-    } else {
-        print(&summary(&reply))?;
     }
-    if reply.complete {
-        return Ok(());
-    }
-    Err(anyhow::anyhow!("not all of it was done; repeat the invalidation").into())
 }
 
 fn summary(reply: &InvalidateReply) -> String {
@@ -100,11 +130,15 @@ fn summary(reply: &InvalidateReply) -> String {
         Mode::Expire => "made stale",
     };
     let count = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-    format!(
-        "{did}: {} by key, and all that carries {}\n",
+    let mut text = format!(
+        "{did}: {} by key and pattern, and all that carries {}\n",
         count(reply.removed, "entry", "entries"),
         count(reply.bumped, "tag or namespace", "tags and namespaces"),
-    )
+    );
+    if !reply.complete {
+        text.push_str("entries that match are not served any more; getting rid of them goes on\n");
+    }
+    text
 }
 
 fn key(text: &str) -> Result<(String, String), String> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::client;
 use crate::exit::Outcome;
 use crate::output::{print, print_json};
+use crate::secret::TokenArg;
 use crate::table::columns;
 
 /// Arguments of `larder policies`.
@@ -26,6 +27,8 @@ pub(crate) struct Args {
         default_value = "http://127.0.0.1:7118"
     )]
     admin: String,
+    #[command(flatten)]
+    token: TokenArg,
     /// Print the server's own answer
     #[arg(long)]
     json: bool,
@@ -57,7 +60,8 @@ struct CandidateError {
 
 /// Asks the server and prints its policies.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let body = client::call(&args.admin, Method::GET, "/v1/policies", Vec::new())?;
+    let token = args.token.header()?;
+    let body = client::call(&args.admin, token, Method::GET, "/v1/policies", Vec::new())?;
     let unreadable = |error: serde_json::Error| {
         anyhow::Error::from(error)
             .context("the server's answer cannot be read; is it another version?")

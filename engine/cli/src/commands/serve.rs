@@ -31,6 +31,8 @@ The file is checked whole before a port opens: an unknown field, a route to an o
 there or a database without its table end with 2 and say what to change. A policy file that does
 not load is no such error: `larder policies` shows why, and a better file is taken when it comes.
 
+Without tokens the server listens on loopback only; `larder token` makes one.
+
 {ENV_HELP}
 
 Ctrl-C or SIGTERM ends it: requests that are under way are answered first.
@@ -76,7 +78,7 @@ pub(super) fn serve(
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-        let (settings, parts) = assemble(config, metrics).map_err(wrong)?;
+        let (settings, parts) = assemble(config, metrics).await.map_err(wrong)?;
         let server = Server::bind(settings, parts).await;
         let server = server.map_err(|error| refused(&error, hint))?;
         let (data, admin) = server.addresses();
@@ -90,9 +92,9 @@ pub(super) fn serve(
 }
 
 fn refused(error: &BindError, hint: &str) -> Failure {
-    let hint = match error {
-        BindError::Listen { .. } => format!(": {hint}"),
-        BindError::Secret(_) => String::new(),
-    };
-    anyhow::anyhow!("{error}{hint}").into()
+    match error {
+        BindError::Listen { .. } => anyhow::anyhow!("{error}: {hint}").into(),
+        BindError::Exposed(_) => Failure::usage(error.to_string()),
+        BindError::Secret(_) => anyhow::anyhow!("{error}").into(),
+    }
 }

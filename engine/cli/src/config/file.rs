@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Table;
 use wildmatch::WildMatch;
 
+use super::token::Tokens;
 use crate::units::{Size, Span};
 
 /// The whole file. Tables whose fields depend on their `type` are read later.
@@ -31,6 +32,8 @@ pub(super) struct File {
 pub(super) struct Server {
     pub(super) listen: String,
     pub(super) admin: String,
+    pub(super) token: Tokens,
+    pub(super) max_in_flight: Option<usize>,
     pub(super) body_max: Option<Size>,
     pub(super) header_timeout: Option<Span>,
     pub(super) request_timeout: Option<Span>,
@@ -43,6 +46,8 @@ impl Default for Server {
         Self {
             listen: "127.0.0.1:7117".to_owned(),
             admin: "127.0.0.1:7118".to_owned(),
+            token: Tokens::default(),
+            max_in_flight: None,
             body_max: None,
             header_timeout: None,
             request_timeout: None,

@@ -1,7 +1,10 @@
+mod tokens;
+
 use super::*;
 use larder::core::Strategy;
 use larder::core::Target;
 use serde_json::json;
+use std::time::Duration;
 
 /// The example of the documentation, as far as this version goes.
 const EXAMPLE: &str = r#"
@@ -78,6 +81,13 @@ impl Folder {
     }
 }
 
+fn capacity(config: &Config) -> u64 {
+    match &config.store {
+        StoreConfig::Memory(memory) => memory.capacity_bytes,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn message(config: Result<Config>) -> String {
     format!("{:#}", config.unwrap_err())
 }
@@ -87,7 +97,7 @@ fn the_example_is_read_whole() {
     let folder = Folder::new();
     let config = folder.parse(EXAMPLE).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7117");
-    assert_eq!(config.store.capacity_bytes, 64 << 20);
+    assert_eq!(capacity(&config), 64 << 20);
     assert_eq!(
         config.routes,
         [Route::new("product", "catalogue").origin("shop")]
@@ -111,11 +121,11 @@ fn the_example_is_read_whole() {
     let product = || "product".to_owned();
     let targets = [Target::Tag(product()), Target::Namespace(product())];
     assert_eq!(default.invalidates, targets);
-    let OriginConfig::Sqlite(shop) = &config.origins["shop"] else {
+    let OriginKind::Sqlite(shop) = &config.origins["shop"].kind else {
         panic!("{:?}", config.origins);
     };
     assert_eq!(shop.path, folder.0.path().join("shop.db"));
-    let OriginConfig::Http(prices) = &config.origins["prices"] else {
+    let OriginKind::Http(prices) = &config.origins["prices"].kind else {
         panic!("{:?}", config.origins);
     };
     assert_eq!(prices.timeout, Duration::from_millis(250));
@@ -127,7 +137,7 @@ fn the_example_is_read_whole() {
 #[test]
 fn an_empty_file_has_the_defaults() {
     let config = Folder::new().parse("").unwrap();
-    assert_eq!(config.store.capacity_bytes, 256 << 20);
+    assert_eq!(capacity(&config), 256 << 20);
     assert_eq!(config.server.admin.unwrap().port(), 7118);
     assert!(
         config.warnings[0].contains("there is no [[route]]"),
@@ -166,17 +176,22 @@ fn each_mistake_is_named_with_its_place() {
             "[server]\nbody_max = 8",
             "invalid type: integer `8`, expected a string",
         ),
+        ("[store]\ntype = 'redis'", "`[store]`: "),
         (
-            "[store]\ntype = 'redis'\nurl = 'redis://h'",
-            "`[store]`: `type = \"redis\"` is not in this version yet",
+            "[store]\ntype = 'redis'\nurl = 'redis://h'\ncapacity = '1MiB'",
+            "`capacity` is for the memory in front of Redis",
         ),
         (
-            "[store]\ntype = 'tiered'",
-            "`type = \"tiered\"` is not in this version yet",
+            "[store]\ntype = 'redis'\nurl = 'redis://:secret@h'\ncluster = ['redis://h']",
+            "`[store]`: ",
+        ),
+        (
+            "[store]\ntype = 'tiered'\nurl = 'redis://h'\nsilence = '10ms'",
+            "at least 100",
         ),
         (
             "[store]\ntype = 'disk'",
-            "`[store]`: unknown type `disk`; write \"memory\"",
+            "`[store]`: unknown type `disk`; write \"memory\", \"redis\" or \"tiered\"",
         ),
         (
             "[store]\ncapcity = '1MiB'",
@@ -310,7 +325,7 @@ fn the_environment_overrides_single_values() {
     assert_eq!(config.server.listen.port(), 9000);
     assert_eq!(config.guard.tags_max, 3);
     assert!(!config.host.watch);
-    let OriginConfig::Sqlite(shop) = &config.origins["shop"] else {
+    let OriginKind::Sqlite(shop) = &config.origins["shop"].kind else {
         panic!("{:?}", config.origins);
     };
     assert_eq!(shop.table, "items");
@@ -341,4 +356,43 @@ fn a_mistake_of_the_file_keeps_its_line_under_overrides() {
     let overrides = [("LARDER__SERVER__DRAIN", "1s")];
     let message = message(Folder::new().parse_with(text, &overrides));
     assert!(message.contains("line 2"), "{message}");
+}
+
+#[test]
+fn a_shared_store_is_read_with_its_units() {
+    let text = "[store]\ntype = 'tiered'\ncapacity = '64MiB'\nsilence = '1s'\n\
+        url = 'redis://user:hunter2@h:1/2'\ntimeout = '250ms'\nmax_entry = '1MiB'\n\
+        ca_file = 'ca.pem'\nprefix = 'shop'";
+    let folder = Folder::new();
+    let config = folder.parse(text).unwrap();
+    let StoreConfig::Tiered(tiered) = &config.store else {
+        panic!("{:?}", config.store);
+    };
+    assert_eq!(
+        (tiered.capacity_bytes, tiered.silence_ms),
+        (64 << 20, 1_000)
+    );
+    let redis = &tiered.redis;
+    assert_eq!((redis.timeout_ms, redis.max_entry_bytes), (250, 1 << 20));
+    assert_eq!(redis.prefix, "shop");
+    assert_eq!(redis.ca_file, Some(folder.0.path().join("ca.pem")));
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn the_limits_of_an_origin_are_read_with_its_breaker() {
+    let text = "[origin.a]\ntype = 'http'\nbase_url = 'http://h'\n\
+        [origin.a.limits]\nconcurrency = 8\nwait = '250ms'\nbreaker = { open = '2s' }";
+    let config = Folder::new().parse(text).unwrap();
+    let limits = config.origins["a"].limits;
+    assert_eq!((limits.concurrency, limits.wait_ms), (8, 250));
+    assert_eq!(limits.tenant_concurrency, 32);
+    let breaker = limits.breaker;
+    assert_eq!((breaker.open_ms, breaker.minimum_calls), (2_000, 20));
+    let wrong = text.replace("concurrency", "concurency");
+    let why = message(Folder::new().parse(&wrong));
+    assert!(
+        why.contains("`[origin.a]`: `limits`: unknown field `concurency`"),
+        "{why}"
+    );
 }

@@ -61,10 +61,10 @@ fn a_default_decision_must_pass_the_guard_and_the_engine() {
         ),
         (
             DefaultDecision {
-                invalidates: vec![Target::Pattern("*".into())],
+                invalidates: vec![Target::Pattern("x".repeat(257))],
                 ..default.clone()
             },
-            "by pattern",
+            "257 bytes",
         ),
         (
             DefaultDecision {
@@ -114,6 +114,7 @@ async fn limits_without_end_are_taken() {
         .tuning(Tuning {
             load_timeout_ms: u64::MAX,
             retry_after_ms: u64::MAX,
+            read_timeout_ms: u64::MAX,
             lease_wait_ms: u64::MAX,
             lease_ttl_ms: u64::MAX,
             admit_body_max: usize::MAX,

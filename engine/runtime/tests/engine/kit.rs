@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use larder::core::dependency::Mode;
 use larder::core::{Decision, Guard, NotStored, Outcome, Strategy};
-use larder::store::{MemoryConfig, MemoryStore};
+use larder::store::{MemoryConfig, MemoryStore, Store};
 use larder::{
     Engine, Error, Invalidated, Invalidation, OnFailure, Reading, Request, Route, Tuning, Value,
     Vault, Writing,
@@ -73,13 +73,17 @@ impl Parts {
     }
 
     pub(crate) fn build(self) -> Rig {
-        let (clock, shop) = (Arc::new(Hands::default()), Arc::new(Shop::default()));
-        let policies = Arc::new(Shelf::default());
-        policies.put(self.policy);
         let memory = MemoryStore::new(MemoryConfig {
             capacity_bytes: 8 << 20,
         });
-        let store = Arc::new(Window::new(Arc::new(memory)));
+        self.build_over(Arc::new(memory), Hands::default())
+    }
+
+    pub(crate) fn build_over(self, store: Arc<dyn Store>, hands: Hands) -> Rig {
+        let (clock, shop) = (Arc::new(hands), Arc::new(Shop::default()));
+        let policies = Arc::new(Shelf::default());
+        policies.put(self.policy);
+        let store = Arc::new(Window::new(store));
         let route = match self.origin {
             true => Route::new("*", "native").origin("shop"),
             false => Route::new("*", "native"),
@@ -185,10 +189,11 @@ pub(crate) enum Aim {
     Key,
     Tag,
     Namespace,
+    Pattern,
 }
 
 impl Aim {
-    pub(crate) const ALL: [Self; 3] = [Self::Key, Self::Tag, Self::Namespace];
+    pub(crate) const ALL: [Self; 4] = [Self::Key, Self::Tag, Self::Namespace, Self::Pattern];
 
     pub(crate) fn invalidation(self, mode: Mode) -> Invalidation {
         let mut what = Invalidation {
@@ -199,6 +204,7 @@ impl Aim {
             Self::Key => what.keys.push(("product".into(), "product:42".into())),
             Self::Tag => what.tags.push("product:42".into()),
             Self::Namespace => what.namespaces.push("product".into()),
+            Self::Pattern => what.patterns.push(("product".into(), "*:4?".into())),
         }
         what
     }

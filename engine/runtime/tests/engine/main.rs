@@ -7,10 +7,12 @@
 
 mod aside;
 mod builder;
-mod encryption;
 mod failures;
 mod freshness;
+#[macro_use]
+mod ground;
 mod kit;
+mod patterns;
 mod races;
 mod single_flight;
 mod strategies;

@@ -252,13 +252,33 @@ async fn write_behind_refuses_writes_and_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn patterns_are_refused_before_the_origin_is_called() {
+async fn a_write_invalidates_by_pattern() {
     for strategy in [Strategy::ReadThrough, Strategy::WriteThrough] {
         let rig = rig(strategy, |d| {
-            d.invalidates = vec![Target::Pattern("product:*".into())];
+            d.invalidates = vec![Target::Pattern("product:4*".into())];
+        });
+        for id in ["41", "51"] {
+            rig.shop.set(id, id);
+            rig.read(id).await;
+        }
+        let writing = rig.write("42", "x").await;
+        assert_eq!(
+            (writing.invalidated.banned, writing.invalidated.removed),
+            (1, 1)
+        );
+        assert_eq!(rig.look("41").await.0, Outcome::Miss);
+        assert_eq!(rig.look("51").await.0, Outcome::Hit);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_pattern_is_refused_before_the_origin_is_called() {
+    for strategy in [Strategy::ReadThrough, Strategy::WriteThrough] {
+        let rig = rig(strategy, |d| {
+            d.invalidates = vec![Target::Pattern("x".repeat(257))];
         });
         let error = rig.try_write("42", "x").await.expect_err("is refused");
-        assert!(error.to_string().contains("pattern"), "{error}");
+        assert!(error.to_string().contains("target of 257 bytes"), "{error}");
         assert_eq!(rig.shop.log(), [""; 0]);
     }
 }

@@ -13,7 +13,6 @@ use crate::store::{Filled, Leased};
 const READERS: u64 = 4;
 const WRITERS: u64 = 2;
 const KEYS: usize = 3;
-const ROUNDS: u32 = 20_000;
 
 /// One key, its origin, and what readers may not fall behind.
 struct Thing {
@@ -76,7 +75,7 @@ pub(super) async fn nobody_sees_an_older_load_after_an_invalidation(on: Subject)
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
-    let least = u64::from(ROUNDS) / 10;
+    let least = u64::from(on.rounds()) / 10;
     assert!(hits > least, "{hits} hits are too few to find anything");
 }
 
@@ -131,7 +130,7 @@ async fn writes(
     mut random: fastrand::Rng,
     _writing: Arc<()>,
 ) -> u64 {
-    for _ in 0..ROUNDS {
+    for _ in 0..on.rounds() {
         let thing = &things[random.usize(..KEYS)];
         let mode = if random.bool() {
             Mode::Purge

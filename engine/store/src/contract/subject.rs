@@ -30,11 +30,16 @@ pub(crate) type Under = Vec<(Dependency, Version)>;
 
 /// The store under test.
 #[derive(Clone)]
-pub(super) struct Subject(Arc<dyn Store>);
+pub(super) struct Subject(Arc<dyn Store>, u32);
 
 impl Subject {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self(store)
+    /// `rounds` is how long the stress test lasts.
+    pub(super) fn new(store: Arc<dyn Store>, rounds: u32) -> Self {
+        Self(store, rounds)
+    }
+
+    pub(super) fn rounds(&self) -> u32 {
+        self.1
     }
 
     pub(super) fn store(&self) -> &dyn Store {

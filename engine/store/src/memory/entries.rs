@@ -3,20 +3,10 @@
 use std::sync::Arc;
 
 use larder_core::{Key, Pattern, Timestamp};
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::Weighter;
 
 use super::slot::Slot;
-
-/// The least budget of a shard, in bytes. An entry must fit into one shard, so shards are few
-/// and large rather than many and small.
-const SHARD_BYTES: u64 = 32 << 20;
-/// More shards than this gain nothing.
-const MAX_SHARDS: u64 = 64;
-/// The share of a shard that one entry may take; the rest is kept for newcomers.
-const LARGEST_SHARE: f64 = 0.97;
-/// A guess at the usual entry, which sizes the memory of evicted keys.
-const USUAL_BYTES: u64 = 1024;
+use crate::bounded::{Bounded, bounded, largest};
 
 #[derive(Clone)]
 struct BySlot;
@@ -27,7 +17,7 @@ impl Weighter<Arc<str>, Arc<Slot>> for BySlot {
     }
 }
 
-type Slots = Cache<Arc<str>, Arc<Slot>, BySlot>;
+type Slots = Bounded<Arc<Slot>, BySlot>;
 /// What a change pushed out; dropped by the caller once it holds no lock.
 pub(crate) type Evicted = [Option<(Arc<str>, Arc<Slot>)>; 2];
 
@@ -40,26 +30,10 @@ pub(crate) struct Entries {
 
 impl Entries {
     pub(crate) fn new(capacity: u64) -> Self {
-        let shards = shards(capacity);
-        let shard_capacity = capacity.div_ceil(shards);
-        // The cache merges shards of fewer than 32 expected items, which would move the bounds.
-        let items = (capacity / USUAL_BYTES).max(shards * 32);
-        let options = OptionsBuilder::new()
-            .shards(shards as usize)
-            .weight_capacity(capacity)
-            .estimated_items_capacity(items as usize)
-            .hot_allocation(LARGEST_SHARE)
-            .build();
-        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
-        let slots = match options {
-            Ok(options) => Cache::with_options(options, BySlot, hasher, lifecycle),
-            // Only a missing capacity is an error, and it was set.
-            Err(_) => Cache::with(items as usize, capacity, BySlot, hasher, lifecycle),
-        };
         Self {
-            slots,
+            slots: bounded(capacity, BySlot),
             capacity,
-            largest: (shard_capacity as f64 * LARGEST_SHARE) as u64,
+            largest: largest(capacity),
         }
     }
 
@@ -117,37 +91,5 @@ impl Entries {
 
     pub(crate) fn capacity(&self) -> u64 {
         self.capacity
-    }
-}
-
-/// The most shards of at least [`SHARD_BYTES`], a power of two.
-fn shards(capacity: u64) -> u64 {
-    let most = (capacity / SHARD_BYTES).clamp(1, MAX_SHARDS);
-    1 << most.ilog2()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIB: u64 = 1 << 20;
-
-    #[test]
-    fn shards_are_as_large_as_promised_and_the_cache_agrees() {
-        for (capacity, expected) in [
-            (0, 1),
-            (MIB, 1),
-            (63 * MIB, 1),
-            (64 * MIB, 2),
-            (100 * MIB, 2),
-            (256 * MIB, 8),
-            (1 << 40, 64),
-        ] {
-            let entries = Entries::new(capacity);
-            assert_eq!(entries.slots.num_shards() as u64, expected, "{capacity}");
-            let shard = entries.slots.shard_capacity();
-            let largest = (shard as f64 * LARGEST_SHARE) as u64;
-            assert_eq!(entries.largest, largest, "{capacity}");
-        }
     }
 }

@@ -45,7 +45,7 @@ impl Drop for Waiters {
 
 /// A token that was never used before, with overwhelming likelihood.
 pub(crate) fn fresh() -> Token {
-    Token(fastrand::u64(..))
+    Token(fastrand::u64(..) & !Token::ISLAND)
 }
 
 impl Leases {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use larder_core::dependency::Verdict;
 use larder_core::freshness::Windows;
 use larder_core::{Entry, Key, Timestamp, Version};
 
 use super::versions::{Cell, Versions};
+use crate::judge;
 use crate::store::Found;
 
 /// An entry with the cells of its dependencies.
@@ -58,19 +58,12 @@ impl Slot {
 
     /// The windows as they are now; none where the entry must not be served any more.
     pub(crate) fn windows(&self, now: Timestamp) -> Option<Windows> {
-        let mut windows = self.entry.windows;
         let expired = self.expired.load(Ordering::Acquire);
-        if expired != u64::MAX {
-            windows = expire(windows, Timestamp(expired), now);
-        }
-        for (cell, version) in &self.dependencies {
-            match version.judge(cell.version()) {
-                Verdict::Holds => {}
-                Verdict::ExpiredAt(at) => windows = expire(windows, at, now),
-                Verdict::Gone => return None,
-            }
-        }
-        (now < windows.gone_at() && !self.is_idle(now)).then_some(windows)
+        let expired = (expired != u64::MAX).then_some(Timestamp(expired));
+        let verdicts = self.dependencies.iter();
+        let verdicts = verdicts.map(|(cell, version)| version.judge(cell.version()));
+        let windows = judge::windows(self.entry.windows, expired, verdicts, now)?;
+        (!self.is_idle(now)).then_some(windows)
     }
 
     /// The entry, if `key` may have it; counts as use.
@@ -102,13 +95,7 @@ impl Slot {
     }
 
     fn is_idle(&self, now: Timestamp) -> bool {
-        let limit = self.entry.time_to_idle_ms;
-        limit != 0 && now.since(Timestamp(self.read.load(Ordering::Relaxed))) >= limit
+        let read = Timestamp(self.read.load(Ordering::Relaxed));
+        judge::is_idle(self.entry.time_to_idle_ms, read, now)
     }
-}
-
-/// The windows of what was expired at `at`. A reader whose clock is behind must not take the
-/// entry for fresh, so for it the moment is now.
-fn expire(windows: Windows, at: Timestamp, now: Timestamp) -> Windows {
-    windows.expired_at(at.min(now))
 }

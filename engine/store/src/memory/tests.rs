@@ -15,7 +15,7 @@ fn store() -> MemoryStore {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn it_keeps_the_contract() {
-    contract::all(|| Arc::new(store())).await;
+    contract::all(contract::ROUNDS, || Arc::new(store())).await;
 }
 
 /// Loads and stores an entry that weighs so much.

@@ -1,0 +1,165 @@
+//! The gate before an origin: its breaker, and a place among those who call it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_origin::OriginError;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::breaker::{Breaker, Ticket, Verdict};
+use crate::error::Error;
+use crate::limits::{Caps, Full, OriginLimits, Place};
+use crate::meters::OriginMeters;
+
+/// Every call of one origin, or of the closures of one policy, passes here.
+pub(crate) struct Gate {
+    name: Arc<str>,
+    wait_ms: u64,
+    caps: Caps,
+    breaker: Mutex<Breaker>,
+    /// Where the breaker's time begins.
+    began: Instant,
+    meters: OriginMeters,
+}
+
+/// A call that may be made now. Dropped without an end, it says nothing of the origin.
+pub(crate) struct Pass {
+    gate: Arc<Gate>,
+    ticket: Option<Ticket>,
+    _place: Place,
+}
+
+impl Gate {
+    pub(crate) fn new(name: &str, limits: &OriginLimits) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            wait_ms: limits.wait_ms,
+            caps: Caps::new(limits),
+            breaker: Mutex::new(Breaker::new(limits.breaker)),
+            began: Instant::now(),
+            meters: OriginMeters::new(name),
+        })
+    }
+
+    /// Fails while the breaker would let no call through, and changes nothing.
+    pub(crate) fn look(&self) -> Result<(), Error> {
+        let refusal = self.breaker.lock().refusal(self.now_ms());
+        refusal.map_or(Ok(()), |ms| Err(self.open(ms)))
+    }
+
+    /// Waits for a place, for half of the time until `ends` at most: the other half is the call's.
+    pub(crate) async fn enter(
+        self: &Arc<Self>,
+        tenant: &str,
+        ends: Instant,
+    ) -> Result<Pass, Error> {
+        self.look()?;
+        let asked = Instant::now();
+        let half = ends.saturating_duration_since(asked) / 2;
+        let wait = half.min(Duration::from_millis(self.wait_ms));
+        let place = self.caps.take(tenant, asked + wait).await;
+        self.meters.waited(asked.elapsed());
+        let place = place.map_err(|full| self.full(full, tenant))?;
+        // Asked after the wait: the origin may have failed others meanwhile.
+        let ticket = self.with_breaker(Breaker::admit);
+        Ok(Pass {
+            ticket: Some(ticket.map_err(|ms| self.open(ms))?),
+            gate: Arc::clone(self),
+            _place: place,
+        })
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    fn with_breaker<T>(&self, act: impl FnOnce(&mut Breaker, u64) -> T) -> T {
+        let mut breaker = self.breaker.lock();
+        let before = breaker.state();
+        let done = act(&mut breaker, self.now_ms());
+        let after = breaker.state();
+        if before != after {
+            self.meters.breaker(after);
+            tracing::warn!(origin = %self.name, "the breaker is {} now", after.as_str());
+        }
+        done
+    }
+
+    fn open(&self, retry_after_ms: u64) -> Error {
+        self.meters.refused("breaker");
+        Error::OriginOpen {
+            origin: self.name.to_string(),
+            retry_after_ms,
+        }
+    }
+
+    fn full(&self, full: Full, tenant: &str) -> Error {
+        self.meters.refused(full.as_str());
+        Error::Overloaded {
+            what: match full {
+                Full::Origin => format!("the origin `{}`", self.name),
+                Full::Tenant => format!("the origin `{}` for the tenant `{tenant}`", self.name),
+            },
+            retry_after_ms: self.wait_ms.max(1),
+        }
+    }
+}
+
+impl Pass {
+    /// The call is over.
+    pub(crate) fn end<T>(mut self, result: &Result<T, Error>) {
+        self.settle(verdict(result.as_ref().err()));
+    }
+
+    fn settle(&mut self, verdict: Verdict) {
+        if let Some(ticket) = self.ticket.take() {
+            let random = fastrand::f64();
+            self.gate.with_breaker(|breaker, now_ms| {
+                breaker.settle(ticket, verdict, now_ms, random);
+            });
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.settle(Verdict::Unknown);
+    }
+}
+
+/// What the end of a call says of the origin.
+fn verdict(error: Option<&Error>) -> Verdict {
+    match error {
+        None | Some(Error::Origin(OriginError::Rejected(_) | OriginError::TooLarge { .. })) => {
+            Verdict::Answered
+        }
+        Some(Error::Origin(_) | Error::Loader(_) | Error::LoadTimeout { .. }) => Verdict::Failed,
+        Some(_) => Verdict::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_origin_is_blamed_for() {
+        let text = String::new;
+        for (error, expected) in [
+            (OriginError::Unreachable(text()), Verdict::Failed),
+            (OriginError::Timeout { limit_ms: 1 }, Verdict::Failed),
+            (OriginError::Failed(text()), Verdict::Failed),
+            (OriginError::Broken(text()), Verdict::Failed),
+            (OriginError::Rejected(text()), Verdict::Answered),
+            (OriginError::TooLarge { limit_bytes: 1 }, Verdict::Answered),
+        ] {
+            assert_eq!(verdict(Some(&error.clone().into())), expected, "{error}");
+        }
+        assert_eq!(verdict(None), Verdict::Answered);
+        assert_eq!(verdict(Some(&Error::Loader(text()))), Verdict::Failed);
+        let late = Error::LoadTimeout { limit_ms: 1 };
+        assert_eq!(verdict(Some(&late)), Verdict::Failed);
+        assert_eq!(verdict(Some(&Error::DeadlineExceeded)), Verdict::Unknown);
+    }
+}

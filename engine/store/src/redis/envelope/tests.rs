@@ -1,0 +1,140 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use larder_core::freshness::Windows;
+use larder_core::{Dependency, Identity, Placement, Value, Version};
+use proptest::prelude::*;
+
+use super::*;
+
+fn value() -> impl Strategy<Value = Option<Value>> {
+    let bytes = prop::collection::vec(any::<u8>(), 0..64);
+    let content_type = prop::option::of(".{0,12}");
+    prop::option::of(
+        (bytes, content_type).prop_map(|(bytes, content_type)| Value {
+            bytes: bytes.into(),
+            content_type: content_type.map(Into::into),
+        }),
+    )
+}
+
+fn dependencies() -> impl Strategy<Value = Vec<(Dependency, Version)>> {
+    let one = (".{0,8}", ".{0,8}", any::<u64>(), any::<u64>());
+    let one = one.prop_map(|(tenant, name, purge, expire)| {
+        (Dependency::tag(&tenant, &name), Version { purge, expire })
+    });
+    prop::collection::vec(one, 0..5)
+}
+
+fn placement() -> impl Strategy<Value = Placement> {
+    prop_oneof![
+        Just(Placement::EveryTier),
+        Just(Placement::SharedOnly),
+        Just(Placement::MemoryOnly)
+    ]
+}
+
+prop_compose! {
+    fn entry()(
+        names in (".{0,20}", ".{0,8}", ".{0,8}", ".{0,8}", ".{0,8}"),
+        value in value(),
+        times in any::<[u64; 5]>(),
+        load_ms: u32,
+        dependencies in dependencies(),
+        placement in placement(),
+        sealed in prop::option::of(".{0,8}"),
+    ) -> Entry {
+        let (logical, name, version, revision, contract) = names;
+        let times = times.map(Timestamp);
+        Entry {
+            logical: logical.into(),
+            value,
+            windows: Windows {
+                created: times[0],
+                fresh_until: times[1],
+                revalidate_until: times[2],
+                error_until: times[3],
+            },
+            time_to_idle_ms: times[4].0,
+            load_ms,
+            dependencies,
+            policy: Arc::new(Identity { name, version, revision, contract }),
+            placement,
+            sealed: sealed.map(Into::into),
+        }
+    }
+}
+
+fn encoded(entry: &Entry) -> Bytes {
+    encode(entry, 7, Timestamp(9)).expect("short names").into()
+}
+
+proptest! {
+    #[test]
+    fn an_entry_comes_back_as_it_was(entry in entry(), id: u64, read: u64) {
+        let bytes = encode(&entry, id, Timestamp(read)).expect("short names").into();
+        let marks = Marks { id, expired: None, read: Timestamp(read), bans: 0 };
+        prop_assert_eq!(decode(&bytes), Ok(Stored { entry, marks }));
+    }
+
+    #[test]
+    fn what_is_cut_off_anywhere_before_the_payload_is_damage(entry in entry()) {
+        let bytes = encoded(&entry);
+        let payload = entry.value.as_ref().map_or(0, |value| value.bytes.len());
+        for end in 0..bytes.len() - payload {
+            prop_assert!(decode(&bytes.slice(..end)).is_err(), "cut at {end}");
+        }
+        let head = decode(&bytes.slice(..bytes.len() - payload)).expect("a whole head");
+        prop_assert_eq!(head.entry.logical, entry.logical);
+        prop_assert_eq!(head.entry.windows, entry.windows);
+    }
+
+    #[test]
+    fn damage_never_panics(entry in entry(), at: prop::sample::Index, bit in 0..8u8) {
+        let mut bytes = encoded(&entry).to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        let _ = decode(&bytes.into());
+    }
+
+    #[test]
+    fn random_bytes_are_damage(mut bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = decode(&bytes.clone().into());
+        for (at, byte) in MAGIC.iter().enumerate().take(bytes.len()) {
+            bytes[at] = *byte;
+        }
+        prop_assert!(decode(&bytes.into()).is_err());
+    }
+}
+
+#[test]
+fn a_count_is_not_believed() {
+    let entry = crate::contract::subject::entry(
+        &crate::contract::subject::key("k"),
+        "v",
+        Vec::new(),
+        Timestamp(1),
+    );
+    let mut bytes = encoded(&entry).to_vec();
+    let count = FIXED + 5 * 8;
+    bytes[count..count + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    let expected = Err(Damage::Short("its dependencies"));
+    assert_eq!(decode(&bytes.into()), expected);
+}
+
+#[test]
+fn another_format_is_told_from_damage() {
+    let key = crate::contract::subject::key("k");
+    let entry = crate::contract::subject::entry(&key, "v", Vec::new(), Timestamp(1));
+    let mut bytes = encoded(&entry).to_vec();
+    bytes[3] = b'2';
+    assert_eq!(decode(&bytes.into()), Err(Damage::Format));
+}
+
+#[test]
+fn too_many_names_are_refused() {
+    let key = crate::contract::subject::key("k");
+    let mut entry = crate::contract::subject::entry(&key, "v", Vec::new(), Timestamp(1));
+    entry.logical = "x".repeat(MAX_HEAD).into();
+    assert!(encode(&entry, 1, Timestamp(1)).is_err());
+}
