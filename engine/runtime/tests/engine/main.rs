@@ -6,11 +6,16 @@
 )]
 
 mod aside;
+mod breaker;
 mod builder;
+mod cluster;
+mod deadlines;
 mod failures;
 mod freshness;
 mod kit;
+mod limits;
 mod races;
 mod single_flight;
+mod store_down;
 mod strategies;
 mod stress;
