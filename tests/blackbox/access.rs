@@ -280,7 +280,7 @@ async fn who_may_invalidate_what() {
         ),
         (
             "purger",
-            json!({"patterns": ["product*"]}),
+            json!({"patterns": [{"namespace": "product", "pattern": "*"}]}),
             "may not invalidate by pattern",
         ),
     ] {

@@ -47,6 +47,7 @@ fn each_foreign_library_is_known_to_one_crate() {
             // Samples and measurements beside the engine may use what they compare with.
             let beside = !user.starts_with("larder")
                 || user.starts_with("larder-example")
+                || user == "larder-checker"
                 || user.contains("bench")
                 || user.contains("peer");
             assert!(

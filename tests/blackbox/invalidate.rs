@@ -27,7 +27,19 @@ async fn after(what: &Value) -> (Value, [u64; 2]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_purge_reaches_what_it_names_and_nothing_else() {
-    let done = |bumped: u32, removed: u32| json!({"mode": "purge", "bumped": bumped, "removed": removed, "complete": true});
+    let done = |bumped: u32, removed: u32| {
+        json!({
+            "mode": "purge", "bumped": bumped, "removed": removed,
+            "banned": 0, "complete": true, "sweeps": [],
+        })
+    };
+    let banned = |removed: u32| {
+        json!({
+            "mode": "purge", "bumped": 0, "removed": removed,
+            "banned": 1, "complete": true, "sweeps": [],
+        })
+    };
+    let pattern = |pattern: &str| json!({"namespace": "product", "pattern": pattern});
     let key = |key: &str| json!({"namespace": "product", "key": key});
     for (what, reply, prices) in [
         (json!({"keys": [key("product:1")]}), done(0, 1), [101, 2]),
@@ -36,6 +48,13 @@ async fn a_purge_reaches_what_it_names_and_nothing_else() {
             done(0, 1),
             [101, 2],
         ),
+        (json!({"patterns": [pattern("*:1")]}), banned(1), [101, 2]),
+        (
+            json!({"patterns": [pattern("product:?")]}),
+            banned(2),
+            [101, 102],
+        ),
+        (json!({"patterns": [pattern("other:*")]}), banned(0), [1, 2]),
         (json!({"tags": ["product:2"]}), done(1, 0), [1, 102]),
         (json!({"tags": ["product"]}), done(1, 0), [101, 102]),
         (json!({"namespaces": ["product"]}), done(1, 0), [101, 102]),
@@ -75,6 +94,13 @@ async fn an_expire_leaves_the_stale_window_and_refreshes_behind() {
         (price(&running, 1).await == 101).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_that_nobody_knows_is_named() {
+    let running = Setup::standard(json!({})).start().await;
+    let answer = running.data.get("/v1/invalidations/none").await;
+    answer.expect_problem(404, "no_sweep", "knows no such sweep");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

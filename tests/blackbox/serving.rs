@@ -111,7 +111,10 @@ async fn a_server_serves_is_asked_and_told_and_ends_with_its_signal() {
     let done: Value = serde_json::from_str(&good(dir, &named)).unwrap();
     assert_eq!(
         done,
-        json!({"mode": "purge", "bumped": 0, "removed": 1, "complete": true})
+        json!({
+            "mode": "purge", "bumped": 0, "removed": 1,
+            "banned": 0, "complete": true, "sweeps": [],
+        })
     );
     assert_eq!(price().await, 71);
     place.shop.set_price(7, 72);

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use larder::Engine;
 use larder::origin::{HttpOrigin, Origin, SqliteOrigin};
-use larder::store::MemoryStore;
+use larder::store::{MemoryStore, RedisStore, Store, TieredStore};
 use larder::wasm::Host;
 use larder_server::{Metrics, Parts, Settings};
 
-use crate::config::{Config, OriginConfig, Server};
+use crate::config::{Config, OriginConfig, Server, StoreConfig};
 
-/// Opens the origins, loads the policies and builds the engine. Blocks while it does; call it
-/// inside the runtime that is to sweep the store.
+/// Reaches the store, opens the origins, loads the policies and builds the engine. Blocks while it
+/// does; call it inside the runtime that is to sweep the store.
 ///
 /// # Errors
 /// Names the part of the configuration that does not work.
-pub(crate) fn assemble(config: Config, metrics: Metrics) -> Result<(Settings, Parts)> {
+pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settings, Parts)> {
     let host = Host::start(config.host)?;
-    let store = Arc::new(MemoryStore::new(config.store));
+    let store = reach(config.store).await.context("[store]")?;
     let mut builder = Engine::builder(host.clone(), store).guard(config.guard);
     for (name, origin) in config.origins {
         let opened = open(origin).with_context(|| format!("[origin.{name}]"))?;
@@ -37,6 +37,14 @@ pub(crate) fn assemble(config: Config, metrics: Metrics) -> Result<(Settings, Pa
         metrics,
     };
     Ok((settings(config.server), parts))
+}
+
+async fn reach(store: StoreConfig) -> Result<Arc<dyn Store>> {
+    Ok(match store {
+        StoreConfig::Memory(config) => Arc::new(MemoryStore::new(config)),
+        StoreConfig::Redis(config) => Arc::new(RedisStore::connect(config).await?),
+        StoreConfig::Tiered(config) => Arc::new(TieredStore::connect(config).await?),
+    })
 }
 
 fn open(origin: OriginConfig) -> Result<Arc<dyn Origin>> {

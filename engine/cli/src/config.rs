@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use larder::core::Guard;
-use larder::store::MemoryConfig;
 use larder::wasm::{HostConfig, PolicyConfig};
 use larder::{OnFailure, Route};
 
@@ -25,12 +24,13 @@ use self::file::File;
 pub(crate) use self::file::{Log, LogFormat};
 pub(crate) use self::origin::OriginConfig;
 pub(crate) use self::server::Server;
+pub(crate) use self::store::StoreConfig;
 
 /// A configuration in which everything fits together, as far as can be said without opening it.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) server: Server,
-    pub(crate) store: MemoryConfig,
+    pub(crate) store: StoreConfig,
     pub(crate) host: HostConfig,
     pub(crate) routes: Vec<Route>,
     pub(crate) origins: BTreeMap<String, OriginConfig>,
@@ -92,7 +92,7 @@ impl Config {
         let host = policy::host(&file.policies, &file.policy, folder, problems);
         let on_failure = policy::on_failure(file.policy, problems);
         let server = server::read(file.server, problems);
-        let store = store::read(file.store, problems);
+        let store = store::read(file.store, folder, problems);
         let guard = file.guard.limits();
         warn_of_modules(&host, &file.route, &mut warnings);
         warn_of_routes(&file.route, &mut warnings);

@@ -7,7 +7,7 @@ use larder_core::{
     Decision, Dependency, Identity, Key, NotStored, Operation, Outcome, Request, Timestamp, Value,
     Version,
 };
-use larder_store::{Found, LeaseRequest, Leased, StoreError, Token};
+use larder_store::{LeaseRequest, Leased, StoreError, Token};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout_at;
 use uuid::Uuid;
@@ -18,6 +18,7 @@ use crate::engine::Inner;
 use crate::error::Error;
 use crate::read::{Reading, hit};
 use crate::store_entry::Origin;
+use crate::vault::Sight;
 
 /// The right to fill one key with what was loaded after it was given.
 ///
@@ -101,11 +102,15 @@ impl Inner {
 
     async fn look(&self, job: &Job) -> Result<Look, Error> {
         let now = self.clock.now();
-        let found = match self.store.get(&job.key, job.expected(), now).await {
-            Ok(Some(found)) => found,
-            Ok(None) => return Ok(self.look_for_lease(job, None, now).await),
+        let found = match self.find(job, now).await {
+            Ok(Sight::Entry(found)) => found,
+            Ok(Sight::Nothing) => return Ok(self.look_for_lease(job, None, now).await),
+            Ok(Sight::Unreadable(created)) => {
+                return Ok(self.look_for_lease(job, Some(created), now).await);
+            }
             Err(error) => return Ok(self.look_past_store(job, &error)),
         };
+        let created = Some(found.entry.windows.created);
         match found.windows.state(now) {
             State::Fresh => {
                 let reading = Reading::of_entry(job.decided.clone(), hit(&found), &found, now);
@@ -117,7 +122,7 @@ impl Inner {
                     Reading::of_entry(job.decided.clone(), Outcome::Stale, &found, now);
                 let asked = by(
                     half_way(job.deadline),
-                    self.ask_for_lease(job, Some(&found), now),
+                    self.ask_for_lease(job, created, now),
                 );
                 reading.lease = match asked.await {
                     Ok(Ok(answer)) => answer.ok(),
@@ -129,13 +134,11 @@ impl Inner {
                 };
                 Ok(Look::Answer(Box::new(reading)))
             }
-            State::StaleIfError | State::Gone => {
-                Ok(self.look_for_lease(job, Some(&found), now).await)
-            }
+            State::StaleIfError | State::Gone => Ok(self.look_for_lease(job, created, now).await),
         }
     }
 
-    async fn look_for_lease(&self, job: &Job, seen: Option<&Found>, now: Timestamp) -> Look {
+    async fn look_for_lease(&self, job: &Job, seen: Option<Timestamp>, now: Timestamp) -> Look {
         let asked = match self.ask_for_lease(job, seen, now).await {
             Ok(asked) => asked,
             Err(error) => return self.look_past_store(job, &error),
@@ -163,7 +166,7 @@ impl Inner {
     async fn ask_for_lease(
         &self,
         job: &Job,
-        seen: Option<&Found>,
+        seen: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Result<Lease, Leased>, StoreError> {
         let decision = job.decision();
@@ -176,10 +179,10 @@ impl Inner {
             key: &job.key,
             ttl_ms,
             share: decision.loading.stampede == larder_core::Stampede::Unguarded,
-            seen: seen.map(|found| found.entry.windows.created),
+            seen,
             now,
         };
-        match self.store.lease(wish).await? {
+        match self.ask_lease(job, wish).await? {
             Leased::Granted(token) => Ok(Ok(self.write_out(
                 job,
                 token,

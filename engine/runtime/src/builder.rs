@@ -19,6 +19,7 @@ use crate::limits::OriginLimits;
 use crate::meters::{Meters, PolicyMeters};
 use crate::route::{Resolved, Route, Routes};
 use crate::tuning::Tuning;
+use crate::vault::{Seals, Vault};
 
 /// Puts an engine together. Policies and a store are needed; the rest has defaults.
 pub struct EngineBuilder {
@@ -31,6 +32,7 @@ pub struct EngineBuilder {
     guard: Guard,
     clock: Arc<dyn Clock>,
     tuning: Tuning,
+    vault: Option<Arc<Vault>>,
 }
 
 /// What is wrong with an engine's parts.
@@ -88,6 +90,7 @@ impl EngineBuilder {
             guard: Guard::default(),
             clock: Arc::new(SystemClock),
             tuning: Tuning::default(),
+            vault: None,
         }
     }
 
@@ -142,6 +145,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets the keys of values that are to be encrypted: a [`Vault`], or a ring that never changes.
+    /// Without it such values are not cached.
+    #[must_use]
+    pub fn key_ring(mut self, keys: impl Into<Arc<Vault>>) -> Self {
+        self.vault = Some(keys.into());
+        self
+    }
+
     /// Checks the parts and starts the engine. Inside a tokio runtime it sweeps its store by
     /// itself until the last handle is dropped; elsewhere call [`Engine::sweep`] now and then.
     /// A recorder for metrics has to be installed before this.
@@ -170,6 +181,7 @@ impl EngineBuilder {
             sweeps: Sweeps::default(),
             changes: AtomicU64::new(0),
             meters: Meters::new(),
+            seals: Seals::new(self.vault),
         });
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let every = Duration::from_millis(self.tuning.sweep_every_ms.max(1));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use larder_core::{Clock, Guard, Policies, Request, Value};
-use larder_store::{Store, Summary, Sweep};
+use larder_store::{Health, Store, Summary, Sweep};
 use tokio::time::Instant;
 
 use crate::aside::{Filling, Lease};
@@ -25,6 +25,7 @@ use crate::read::Reading;
 use crate::retry::Retry;
 use crate::route::{Resolved, Route, Routes};
 use crate::tuning::Tuning;
+use crate::vault::Seals;
 use crate::write::Writing;
 
 /// Decides by policy and runs what was decided. Clones share everything and cost nothing.
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     /// Counts what this engine has written and invalidated, whether it was done or not.
     pub(crate) changes: AtomicU64,
     pub(crate) meters: Meters,
+    pub(crate) seals: Seals,
 }
 
 /// What an engine says of itself.
@@ -56,6 +58,8 @@ pub(crate) struct Inner {
 pub struct Status {
     /// The store.
     pub store: Summary,
+    /// Whether the store can be relied on now.
+    pub health: Health,
     /// The routes in the order in which they are tried, and what is known of each one's origin.
     pub routes: Vec<(Route, Option<String>)>,
 }
@@ -219,12 +223,19 @@ impl Engine {
         self.inner.sweeps.find(id)
     }
 
+    /// Whether the store can be relied on now, without asking it.
+    #[must_use]
+    pub fn store_health(&self) -> Health {
+        self.inner.store.health()
+    }
+
     /// What the engine says of itself.
     #[must_use]
     pub fn status(&self) -> Status {
         let routes = self.inner.routes.0.iter();
         Status {
             store: self.inner.store.summary(),
+            health: self.inner.store.health(),
             routes: routes
                 .map(|route| {
                     let origin = route.origin.as_ref().map(|origin| origin.summary());

@@ -83,7 +83,7 @@ impl Inner {
                 seen,
                 now,
             };
-            match self.store.lease(wish).await? {
+            match self.ask_lease(job, wish).await? {
                 Leased::Granted(token) => return Ok(Begun::Under(Hold::Lease(token), under)),
                 Leased::Held { by } => return Ok(Begun::Under(Hold::Witness(by), under)),
                 Leased::Stored(found) if found.windows.state(now) == State::Fresh => {

@@ -13,8 +13,10 @@
 //! | [`aside`] | cache-aside: leases that an application fills |
 //! | [`mod@write`] | writes and deletes by strategy |
 //! | [`breaker`], [`limits`] | how origins are protected: the breaker and the caps |
-//! | [`invalidate`] | purge and expire by key, tag and namespace |
+//! | [`invalidate`] | purge and expire by key, tag, namespace and pattern |
+//! | [`vault`] | encryption of protected values, and its keys |
 //! | [`error`] | how a call fails, with a stable code |
+//! | [`guide`] | what each pattern, invalidation and store promises |
 //! | [`clock`] | the one place that reads the time |
 
 pub mod aside;
@@ -28,6 +30,7 @@ pub mod error;
 pub mod fallback;
 mod flight;
 mod gate;
+pub mod guide;
 pub mod invalidate;
 mod joining;
 mod lease;
@@ -41,6 +44,7 @@ pub mod route;
 mod steps;
 mod store_entry;
 pub mod tuning;
+pub mod vault;
 pub mod write;
 
 pub use aside::{Filling, Lease};
@@ -62,4 +66,5 @@ pub use limits::OriginLimits;
 pub use read::Reading;
 pub use route::Route;
 pub use tuning::Tuning;
+pub use vault::{KeyRing, KeyRingError, Vault};
 pub use write::Writing;

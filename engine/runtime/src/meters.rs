@@ -114,6 +114,10 @@ impl Meters {
         counter!("larder_not_stored_total", "reason" => why.as_str()).increment(1);
     }
 
+    pub(crate) fn unreadable(&self, why: &'static str) {
+        counter!("larder_unreadable_entries_total", "reason" => why).increment(1);
+    }
+
     pub(crate) fn store_failed(&self) {
         counter!("larder_store_errors_total").increment(1);
     }

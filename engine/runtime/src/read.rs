@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::flight::Landing;
 use crate::load::{Order, Seen};
 use crate::loader::{Loader, from_origin, no_origin};
+use crate::vault::Sight;
 
 /// What a read answered.
 #[derive(Clone, Debug)]
@@ -140,14 +141,24 @@ impl Inner {
     /// Serves from the cache, and loads what is missing or too old.
     async fn read_through(self: &Arc<Self>, job: Job, loader: Loader) -> Result<Reading, Error> {
         let now = self.clock.now();
-        let looked = by(job.deadline, self.store.get(&job.key, job.expected(), now));
+        let looked = by(job.deadline, self.find(&job, now));
         let found = match looked.await? {
-            Ok(Some(found)) => found,
-            Ok(None) => return self.read_missing(job, loader, Seen::Nothing).await,
+            Ok(Sight::Entry(found)) => found,
+            Ok(Sight::Nothing) => {
+                return self
+                    .read_missing(job, loader, Seen::Nothing, Outcome::Miss)
+                    .await;
+            }
+            Ok(Sight::Unreadable(created)) => {
+                let seen = Seen::Entry { created };
+                return self.read_missing(job, loader, seen, Outcome::Miss).await;
+            }
             // The load takes place all the same, one at a time, and its result is not stored.
             Err(error) => {
                 self.store_failed(&error);
-                return self.read_missing(job, loader, Seen::StoreDown).await;
+                return self
+                    .read_missing(job, loader, Seen::StoreDown, Outcome::Miss)
+                    .await;
             }
         };
         match found.windows.state(now) {
@@ -167,7 +178,10 @@ impl Inner {
                 Ok(Reading::of_entry(decided, Outcome::Stale, &found, now))
             }
             State::StaleIfError => self.read_stale_if_error(job, loader, found, now).await,
-            State::Gone => self.read_missing(job, loader, seen(&found)).await,
+            State::Gone => {
+                self.read_missing(job, loader, seen(&found), Outcome::Expired)
+                    .await
+            }
         }
     }
 
@@ -186,6 +200,7 @@ impl Inner {
         job: Job,
         loader: Loader,
         seen: Seen,
+        outcome: Outcome,
     ) -> Result<Reading, Error> {
         let job = Arc::new(job);
         let loading = self.load_in_time(Order {
@@ -194,10 +209,6 @@ impl Inner {
             seen,
         });
         let (landing, collapsed) = loading.await;
-        let outcome = match seen {
-            Seen::Entry { .. } => Outcome::Expired,
-            Seen::Nothing | Seen::StoreDown => Outcome::Miss,
-        };
         self.landed(&job, landing, outcome, collapsed)
     }
 

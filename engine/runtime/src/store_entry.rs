@@ -66,6 +66,13 @@ impl Inner {
         entry: Entry,
     ) -> Result<Windows, NotStored> {
         let windows = entry.windows;
+        let entry = match self.seal(job, entry) {
+            Ok(entry) => entry,
+            Err(why) => {
+                self.give_up(&job.key, token).await;
+                return Err(why);
+            }
+        };
         match self
             .store
             .fill(&job.key, token, entry, self.clock.now())
@@ -88,7 +95,7 @@ impl Inner {
         under: &[(Dependency, Version)],
         origin: Origin<'_>,
     ) -> Result<Entry, NotStored> {
-        if job.decision().encrypt {
+        if job.decision().encrypt && !self.seals.are_there() {
             return Err(NotStored::NoKeyRing);
         }
         let admission = self.admission(job, &origin)?;

@@ -17,8 +17,8 @@ use crate::wire::{InvalidateReply, InvalidateRequest, SweepReply};
 /// The most names of one call: each costs a step in the store.
 const NAMES_MAX: usize = 10_000;
 
-/// Makes entries stale by key, tag, namespace and pattern. After the answer no read serves them, and no
-/// load that began before brings them back.
+/// Makes entries stale by key, tag, namespace and pattern. After the answer no read serves them,
+/// and no load that began before brings them back.
 #[utoipa::path(post, path = "/v1/invalidate", tag = "data", request_body = InvalidateRequest,
     responses((status = 200, body = InvalidateReply),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]

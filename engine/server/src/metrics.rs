@@ -75,6 +75,7 @@ fn describe() {
         "larder_store_errors_total",
         "Calls of the store that failed"
     );
+    describe_gauge!("larder_store_up", "1 while the store answers, else 0");
     describe_counter!(
         "larder_http_errors_total",
         "Answers with a status of 500 and above, by code"

@@ -337,8 +337,13 @@ pub struct StatusReply {
 /// The state of a store.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct StoreStatus {
-    /// The kind, for example `memory`.
+    /// The kind: `memory`, `redis` or `tiered`.
     pub kind: &'static str,
+    /// `up`, `degraded` (it keeps its promises with more effort than usual) or `down` (requests go
+    /// to their origins, within the origins' limits).
+    pub health: &'static str,
+    /// Why it is not up.
+    pub why: Option<String>,
     /// Entries held.
     pub entries: u64,
     /// Bytes held, roughly.

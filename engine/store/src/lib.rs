@@ -1,8 +1,9 @@
 //! What Larder itself keeps: entries, the leases to fill them, and the versions of tags and
-//! namespaces. The [`Store`] trait says what a store promises, [`MemoryStore`] keeps it all in this
-//! process, [`RedisStore`] where several processes share it, and with the feature `contract` the module `contract` checks the promises of any
-//! store. Which entries are made and how long they may be served is decided elsewhere; loading
-//! values is left to `larder-origin`.
+//! namespaces. The [`Store`] trait says what a store promises. [`MemoryStore`] keeps it all in this
+//! process, [`RedisStore`] where several processes share it, [`TieredStore`] there with copies
+//! here, and with the feature `contract` the module `contract` checks the promises of any store.
+//! Which entries are made and how long they may be served is decided elsewhere; loading values is
+//! left to `larder-origin`.
 
 mod bounded;
 #[cfg(any(test, feature = "contract"))]

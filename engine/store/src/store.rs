@@ -159,6 +159,27 @@ pub enum Health {
     },
 }
 
+impl Health {
+    /// The name used in the API, logs and metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Degraded { .. } => "degraded",
+            Self::Down { .. } => "down",
+        }
+    }
+
+    /// Why it is not up.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Up => None,
+            Self::Degraded { why } | Self::Down { why } => Some(why),
+        }
+    }
+}
+
 /// Keeps entries, leases and dependency versions.
 ///
 /// What every implementation guarantees, and the contract suite checks:

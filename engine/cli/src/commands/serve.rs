@@ -78,7 +78,7 @@ pub(super) fn serve(
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-        let (settings, parts) = assemble(config, metrics).map_err(wrong)?;
+        let (settings, parts) = assemble(config, metrics).await.map_err(wrong)?;
         let server = Server::bind(settings, parts).await;
         let server = server.map_err(|error| refused(&error, hint))?;
         let (data, admin) = server.addresses();

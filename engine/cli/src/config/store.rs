@@ -1,12 +1,22 @@
 //! `[store]`: where entries live.
 
-use larder::store::MemoryConfig;
+use std::path::{Path, PathBuf};
+
+use larder::store::{MemoryConfig, RedisConfig, SentinelConfig, TieredConfig};
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::Problems;
 use super::origin::fields;
-use crate::units::Size;
+use crate::units::{Size, Span};
+
+/// Where entries live.
+#[derive(Debug)]
+pub(crate) enum StoreConfig {
+    Memory(MemoryConfig),
+    Redis(RedisConfig),
+    Tiered(TieredConfig),
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,9 +24,30 @@ struct Memory {
     capacity: Option<Size>,
 }
 
+/// A shared store; `capacity` and `silence` belong to the memory in front of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shared {
+    capacity: Option<Size>,
+    silence: Option<Span>,
+    url: Option<String>,
+    #[serde(default)]
+    cluster: Vec<String>,
+    sentinel: Option<SentinelConfig>,
+    prefix: Option<String>,
+    ca_file: Option<PathBuf>,
+    connect_timeout: Option<Span>,
+    timeout: Option<Span>,
+    check_every: Option<Span>,
+    max_entry: Option<Size>,
+    versions_keep: Option<Span>,
+    #[serde(default)]
+    accept_eviction: bool,
+}
+
 /// The store, unless it is wrong.
-pub(super) fn read(table: Table, problems: &mut Problems) -> Option<MemoryConfig> {
-    match one(table) {
+pub(super) fn read(table: Table, folder: &Path, problems: &mut Problems) -> Option<StoreConfig> {
+    match one(table, folder) {
         Ok(store) => Some(store),
         Err(why) => {
             problems.add(format!("`[store]`: {why}"));
@@ -25,35 +56,78 @@ pub(super) fn read(table: Table, problems: &mut Problems) -> Option<MemoryConfig
     }
 }
 
-fn one(mut table: Table) -> Result<MemoryConfig, String> {
+fn one(mut table: Table, folder: &Path) -> Result<StoreConfig, String> {
+    let known = "write \"memory\", \"redis\" or \"tiered\"";
     let kind = match table.remove("type") {
         None => "memory".to_owned(),
         Some(Value::String(kind)) => kind,
-        Some(_) => return Err("`type` is not a text; write \"memory\"".to_owned()),
+        Some(_) => return Err(format!("`type` is not a text; {known}")),
     };
     match kind.as_str() {
-        "memory" => {}
-        "redis" | "tiered" => {
-            return Err(format!(
-                "`type = \"{kind}\"` is not in this version yet; write \"memory\""
-            ));
-        }
-        other => {
-            return Err(format!(
-                "unknown type `{}`; write \"memory\"",
-                other.escape_debug()
-            ));
-        }
+        "memory" => Ok(StoreConfig::Memory(memory(&fields(table)?)?)),
+        "redis" => Ok(StoreConfig::Redis(redis(fields(table)?, folder)?)),
+        "tiered" => Ok(StoreConfig::Tiered(tiered(fields(table)?, folder)?)),
+        other => Err(format!("unknown type `{}`; {known}", other.escape_debug())),
     }
-    let own: Memory = fields(table)?;
+}
+
+fn memory(own: &Memory) -> Result<MemoryConfig, String> {
     let mut store = MemoryConfig::default();
-    if let Some(capacity) = own.capacity {
-        store.capacity_bytes = capacity.0;
-    }
-    if store.capacity_bytes == 0 {
-        return Err(
-            "`capacity` is 0, so nothing could be kept; leave it out for 256MiB".to_owned(),
-        );
+    if let Some(capacity) = &own.capacity {
+        store.capacity_bytes = more_than_nothing(capacity)?;
     }
     Ok(store)
+}
+
+fn redis(own: Shared, folder: &Path) -> Result<RedisConfig, String> {
+    let nearby = [
+        ("capacity", own.capacity.is_some()),
+        ("silence", own.silence.is_some()),
+    ];
+    if let Some((name, _)) = nearby.iter().find(|(_, given)| *given) {
+        return Err(format!(
+            "`{name}` is for the memory in front of Redis; write `type = \"tiered\"`, or leave it out"
+        ));
+    }
+    let store = shared(own, folder);
+    store.validate().map_err(|error| error.to_string())?;
+    Ok(store)
+}
+
+fn tiered(own: Shared, folder: &Path) -> Result<TieredConfig, String> {
+    let mut store = TieredConfig::default();
+    if let Some(capacity) = &own.capacity {
+        store.capacity_bytes = more_than_nothing(capacity)?;
+    }
+    if let Some(silence) = own.silence {
+        store.silence_ms = silence.ms();
+    }
+    store.redis = shared(own, folder);
+    store.validate().map_err(|error| error.to_string())?;
+    Ok(store)
+}
+
+fn shared(own: Shared, folder: &Path) -> RedisConfig {
+    let base = RedisConfig::default();
+    let ms = |span: Option<Span>, default| span.map_or(default, Span::ms);
+    RedisConfig {
+        url: own.url,
+        cluster: own.cluster,
+        sentinel: own.sentinel,
+        prefix: own.prefix.unwrap_or(base.prefix),
+        ca_file: own.ca_file.map(|file| super::relative(folder, &file)),
+        connect_timeout_ms: ms(own.connect_timeout, base.connect_timeout_ms),
+        timeout_ms: ms(own.timeout, base.timeout_ms),
+        check_every_ms: ms(own.check_every, base.check_every_ms),
+        max_entry_bytes: own.max_entry.map_or(base.max_entry_bytes, |size| size.0),
+        versions_keep_ms: ms(own.versions_keep, base.versions_keep_ms),
+        accept_eviction: own.accept_eviction,
+    }
+}
+
+fn more_than_nothing(capacity: &Size) -> Result<u64, String> {
+    match capacity.0 {
+        0 => Err("`capacity` is 0, so nothing could be kept; leave it out for 256MiB".to_owned()),
+        bytes => Ok(bytes),
+    }
 }

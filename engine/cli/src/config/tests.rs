@@ -81,6 +81,13 @@ impl Folder {
     }
 }
 
+fn capacity(config: &Config) -> u64 {
+    match &config.store {
+        StoreConfig::Memory(memory) => memory.capacity_bytes,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn message(config: Result<Config>) -> String {
     format!("{:#}", config.unwrap_err())
 }
@@ -90,7 +97,7 @@ fn the_example_is_read_whole() {
     let folder = Folder::new();
     let config = folder.parse(EXAMPLE).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7117");
-    assert_eq!(config.store.capacity_bytes, 64 << 20);
+    assert_eq!(capacity(&config), 64 << 20);
     assert_eq!(
         config.routes,
         [Route::new("product", "catalogue").origin("shop")]
@@ -130,7 +137,7 @@ fn the_example_is_read_whole() {
 #[test]
 fn an_empty_file_has_the_defaults() {
     let config = Folder::new().parse("").unwrap();
-    assert_eq!(config.store.capacity_bytes, 256 << 20);
+    assert_eq!(capacity(&config), 256 << 20);
     assert_eq!(config.server.admin.unwrap().port(), 7118);
     assert!(
         config.warnings[0].contains("there is no [[route]]"),
@@ -169,17 +176,22 @@ fn each_mistake_is_named_with_its_place() {
             "[server]\nbody_max = 8",
             "invalid type: integer `8`, expected a string",
         ),
+        ("[store]\ntype = 'redis'", "`[store]`: "),
         (
-            "[store]\ntype = 'redis'\nurl = 'redis://h'",
-            "`[store]`: `type = \"redis\"` is not in this version yet",
+            "[store]\ntype = 'redis'\nurl = 'redis://h'\ncapacity = '1MiB'",
+            "`capacity` is for the memory in front of Redis",
         ),
         (
-            "[store]\ntype = 'tiered'",
-            "`type = \"tiered\"` is not in this version yet",
+            "[store]\ntype = 'redis'\nurl = 'redis://:secret@h'\ncluster = ['redis://h']",
+            "`[store]`: ",
+        ),
+        (
+            "[store]\ntype = 'tiered'\nurl = 'redis://h'\nsilence = '10ms'",
+            "at least 100",
         ),
         (
             "[store]\ntype = 'disk'",
-            "`[store]`: unknown type `disk`; write \"memory\"",
+            "`[store]`: unknown type `disk`; write \"memory\", \"redis\" or \"tiered\"",
         ),
         (
             "[store]\ncapcity = '1MiB'",
@@ -344,4 +356,25 @@ fn a_mistake_of_the_file_keeps_its_line_under_overrides() {
     let overrides = [("LARDER__SERVER__DRAIN", "1s")];
     let message = message(Folder::new().parse_with(text, &overrides));
     assert!(message.contains("line 2"), "{message}");
+}
+
+#[test]
+fn a_shared_store_is_read_with_its_units() {
+    let text = "[store]\ntype = 'tiered'\ncapacity = '64MiB'\nsilence = '1s'\n\
+        url = 'redis://user:hunter2@h:1/2'\ntimeout = '250ms'\nmax_entry = '1MiB'\n\
+        ca_file = 'ca.pem'\nprefix = 'shop'";
+    let folder = Folder::new();
+    let config = folder.parse(text).unwrap();
+    let StoreConfig::Tiered(tiered) = &config.store else {
+        panic!("{:?}", config.store);
+    };
+    assert_eq!(
+        (tiered.capacity_bytes, tiered.silence_ms),
+        (64 << 20, 1_000)
+    );
+    let redis = &tiered.redis;
+    assert_eq!((redis.timeout_ms, redis.max_entry_bytes), (250, 1 << 20));
+    assert_eq!(redis.prefix, "shop");
+    assert_eq!(redis.ca_file, Some(folder.0.path().join("ca.pem")));
+    assert!(!format!("{config:?}").contains("hunter2"));
 }

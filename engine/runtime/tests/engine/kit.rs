@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use larder::core::dependency::Mode;
 use larder::core::{Decision, Guard, NotStored, Outcome, Strategy};
-use larder::store::{MemoryConfig, MemoryStore};
+use larder::store::{MemoryConfig, MemoryStore, Store};
 use larder::{
     Engine, Error, Invalidated, Invalidation, OnFailure, OriginLimits, Reading, Request, Route,
-    Tuning, Value, Writing,
+    Tuning, Value, Vault, Writing,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -59,6 +59,7 @@ pub(crate) struct Parts {
     pub(crate) guard: Guard,
     pub(crate) tuning: Tuning,
     pub(crate) limits: OriginLimits,
+    pub(crate) vault: Option<Arc<Vault>>,
 }
 
 impl Parts {
@@ -70,23 +71,32 @@ impl Parts {
             guard: Guard::default(),
             tuning: Tuning::default(),
             limits: OriginLimits::default(),
+            vault: None,
         }
     }
 
     pub(crate) fn build(self) -> Rig {
-        let (clock, shop) = (Arc::new(Hands::default()), Arc::new(Shop::default()));
-        let policies = Arc::new(Shelf::default());
-        policies.put(self.policy);
         let memory = MemoryStore::new(MemoryConfig {
             capacity_bytes: 8 << 20,
         });
-        let store = Arc::new(Window::new(Arc::new(memory)));
+        self.build_over(Arc::new(memory), Hands::default())
+    }
+
+    pub(crate) fn build_over(self, store: Arc<dyn Store>, hands: Hands) -> Rig {
+        let (clock, shop) = (Arc::new(hands), Arc::new(Shop::default()));
+        let policies = Arc::new(Shelf::default());
+        policies.put(self.policy);
+        let store = Arc::new(Window::new(store));
         let route = match self.origin {
             true => Route::new("*", "native").origin("shop"),
             false => Route::new("*", "native"),
         };
         let limited = if self.origin { "shop" } else { "native" };
-        let engine = Engine::builder(policies.clone(), store.clone())
+        let mut builder = Engine::builder(policies.clone(), store.clone());
+        if let Some(vault) = self.vault {
+            builder = builder.key_ring(vault);
+        }
+        let engine = builder
             .route(route)
             .origin("shop", shop.clone())
             .origin_limits(limited, self.limits)

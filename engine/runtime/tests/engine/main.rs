@@ -12,8 +12,11 @@ mod cluster;
 mod deadlines;
 mod failures;
 mod freshness;
+#[macro_use]
+mod ground;
 mod kit;
 mod limits;
+mod patterns;
 mod races;
 mod single_flight;
 mod store_down;

@@ -4,7 +4,24 @@
 use larder::core::dependency::Mode;
 use larder::core::{NotStored, Outcome, Strategy, Target};
 
-use crate::kit::{Aim, Call, Parts, Rig, STORED, TTL, When, join, policy, quiet, rig, some, text};
+use crate::ground::Ground;
+use crate::kit::{Aim, Call, Parts, Rig, STORED, TTL, When, join, policy, some, text};
+
+races! {
+    a_purge_during_a_load_voids_it,
+    an_expire_during_a_load_voids_it,
+    an_invalidation_during_a_refresh_voids_it,
+    an_invalidation_voids_a_load_that_has_answered_and_is_not_stored_yet,
+    an_invalidation_between_the_versions_and_the_lease_is_seen,
+    whoever_joins_before_the_load_begins_gets_no_value_found_before_that,
+    a_load_that_began_under_a_write_is_neither_stored_nor_joined_after_it,
+    writers_that_overlap_leave_what_the_origin_took_last,
+    writers_in_turn_are_both_stored,
+    somebody_elses_invalidation_during_a_write_keeps_its_value_out,
+    an_invalidation_of_a_tag_that_only_the_admission_names_voids_the_load,
+    a_late_tag_is_voided_by_an_invalidation_that_looked_at_the_clock_before_the_load,
+    whoever_joined_a_load_that_a_late_tag_voided_loads_again,
+}
 
 /// A load is under way with the old value; the invalidation comes; what then?
 async fn invalidated_during_load(rig: &Rig, aim: Aim, mode: Mode) {
@@ -31,28 +48,27 @@ async fn invalidated_during_load(rig: &Rig, aim: Aim, mode: Mode) {
     assert_eq!(rig.shop.loads(), 2);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_purge_during_a_load_voids_it() {
+async fn a_purge_during_a_load_voids_it(on: Ground) {
     for aim in Aim::ALL {
-        let rig = rig(Strategy::ReadThrough, |_| ());
+        let rig = on.rig(Strategy::ReadThrough, |_| ()).await;
         invalidated_during_load(&rig, aim, Mode::Purge).await;
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_expire_during_a_load_voids_it() {
+async fn an_expire_during_a_load_voids_it(on: Ground) {
     for aim in Aim::ALL {
-        let rig = rig(Strategy::ReadThrough, |_| ());
+        let rig = on.rig(Strategy::ReadThrough, |_| ()).await;
         invalidated_during_load(&rig, aim, Mode::Expire).await;
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_invalidation_during_a_refresh_voids_it() {
+async fn an_invalidation_during_a_refresh_voids_it(on: Ground) {
     for aim in Aim::ALL {
-        let rig = rig(Strategy::ReadThrough, |d| {
-            d.freshness.stale_while_revalidate_ms = 60_000;
-        });
+        let rig = on
+            .rig(Strategy::ReadThrough, |d| {
+                d.freshness.stale_while_revalidate_ms = 60_000;
+            })
+            .await;
         rig.shop.set("42", "older");
         rig.read("42").await;
         rig.clock.advance(TTL);
@@ -64,15 +80,14 @@ async fn an_invalidation_during_a_refresh_voids_it() {
         rig.invalidate(aim, Mode::Purge).await;
         assert_eq!(rig.look("42").await.1, some("new"));
         gate.open();
-        quiet().await;
+        on.quiet().await;
         assert_eq!(rig.look("42").await, (Outcome::Hit, some("new")), "{aim:?}");
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_invalidation_voids_a_load_that_has_answered_and_is_not_stored_yet() {
+async fn an_invalidation_voids_a_load_that_has_answered_and_is_not_stored_yet(on: Ground) {
     for aim in Aim::ALL {
-        let rig = rig(Strategy::ReadThrough, |_| ());
+        let rig = on.rig(Strategy::ReadThrough, |_| ()).await;
         rig.shop.set("42", "old");
         let gate = rig.store.stop(When::Before("fill"));
         let early = rig.start_read("42");
@@ -86,10 +101,9 @@ async fn an_invalidation_voids_a_load_that_has_answered_and_is_not_stored_yet() 
 }
 
 /// Versions are read before the lease is asked for, and both before the load.
-#[tokio::test(start_paused = true)]
-async fn an_invalidation_between_the_versions_and_the_lease_is_seen() {
+async fn an_invalidation_between_the_versions_and_the_lease_is_seen(on: Ground) {
     for aim in [Aim::Tag, Aim::Namespace] {
-        let rig = rig(Strategy::ReadThrough, |_| ());
+        let rig = on.rig(Strategy::ReadThrough, |_| ()).await;
         rig.shop.set("42", "one");
         let gate = rig.store.stop(When::Before("lease"));
         let reader = rig.start_read("42");
@@ -102,10 +116,9 @@ async fn an_invalidation_between_the_versions_and_the_lease_is_seen() {
 
 /// A load that finds the value stored when it is about to begin answered it to those who joined
 /// after that value was invalidated.
-#[tokio::test(start_paused = true)]
-async fn whoever_joins_before_the_load_begins_gets_no_value_found_before_that() {
+async fn whoever_joins_before_the_load_begins_gets_no_value_found_before_that(on: Ground) {
     for aim in Aim::ALL {
-        let rig = rig(Strategy::ReadThrough, |_| ());
+        let rig = on.rig(Strategy::ReadThrough, |_| ()).await;
         rig.shop.set("42", "old");
         let (filler, filling) = rig.stopped_read("42").await;
         rig.invalidate(Aim::Key, Mode::Purge).await;
@@ -122,17 +135,16 @@ async fn whoever_joins_before_the_load_begins_gets_no_value_found_before_that() 
         rig.shop.set("42", "new");
         rig.invalidate(aim, Mode::Purge).await;
         let second = rig.start_read("42");
-        quiet().await;
+        on.quiet().await;
         leasing.open();
         join(first).await;
         assert_eq!(text(&join(second).await.value), some("new"), "{aim:?}");
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_load_that_began_under_a_write_is_neither_stored_nor_joined_after_it() {
+async fn a_load_that_began_under_a_write_is_neither_stored_nor_joined_after_it(on: Ground) {
     for strategy in [Strategy::WriteThrough, Strategy::ReadThrough] {
-        let rig = rig(strategy, |_| ());
+        let rig = on.rig(strategy, |_| ()).await;
         rig.shop.set("42", "old");
         let (early, loading) = rig.stopped_read("42").await;
         let writing = rig.shop.stop(Call::Write);
@@ -141,7 +153,7 @@ async fn a_load_that_began_under_a_write_is_neither_stored_nor_joined_after_it()
         // Under a held key this is a load of its own, else it joins the first.
         let loading_too = rig.shop.stop(Call::Load);
         let during = rig.start_read("42");
-        quiet().await;
+        on.quiet().await;
         writing.open();
         join(writer).await;
         if strategy == Strategy::ReadThrough {
@@ -156,10 +168,9 @@ async fn a_load_that_began_under_a_write_is_neither_stored_nor_joined_after_it()
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn writers_that_overlap_leave_what_the_origin_took_last() {
+async fn writers_that_overlap_leave_what_the_origin_took_last(on: Ground) {
     for first_to_end in [0, 1] {
-        let rig = rig(Strategy::WriteThrough, |_| ());
+        let rig = on.rig(Strategy::WriteThrough, |_| ()).await;
         let gates = [rig.shop.stop(Call::Write), rig.shop.stop(Call::Write)];
         let one = rig.start_write("42", "one");
         gates[0].reached().await;
@@ -178,9 +189,8 @@ async fn writers_that_overlap_leave_what_the_origin_took_last() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn writers_in_turn_are_both_stored() {
-    let rig = rig(Strategy::WriteThrough, |_| ());
+async fn writers_in_turn_are_both_stored(on: Ground) {
+    let rig = on.rig(Strategy::WriteThrough, |_| ()).await;
     for value in ["one", "two"] {
         assert_eq!(rig.write("42", value).await.not_stored, STORED);
         assert_eq!(rig.look("42").await, (Outcome::Hit, some(value)));
@@ -188,8 +198,7 @@ async fn writers_in_turn_are_both_stored() {
     assert_eq!(rig.shop.loads(), 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn somebody_elses_invalidation_during_a_write_keeps_its_value_out() {
+async fn somebody_elses_invalidation_during_a_write_keeps_its_value_out(on: Ground) {
     for aim in Aim::ALL {
         for invalidates_itself in [false, true] {
             let policy = policy(Strategy::WriteThrough, move |_, decision| {
@@ -200,7 +209,7 @@ async fn somebody_elses_invalidation_during_a_write_keeps_its_value_out() {
                     ];
                 }
             });
-            let rig = Parts::new(policy).build();
+            let rig = on.build(Parts::new(policy)).await;
             let gate = rig.shop.stop(Call::Write);
             let writer = rig.start_write("42", "one");
             gate.reached().await;
@@ -214,10 +223,9 @@ async fn somebody_elses_invalidation_during_a_write_keeps_its_value_out() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_invalidation_of_a_tag_that_only_the_admission_names_voids_the_load() {
+async fn an_invalidation_of_a_tag_that_only_the_admission_names_voids_the_load(on: Ground) {
     let late = policy(Strategy::ReadThrough, |_, _| ()).late_tag("brand:9");
-    let rig = Parts::new(late).build();
+    let rig = on.build(Parts::new(late)).await;
     rig.shop.set("42", "old");
     let (early, gate) = rig.stopped_read("42").await;
     rig.shop.set("42", "new");
@@ -240,10 +248,11 @@ async fn invalidate_brand(rig: &Rig) {
 
 /// The number of a bump is the moment at which the invalidation looked at the clock, which may be
 /// before the load began though the bump itself came after.
-#[tokio::test(start_paused = true)]
-async fn a_late_tag_is_voided_by_an_invalidation_that_looked_at_the_clock_before_the_load() {
+async fn a_late_tag_is_voided_by_an_invalidation_that_looked_at_the_clock_before_the_load(
+    on: Ground,
+) {
     let late = policy(Strategy::ReadThrough, |_, _| ()).late_tag("brand:9");
-    let rig = std::sync::Arc::new(Parts::new(late).build());
+    let rig = std::sync::Arc::new(on.build(Parts::new(late)).await);
     rig.shop.set("42", "old");
     let bumping = rig.store.stop(When::Before("bump"));
     let other = rig.clone();
@@ -260,16 +269,15 @@ async fn a_late_tag_is_voided_by_an_invalidation_that_looked_at_the_clock_before
 }
 
 /// Only the load itself finds out about a late tag, so those who joined it cannot be told before.
-#[tokio::test(start_paused = true)]
-async fn whoever_joined_a_load_that_a_late_tag_voided_loads_again() {
+async fn whoever_joined_a_load_that_a_late_tag_voided_loads_again(on: Ground) {
     let late = policy(Strategy::ReadThrough, |_, _| ()).late_tag("brand:9");
-    let rig = Parts::new(late).build();
+    let rig = on.build(Parts::new(late)).await;
     rig.shop.set("42", "old");
     let (early, gate) = rig.stopped_read("42").await;
     rig.shop.set("42", "new");
     invalidate_brand(&rig).await;
     let readers: Vec<_> = (0..20).map(|_| rig.start_read("42")).collect();
-    quiet().await;
+    on.quiet().await;
     gate.open();
     assert_eq!(text(&join(early).await.value), some("old"));
     for reader in readers {

@@ -1,9 +1,11 @@
 //! One server process.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use redis::{AsyncConnectionConfig, Client, Value};
 use tempfile::TempDir;
 
@@ -159,15 +161,18 @@ fn launch(port: u16, args: &[String], folder: &TempDir) -> Child {
 
 /// A port that nobody listens on, and whose Cluster bus port is free too. It lies below the range
 /// from which the system takes the ports of outgoing connections: there, a client that tries to
-/// reach a server that is down may end up connected to itself.
+/// reach a server that is down may end up connected to itself. No port is given twice, since a
+/// server that was asked to listen takes a moment until it does.
 #[must_use]
 pub fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    for _ in 0..1000 {
-        let port = fastrand::u16(11_000..22_000);
-        if free(port) && free(port + 10_000) {
+    for _ in 0..10_000 {
+        // Apart from the bus ports, which lie 10,000 higher.
+        let port = fastrand::u16(11_000..21_000);
+        if free(port) && free(port + 10_000) && GIVEN.lock().insert(port) {
             return port;
         }
     }
-    panic!("no free port between 11000 and 22000");
+    panic!("no free port between 11000 and 21000");
 }

@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use larder::SystemClock;
 use larder::core::{Clock, Timestamp};
 
 /// A clock that moves when told.
@@ -12,6 +13,11 @@ impl Default for Hands {
 }
 
 impl Hands {
+    /// A clock that agrees with those of servers until it is moved.
+    pub(crate) fn from_now() -> Self {
+        Self(AtomicU64::new(SystemClock.now().0))
+    }
+
     pub(crate) fn advance(&self, ms: u64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }

@@ -69,6 +69,8 @@ async fn spread(writer: &Node, readers: &[&Node], key: &Key, value: &str) {
                 .get(key, Expected::NOTHING, now)
                 .await
                 .expect("answers");
+            // The push of the fill may still be under way, and takes the copy along.
+            tokio::time::sleep(Duration::from_millis(50)).await;
             reader.near.get(key, now).is_some()
         })
         .await;
@@ -234,7 +236,7 @@ async fn a_node_that_is_cut_off_serves_no_older_value_past_the_bound() {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        assert!(last > Duration::ZERO, "the network was cut before the push");
+        assert!(last > BOUND / 3, "the copy went before its time: {last:?}");
         assert!(last <= BOUND, "round {round}: served after {last:?}");
         network.stop(false);
         until("all is well", async || {
@@ -254,13 +256,16 @@ async fn a_server_that_falls_silent_ends_the_copies_within_the_bound() {
     spread(&node, &[&node], &key, "v").await;
     server.stop_replying();
     let silent = Instant::now();
+    let mut last = Duration::ZERO;
     until("no copy is served", async || {
-        node.near.get(&key, now()).is_none()
+        let begun = silent.elapsed();
+        let served = node.near.get(&key, now()).is_some();
+        last = if served { begun } else { last };
+        !served
     })
     .await;
-    let served = silent.elapsed();
     server.go_on();
-    assert!(served <= BOUND + Duration::from_millis(100), "{served:?}");
+    assert!(last > BOUND / 3 && last <= BOUND, "{last:?}");
     follows(&node).await;
     spread(&node, &[&node], &super::key("other"), "v").await;
 }

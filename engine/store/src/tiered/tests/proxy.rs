@@ -20,8 +20,12 @@ impl Network {
         let accepting = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let far = TcpStream::connect(("127.0.0.1", port)).await;
+                let far = far.expect("the server listens");
+                for end in [&near, &far] {
+                    end.set_nodelay(true).expect("is open");
+                }
                 let (near_in, near_out) = near.into_split();
-                let (far_in, far_out) = far.expect("the server listens").into_split();
+                let (far_in, far_out) = far.into_split();
                 tokio::spawn(carry(near_in, far_out, goes.clone()));
                 tokio::spawn(carry(far_in, near_out, goes.clone()));
             }

@@ -1,0 +1,233 @@
+//! Values under XChaCha20-Poly1305, bound to the entry that they belong to.
+//!
+//! A sealed value is a format byte, the nonce of 24 bytes, the ciphertext and the tag of 16. The
+//! plain text begins with a byte that tells a value from the knowledge that there is none.
+
+use bytes::Bytes;
+use chacha20poly1305::{AeadInOut, Tag, XChaCha20Poly1305, XNonce};
+use larder_core::Value;
+use larder_core::freshness::Windows;
+
+const FORMAT: u8 = 1;
+const NONCE: usize = 24;
+const TAG: usize = 16;
+const ABSENT: u8 = 0;
+const PRESENT: u8 = 1;
+
+/// What a sealed value is bound to: put elsewhere, it does not open.
+#[derive(Clone, Copy)]
+pub(super) struct Binding<'a> {
+    pub(super) logical: &'a str,
+    pub(super) content_type: Option<&'a str>,
+    pub(super) windows: &'a Windows,
+}
+
+impl Binding<'_> {
+    /// The associated data. Each field carries its length, so that none reaches into the next.
+    fn bytes(&self) -> Vec<u8> {
+        let mut all = vec![FORMAT];
+        let mut field = |bytes: &[u8]| {
+            all.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            all.extend_from_slice(bytes);
+        };
+        field(self.logical.as_bytes());
+        field(&[u8::from(self.content_type.is_some())]);
+        field(self.content_type.unwrap_or_default().as_bytes());
+        let windows = self.windows;
+        for moment in [
+            windows.created,
+            windows.fresh_until,
+            windows.revalidate_until,
+            windows.error_until,
+        ] {
+            field(&moment.0.to_le_bytes());
+        }
+        all
+    }
+}
+
+/// The sealed form of a value, or of there being none. The nonce must be random and never used
+/// again. None where the value is longer than the cipher takes (256 GiB).
+pub(super) fn seal(
+    cipher: &XChaCha20Poly1305,
+    nonce: [u8; NONCE],
+    binding: &Binding<'_>,
+    value: Option<&Value>,
+) -> Option<Bytes> {
+    let plain = value.map_or(&[][..], |value| &value.bytes);
+    let mut sealed = Vec::with_capacity(1 + NONCE + 1 + plain.len() + TAG);
+    sealed.push(FORMAT);
+    sealed.extend_from_slice(&nonce);
+    let begins = sealed.len();
+    sealed.push(if value.is_some() { PRESENT } else { ABSENT });
+    sealed.extend_from_slice(plain);
+    let nonce = XNonce::from(nonce);
+    let body = &mut sealed[begins..];
+    let tag = cipher.encrypt_inout_detached(&nonce, &binding.bytes(), body.into());
+    sealed.extend_from_slice(&tag.ok()?);
+    Some(sealed.into())
+}
+
+/// The bytes that were sealed, none inside where there was no value. None where anything was
+/// changed since, or belongs to another entry.
+pub(super) fn open(
+    cipher: &XChaCha20Poly1305,
+    binding: &Binding<'_>,
+    sealed: &[u8],
+) -> Option<Option<Bytes>> {
+    let (&FORMAT, rest) = sealed.split_first()? else {
+        return None;
+    };
+    let (nonce, rest) = rest.split_first_chunk::<NONCE>()?;
+    let (body, tag) = rest.split_last_chunk::<TAG>()?;
+    let mut plain = body.to_vec();
+    cipher
+        .decrypt_inout_detached(
+            &XNonce::from(*nonce),
+            &binding.bytes(),
+            plain.as_mut_slice().into(),
+            &Tag::from(*tag),
+        )
+        .ok()?;
+    let plain = Bytes::from(plain);
+    match *plain.first()? {
+        PRESENT => Some(Some(plain.slice(1..))),
+        ABSENT => Some(None),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chacha20poly1305::KeyInit as _;
+    use larder_core::Timestamp;
+
+    use super::*;
+
+    fn windows() -> Windows {
+        Windows {
+            created: Timestamp(1),
+            fresh_until: Timestamp(2),
+            revalidate_until: Timestamp(3),
+            error_until: Timestamp(4),
+        }
+    }
+
+    fn cipher(key: u8) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&[key; 32].into())
+    }
+
+    const NONCE_7: [u8; NONCE] = [7; NONCE];
+
+    #[test]
+    fn what_was_sealed_opens() {
+        let windows = windows();
+        let binding = Binding {
+            logical: "t:n:k",
+            content_type: None,
+            windows: &windows,
+        };
+        for value in [
+            None,
+            Some(Value::new("")),
+            Some(Value::new("x".repeat(5000))),
+        ] {
+            let sealed = seal(&cipher(1), NONCE_7, &binding, value.as_ref()).unwrap();
+            let opened = open(&cipher(1), &binding, &sealed).unwrap();
+            assert_eq!(opened, value.map(|value| value.bytes));
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_noticed() {
+        let windows = windows();
+        let binding = Binding {
+            logical: "t:n:k",
+            content_type: Some("text/plain"),
+            windows: &windows,
+        };
+        let value = Value::new("a secret");
+        let sealed = seal(&cipher(1), NONCE_7, &binding, Some(&value)).unwrap();
+        for at in 0..sealed.len() * 8 {
+            let mut changed = sealed.to_vec();
+            changed[at / 8] ^= 1 << (at % 8);
+            assert!(open(&cipher(1), &binding, &changed).is_none(), "bit {at}");
+        }
+        for cut in 0..sealed.len() {
+            assert!(
+                open(&cipher(1), &binding, &sealed[..cut]).is_none(),
+                "{cut}"
+            );
+        }
+        assert!(open(&cipher(2), &binding, &sealed).is_none(), "another key");
+    }
+
+    #[test]
+    fn a_value_opens_only_where_it_belongs() {
+        let (own, mut later) = (windows(), windows());
+        later.error_until = Timestamp(5);
+        let mut younger = windows();
+        younger.created = Timestamp(0);
+        let binding = Binding {
+            logical: "t:n:k",
+            content_type: Some(""),
+            windows: &own,
+        };
+        let value = Value::new("a secret");
+        let sealed = seal(&cipher(1), NONCE_7, &binding, Some(&value)).unwrap();
+        assert!(open(&cipher(1), &binding, &sealed).is_some());
+        for (what, other) in [
+            (
+                "key",
+                Binding {
+                    logical: "t:n:l",
+                    ..binding
+                },
+            ),
+            (
+                "tenant",
+                Binding {
+                    logical: "u:n:k",
+                    ..binding
+                },
+            ),
+            (
+                "type",
+                Binding {
+                    content_type: None,
+                    ..binding
+                },
+            ),
+            (
+                "end",
+                Binding {
+                    windows: &later,
+                    ..binding
+                },
+            ),
+            (
+                "begin",
+                Binding {
+                    windows: &younger,
+                    ..binding
+                },
+            ),
+        ] {
+            assert!(open(&cipher(1), &other, &sealed).is_none(), "{what}");
+        }
+    }
+
+    #[test]
+    fn no_field_of_the_binding_reaches_into_the_next() {
+        let windows = windows();
+        let of = |logical, content_type| {
+            Binding {
+                logical,
+                content_type: Some(content_type),
+                windows: &windows,
+            }
+            .bytes()
+        };
+        assert_ne!(of("t:n:ka", "b"), of("t:n:k", "ab"));
+    }
+}

@@ -1,0 +1,188 @@
+//! Sealing on the way into the store, opening on the way out. Everything that reads or fills
+//! entries goes through here.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use larder_core::{Entry, NotStored, Timestamp, Value};
+use larder_store::{Found, LeaseRequest, Leased, StoreError};
+use parking_lot::Mutex;
+
+use super::Vault;
+use super::cipher::{self, Binding};
+use crate::decide::Job;
+use crate::engine::Inner;
+
+/// How often an entry that cannot be read is shown to the store as seen, while others keep storing
+/// newer ones that cannot be read either.
+const ATTEMPTS: usize = 8;
+
+/// How many ids are logged. They come from the store, so there may be any number.
+const LOGGED_MAX: usize = 64;
+
+/// What is under a key, as far as this engine can read it.
+pub(crate) enum Sight {
+    /// An entry with its value in the clear.
+    Entry(Found),
+    /// Nothing.
+    Nothing,
+    /// An entry stored then that may be overwritten: it does not open, or it should have been
+    /// sealed and is not.
+    Unreadable(Timestamp),
+}
+
+/// Why an entry cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unreadable {
+    UnknownKey,
+    DoesNotOpen,
+    NotSealed,
+}
+
+impl Unreadable {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "unknown_key",
+            Self::DoesNotOpen => "does_not_open",
+            Self::NotSealed => "not_sealed",
+        }
+    }
+}
+
+/// The vault of an engine, if it has one, and what it has complained of.
+#[derive(Default)]
+pub(crate) struct Seals {
+    vault: Option<Arc<Vault>>,
+    logged: Mutex<HashSet<(&'static str, Arc<str>)>>,
+}
+
+impl Seals {
+    pub(crate) fn new(vault: Option<Arc<Vault>>) -> Self {
+        Self {
+            vault,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn are_there(&self) -> bool {
+        self.vault.is_some()
+    }
+
+    /// The entry with its value sealed by the active key.
+    fn seal(&self, mut entry: Entry) -> Result<Entry, NotStored> {
+        let ring = self.vault.as_ref().ok_or(NotStored::NoKeyRing)?.ring();
+        let id = ring.active();
+        let cipher = ring.cipher(id).ok_or(NotStored::NoKeyRing)?;
+        let mut nonce = [0; 24];
+        getrandom::fill(&mut nonce).map_err(|error| {
+            tracing::error!("nothing can be encrypted, the system has no random bytes: {error}");
+            NotStored::NoKeyRing
+        })?;
+        let value = entry.value.take();
+        let content_type = value.as_ref().and_then(|value| value.content_type.clone());
+        let binding = Binding {
+            logical: &entry.logical,
+            content_type: content_type.as_deref(),
+            windows: &entry.windows,
+        };
+        let sealed = cipher::seal(cipher, nonce, &binding, value.as_ref());
+        entry.value = Some(Value {
+            bytes: sealed.ok_or(NotStored::TooLarge)?,
+            content_type,
+        });
+        entry.sealed = Some(Arc::clone(id));
+        Ok(entry)
+    }
+
+    /// The entry with its value in the clear.
+    fn open(&self, job: &Job, found: Found) -> Result<Found, Unreadable> {
+        let Some(id) = &found.entry.sealed else {
+            // It was stored before the policy or the guard asked for encryption.
+            return match job.decision().encrypt {
+                true => Err(Unreadable::NotSealed),
+                false => Ok(found),
+            };
+        };
+        let ring = self.vault.as_ref().ok_or(Unreadable::UnknownKey)?.ring();
+        let cipher = ring.cipher(id).ok_or(Unreadable::UnknownKey)?;
+        let value = found.entry.value.as_ref().ok_or(Unreadable::DoesNotOpen)?;
+        let binding = Binding {
+            logical: job.key.logical(),
+            content_type: value.content_type.as_deref(),
+            windows: &found.entry.windows,
+        };
+        let opened = cipher::open(cipher, &binding, &value.bytes);
+        let bytes = opened.ok_or(Unreadable::DoesNotOpen)?;
+        let entry = Entry {
+            value: bytes.map(|bytes| Value {
+                bytes,
+                content_type: value.content_type.clone(),
+            }),
+            ..(*found.entry).clone()
+        };
+        Ok(Found {
+            entry: Arc::new(entry),
+            windows: found.windows,
+        })
+    }
+
+    /// Whether this is to be logged now: once for each id and way of failing.
+    fn is_news(&self, why: Unreadable, id: &Arc<str>) -> bool {
+        let mut logged = self.logged.lock();
+        logged.len() < LOGGED_MAX && logged.insert((why.as_str(), Arc::clone(id)))
+    }
+}
+
+impl Inner {
+    /// What the store has under the job's key.
+    pub(crate) async fn find(&self, job: &Job, now: Timestamp) -> Result<Sight, StoreError> {
+        let found = self.store.get(&job.key, job.expected(), now).await?;
+        Ok(match found {
+            None => Sight::Nothing,
+            Some(found) => self
+                .open(job, found)
+                .map_or_else(Sight::Unreadable, Sight::Entry),
+        })
+    }
+
+    /// Asks for the lease of the job's key. An entry that cannot be read is no reason to refuse it.
+    pub(crate) async fn ask_lease(
+        &self,
+        job: &Job,
+        mut wish: LeaseRequest<'_>,
+    ) -> Result<Leased, StoreError> {
+        for _ in 0..ATTEMPTS {
+            match self.store.lease(wish).await? {
+                Leased::Stored(found) => match self.open(job, found) {
+                    Ok(found) => return Ok(Leased::Stored(found)),
+                    Err(created) => wish.seen = Some(created),
+                },
+                answer => return Ok(answer),
+            }
+        }
+        let why = "others keep storing values under keys that this node's key ring does not have";
+        Err(StoreError::Refused(why.to_owned()))
+    }
+
+    /// The entry as it goes to the store.
+    pub(crate) fn seal(&self, job: &Job, entry: Entry) -> Result<Entry, NotStored> {
+        match job.decision().encrypt {
+            true => self.seals.seal(entry),
+            false => Ok(entry),
+        }
+    }
+
+    fn open(&self, job: &Job, found: Found) -> Result<Found, Timestamp> {
+        let created = found.entry.windows.created;
+        let id = found.entry.sealed.clone();
+        self.seals.open(job, found).map_err(|why| {
+            self.meters.unreadable(why.as_str());
+            if let Some(id) = id.filter(|id| self.seals.is_news(why, id)) {
+                let id = larder_core::request::clip(&id);
+                let why = why.as_str();
+                tracing::warn!(key = %job.key, id, why, "an encrypted entry cannot be read and counts as a miss");
+            }
+            created
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! Where scenarios run: each store with an engine of its own upon it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use larder::core::{Decision, Strategy};
+use larder::store::testing::{Cluster, Server};
+use larder::store::{
+    MemoryConfig, MemoryStore, RedisConfig, RedisStore, Store, TieredConfig, TieredStore,
+};
+
+use crate::kit::{Hands, Parts, Rig, policy};
+
+/// What each scenario's engines stand on; every engine gets a key space of its own.
+#[derive(Clone, Debug)]
+pub(crate) enum Ground {
+    /// This process's memory.
+    Memory,
+    /// A Redis.
+    Redis(RedisConfig),
+    /// Memory in front of a Redis.
+    Tiered(RedisConfig),
+}
+
+/// Numbers key spaces.
+static SPACES: AtomicU64 = AtomicU64::new(0);
+
+fn apart(config: &RedisConfig) -> RedisConfig {
+    RedisConfig {
+        prefix: format!("race-{}", SPACES.fetch_add(1, Ordering::Relaxed)),
+        ..config.clone()
+    }
+}
+
+impl Ground {
+    /// An engine with a policy of one strategy, its decisions as changed.
+    pub(crate) async fn rig(&self, strategy: Strategy, change: fn(&mut Decision)) -> Rig {
+        let policy = policy(strategy, move |_, decision| change(decision));
+        self.build(Parts::new(policy)).await
+    }
+
+    /// An engine of `parts`. The clock agrees with those of servers until it is moved.
+    pub(crate) async fn build(&self, parts: Parts) -> Rig {
+        let [store] = self.stores().await;
+        parts.build_over(store, self.hands())
+    }
+
+    /// Two nodes that share what they store.
+    pub(crate) async fn pair(&self, parts: impl Fn() -> Parts) -> [Rig; 2] {
+        let stores = self.stores::<2>().await;
+        stores.map(|store| parts().build_over(store, self.hands()))
+    }
+
+    fn hands(&self) -> Hands {
+        match self {
+            Self::Memory => Hands::default(),
+            Self::Redis(_) | Self::Tiered(_) => Hands::from_now(),
+        }
+    }
+
+    /// As many nodes' views of one new key space.
+    async fn stores<const N: usize>(&self) -> [Arc<dyn Store>; N] {
+        let mut all: Vec<Arc<dyn Store>> = Vec::new();
+        match self {
+            Self::Memory => {
+                let memory = Arc::new(MemoryStore::new(MemoryConfig::default()));
+                all.resize(N, memory);
+            }
+            Self::Redis(config) => {
+                let config = apart(config);
+                for _ in 0..N {
+                    let store = RedisStore::connect(config.clone()).await;
+                    all.push(Arc::new(store.expect("connects")));
+                }
+            }
+            Self::Tiered(config) => {
+                let redis = apart(config);
+                for _ in 0..N {
+                    let redis = redis.clone();
+                    let config = TieredConfig {
+                        redis,
+                        ..TieredConfig::default()
+                    };
+                    let store = TieredStore::connect(config).await;
+                    all.push(Arc::new(store.expect("connects")));
+                }
+            }
+        }
+        all.try_into()
+            .unwrap_or_else(|_| unreachable!("one for each"))
+    }
+
+    /// Lets every task run until it waits for something.
+    pub(crate) async fn quiet(&self) {
+        crate::kit::quiet().await;
+        if !matches!(self, Self::Memory) {
+            // Nobody can tell that an answer is still on its way; too short a wait makes the
+            // scenario a milder one and never fails it.
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    }
+}
+
+/// A scenario and its name.
+pub(crate) type Race = (
+    &'static str,
+    fn(Ground) -> futures_util::future::BoxFuture<'static, ()>,
+);
+
+/// Makes a test of each scenario in memory, and a list of all for the stores that need a server.
+#[macro_export]
+macro_rules! races {
+    ($($name:ident),+ $(,)?) => {
+        pub(crate) const RACES: &[$crate::ground::Race] =
+            &[$((stringify!($name), |on| Box::pin($name(on)))),+];
+
+        mod in_memory {
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $name() {
+                    super::$name($crate::ground::Ground::Memory).await;
+                }
+            )+
+        }
+    };
+}
+
+/// Runs every scenario and names those that fail.
+async fn run(on: Ground) {
+    let mut broken = Vec::new();
+    let all = crate::races::RACES.iter().chain(crate::patterns::RACES);
+    for (name, race) in all {
+        if tokio::spawn(race(on.clone())).await.is_err() {
+            broken.push(*name);
+        }
+    }
+    assert!(broken.is_empty(), "lost: {}", broken.join(", "));
+}
+
+fn at(server: &Server) -> RedisConfig {
+    RedisConfig {
+        url: Some(server.url()),
+        ..RedisConfig::default()
+    }
+}
+
+fn among(servers: &Cluster) -> RedisConfig {
+    RedisConfig {
+        cluster: servers.urls(),
+        ..RedisConfig::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_scenario_on_redis() {
+    let server = Server::start().await;
+    run(Ground::Redis(at(&server))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_scenario_on_memory_in_front_of_redis() {
+    let server = Server::start().await;
+    run(Ground::Tiered(at(&server))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_scenario_on_a_cluster() {
+    let servers = Cluster::start().await;
+    run(Ground::Redis(among(&servers))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_scenario_on_memory_in_front_of_a_cluster() {
+    let servers = Cluster::start().await;
+    run(Ground::Tiered(among(&servers))).await;
+}
