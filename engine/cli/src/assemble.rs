@@ -9,7 +9,7 @@ use larder::store::{MemoryStore, RedisStore, Store, TieredStore};
 use larder::wasm::Host;
 use larder_server::{Metrics, Parts, Settings};
 
-use crate::config::{Config, OriginConfig, Server, StoreConfig};
+use crate::config::{Config, OriginKind, Server, StoreConfig};
 
 /// Reaches the store, opens the origins, loads the policies and builds the engine. Blocks while it
 /// does; call it inside the runtime that is to sweep the store.
@@ -21,9 +21,12 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
     let store = reach(config.store).await.context("[store]")?;
     let mut builder = Engine::builder(host.clone(), store).guard(config.guard);
     for (name, origin) in config.origins {
-        let opened = open(origin).with_context(|| format!("[origin.{name}]"))?;
+        let limits = origin.limits;
+        let opened = open(origin.kind).with_context(|| format!("[origin.{name}]"))?;
         tracing::info!(origin = name, "{}", opened.summary());
-        builder = builder.origin(name, opened);
+        builder = builder
+            .origin(name.clone(), opened)
+            .origin_limits(name, limits);
     }
     for route in config.routes {
         builder = builder.route(route);
@@ -47,10 +50,10 @@ async fn reach(store: StoreConfig) -> Result<Arc<dyn Store>> {
     })
 }
 
-fn open(origin: OriginConfig) -> Result<Arc<dyn Origin>> {
+fn open(origin: OriginKind) -> Result<Arc<dyn Origin>> {
     Ok(match origin {
-        OriginConfig::Sqlite(config) => Arc::new(SqliteOrigin::open(config)?),
-        OriginConfig::Http(config) => Arc::new(HttpOrigin::new(config)?),
+        OriginKind::Sqlite(config) => Arc::new(SqliteOrigin::open(config)?),
+        OriginKind::Http(config) => Arc::new(HttpOrigin::new(config)?),
     })
 }
 

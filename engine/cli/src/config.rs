@@ -22,7 +22,7 @@ use larder::{OnFailure, Route};
 pub(crate) use self::env::{HELP as ENV_HELP, Overrides};
 use self::file::File;
 pub(crate) use self::file::{Log, LogFormat};
-pub(crate) use self::origin::OriginConfig;
+pub(crate) use self::origin::{OriginConfig, OriginKind};
 pub(crate) use self::server::Server;
 pub(crate) use self::store::StoreConfig;
 

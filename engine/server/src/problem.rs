@@ -16,6 +16,8 @@ pub struct Problem {
     pub code: &'static str,
     /// What happened, to what, and what to do.
     pub detail: String,
+    /// When to ask again, in milliseconds, where waiting is all that it takes.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Problem {
@@ -24,6 +26,7 @@ impl Problem {
             status,
             code,
             detail: detail.into(),
+            retry_after_ms: None,
         }
     }
 
@@ -44,7 +47,10 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        Self::new(status_of(&error), error.code(), error.to_string())
+        Self {
+            retry_after_ms: error.retry_after_ms(),
+            ..Self::new(status_of(&error), error.code(), error.to_string())
+        }
     }
 }
 
@@ -54,13 +60,15 @@ fn status_of(error: &Error) -> StatusCode {
         Error::NoRoute(_) | Error::NoPolicy(_) => StatusCode::NOT_FOUND,
         Error::NoOrigin { .. } | Error::NotInvalidated(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
-        Error::Denied { .. } | Error::WriteUndecided { .. } | Error::Store(_) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::Denied { .. }
+        | Error::WriteUndecided { .. }
+        | Error::Store(_)
+        | Error::OriginOpen { .. }
+        | Error::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Origin(OriginError::Rejected(_)) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::Origin(OriginError::Timeout { .. }) | Error::LoadTimeout { .. } => {
-            StatusCode::GATEWAY_TIMEOUT
-        }
+        Error::Origin(OriginError::Timeout { .. })
+        | Error::LoadTimeout { .. }
+        | Error::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Error::Origin(_) | Error::Loader(_) => StatusCode::BAD_GATEWAY,
     }
 }
@@ -77,6 +85,11 @@ impl Problem {
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);
+        if let Some(ms) = self.retry_after_ms {
+            // Whole seconds, and never "at once".
+            let seconds = HeaderValue::from(ms.div_ceil(1000).max(1));
+            headers.insert(header::RETRY_AFTER, seconds);
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             let how = HeaderValue::from_static("Bearer");
             headers.insert(header::WWW_AUTHENTICATE, how);

@@ -4,15 +4,23 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use larder::origin::{HttpConfig, SqliteConfig};
+use larder::{BreakerConfig, OriginLimits};
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{Problems, relative};
 use crate::units::{Size, Span};
 
-/// One origin.
+/// One origin and how it is protected.
 #[derive(Clone, Debug)]
-pub(crate) enum OriginConfig {
+pub(crate) struct OriginConfig {
+    pub(crate) kind: OriginKind,
+    pub(crate) limits: OriginLimits,
+}
+
+/// Where the truth is.
+#[derive(Clone, Debug)]
+pub(crate) enum OriginKind {
     /// A table of a SQLite database.
     Sqlite(SqliteConfig),
     /// An HTTP service.
@@ -41,6 +49,43 @@ struct Http {
     headers: BTreeMap<String, String>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Limits {
+    concurrency: Option<u32>,
+    tenant_concurrency: Option<u32>,
+    wait: Option<Span>,
+    breaker: Breaker,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Breaker {
+    failure_percent: Option<u8>,
+    minimum_calls: Option<u32>,
+    window: Option<Span>,
+    open: Option<Span>,
+}
+
+impl Limits {
+    fn over(self, base: OriginLimits) -> OriginLimits {
+        let ms = |span: Option<Span>, default| span.map_or(default, Span::ms);
+        let (own, breaker) = (self.breaker, base.breaker);
+        OriginLimits {
+            concurrency: self.concurrency.unwrap_or(base.concurrency),
+            tenant_concurrency: self.tenant_concurrency.unwrap_or(base.tenant_concurrency),
+            wait_ms: ms(self.wait, base.wait_ms),
+            breaker: BreakerConfig {
+                failure_percent: own.failure_percent.unwrap_or(breaker.failure_percent),
+                minimum_calls: own.minimum_calls.unwrap_or(breaker.minimum_calls),
+                window_ms: ms(own.window, breaker.window_ms),
+                open_ms: ms(own.open, breaker.open_ms),
+                ..breaker
+            },
+        }
+    }
+}
+
 /// Reads all origins; those that are wrong are left out and named among the problems.
 pub(super) fn read(
     tables: BTreeMap<String, Table>,
@@ -66,17 +111,24 @@ fn one(mut table: Table, folder: &Path) -> Result<OriginConfig, String> {
         Some(_) => return Err(format!("`type` is not a text; {KINDS}")),
         None => return Err(format!("`type` is missing; {KINDS}")),
     };
-    match kind.as_str() {
+    let limits = match table.remove("limits") {
+        None => Limits::default(),
+        Some(Value::Table(limits)) => fields(limits).map_err(|why| format!("`limits`: {why}"))?,
+        Some(_) => return Err("`limits` is not a table".to_owned()),
+    };
+    let kind = match kind.as_str() {
         "sqlite" => sqlite(table, folder),
         "http" => http(table),
         "postgres" => Err(format!(
             "`type = \"postgres\"` is not in this version yet; {KINDS}"
         )),
         other => Err(format!("unknown type `{}`; {KINDS}", other.escape_debug())),
-    }
+    }?;
+    let limits = limits.over(OriginLimits::default());
+    Ok(OriginConfig { kind, limits })
 }
 
-fn sqlite(table: Table, folder: &Path) -> Result<OriginConfig, String> {
+fn sqlite(table: Table, folder: &Path) -> Result<OriginKind, String> {
     let own: Sqlite = fields(table)?;
     let mut config = SqliteConfig::new(relative(folder, &own.path), own.table, own.key);
     if let Some(timeout) = own.timeout {
@@ -85,10 +137,10 @@ fn sqlite(table: Table, folder: &Path) -> Result<OriginConfig, String> {
     if let Some(max) = own.value_max {
         config.max_bytes = max.0;
     }
-    Ok(OriginConfig::Sqlite(config))
+    Ok(OriginKind::Sqlite(config))
 }
 
-fn http(table: Table) -> Result<OriginConfig, String> {
+fn http(table: Table) -> Result<OriginKind, String> {
     let own: Http = fields(table)?;
     let mut config = HttpConfig::new(own.base_url);
     if let Some(path) = own.path {
@@ -104,7 +156,7 @@ fn http(table: Table) -> Result<OriginConfig, String> {
         config.max_bytes = max.0;
     }
     config.headers = own.headers.into_iter().collect();
-    Ok(OriginConfig::Http(config))
+    Ok(OriginKind::Http(config))
 }
 
 /// The fields of a table whose kind is known.

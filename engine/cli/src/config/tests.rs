@@ -121,11 +121,11 @@ fn the_example_is_read_whole() {
     let product = || "product".to_owned();
     let targets = [Target::Tag(product()), Target::Namespace(product())];
     assert_eq!(default.invalidates, targets);
-    let OriginConfig::Sqlite(shop) = &config.origins["shop"] else {
+    let OriginKind::Sqlite(shop) = &config.origins["shop"].kind else {
         panic!("{:?}", config.origins);
     };
     assert_eq!(shop.path, folder.0.path().join("shop.db"));
-    let OriginConfig::Http(prices) = &config.origins["prices"] else {
+    let OriginKind::Http(prices) = &config.origins["prices"].kind else {
         panic!("{:?}", config.origins);
     };
     assert_eq!(prices.timeout, Duration::from_millis(250));
@@ -325,7 +325,7 @@ fn the_environment_overrides_single_values() {
     assert_eq!(config.server.listen.port(), 9000);
     assert_eq!(config.guard.tags_max, 3);
     assert!(!config.host.watch);
-    let OriginConfig::Sqlite(shop) = &config.origins["shop"] else {
+    let OriginKind::Sqlite(shop) = &config.origins["shop"].kind else {
         panic!("{:?}", config.origins);
     };
     assert_eq!(shop.table, "items");
@@ -377,4 +377,22 @@ fn a_shared_store_is_read_with_its_units() {
     assert_eq!(redis.prefix, "shop");
     assert_eq!(redis.ca_file, Some(folder.0.path().join("ca.pem")));
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn the_limits_of_an_origin_are_read_with_its_breaker() {
+    let text = "[origin.a]\ntype = 'http'\nbase_url = 'http://h'\n\
+        [origin.a.limits]\nconcurrency = 8\nwait = '250ms'\nbreaker = { open = '2s' }";
+    let config = Folder::new().parse(text).unwrap();
+    let limits = config.origins["a"].limits;
+    assert_eq!((limits.concurrency, limits.wait_ms), (8, 250));
+    assert_eq!(limits.tenant_concurrency, 32);
+    let breaker = limits.breaker;
+    assert_eq!((breaker.open_ms, breaker.minimum_calls), (2_000, 20));
+    let wrong = text.replace("concurrency", "concurency");
+    let why = message(Folder::new().parse(&wrong));
+    assert!(
+        why.contains("`[origin.a]`: `limits`: unknown field `concurency`"),
+        "{why}"
+    );
 }
