@@ -299,6 +299,7 @@ impl Inner {
             deadline: in_ms(self.tuning.read_timeout_ms),
             attributes: request.attributes.clone(),
             request,
+            check: None,
         };
         Ok((job, lease.under))
     }

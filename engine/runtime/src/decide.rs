@@ -13,6 +13,7 @@ use crate::engine::Inner;
 use crate::error::Error;
 use crate::fallback::{self, Fallback, OnFailure};
 use crate::route::Resolved;
+use crate::typed::Check;
 
 /// A decision, who made it, and what the guard changed.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub(crate) struct Job {
     pub(crate) deadline: Instant,
     /// What the origin may see of the request's attributes.
     pub(crate) attributes: Vec<(String, String)>,
+    /// Whether a stored value is of use; none takes every one.
+    pub(crate) check: Option<Check>,
 }
 
 impl Job {
@@ -135,6 +138,7 @@ impl Inner {
             key,
             deadline,
             attributes,
+            check: None,
         })
     }
 

@@ -96,7 +96,9 @@ impl Engine {
     /// value could be served instead, [`Error::OriginOpen`] and [`Error::Overloaded`] among it;
     /// [`Error::DeadlineExceeded`] after [`Tuning::read_timeout_ms`].
     pub async fn read(&self, request: Request) -> Result<Reading, Error> {
-        self.inner.read(request, self.default_deadline()).await
+        self.inner
+            .read(request, self.default_deadline(), None)
+            .await
     }
 
     /// As [`Engine::read`], for a caller who waits until `deadline` and no longer. Where a stale
@@ -109,7 +111,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::read`]; [`Error::DeadlineExceeded`] at `deadline`.
     pub async fn read_by(&self, request: Request, deadline: Instant) -> Result<Reading, Error> {
-        self.inner.read(request, deadline).await
+        self.inner.read(request, deadline, None).await
     }
 
     /// Reads from the cache; on a miss `load` brings the value, or none where there is no such
@@ -148,10 +150,12 @@ impl Engine {
         E: std::fmt::Display + 'static,
     {
         let loader = from_closure(load);
-        self.inner.get_or_load(request, deadline, loader).await
+        self.inner
+            .get_or_load(request, deadline, loader, None)
+            .await
     }
 
-    fn default_deadline(&self) -> Instant {
+    pub(crate) fn default_deadline(&self) -> Instant {
         in_ms(self.inner.tuning.read_timeout_ms)
     }
 

@@ -64,6 +64,9 @@ pub enum Error {
     /// The application's own loader failed.
     #[error("the loader failed: {0}")]
     Loader(String),
+    /// A value of the program's own types cannot be encoded, or what was loaded not be decoded.
+    #[error("the value does not fit its type: {0}; check that what is loaded is what is asked for")]
+    Codec(String),
     /// The load did not end in time.
     #[error("the load did not end within {limit_ms} ms and was given up")]
     LoadTimeout {
@@ -129,6 +132,7 @@ impl Error {
             Self::Origin(OriginError::Broken(_)) => "origin_broken",
             Self::Origin(OriginError::TooLarge { .. }) => "origin_too_large",
             Self::Loader(_) => "loader_failed",
+            Self::Codec(_) => "codec_failed",
             Self::LoadTimeout { .. } => "load_timeout",
             Self::OriginOpen { .. } => "origin_unavailable",
             Self::Overloaded { .. } => "overloaded",

@@ -14,6 +14,7 @@
 //! | [`mod@write`] | writes and deletes by strategy |
 //! | [`breaker`], [`limits`] | how origins are protected: the breaker and the caps |
 //! | [`invalidate`] | purge and expire by key, tag, namespace and pattern |
+//! | [`typed`] | values as the program's own types |
 //! | [`vault`] | encryption of protected values, and its keys |
 //! | [`error`] | how a call fails, with a stable code |
 //! | [`guide`] | what each pattern, invalidation and store promises |
@@ -44,6 +45,7 @@ pub mod route;
 mod steps;
 mod store_entry;
 pub mod tuning;
+pub mod typed;
 pub mod vault;
 pub mod write;
 
@@ -66,5 +68,6 @@ pub use limits::OriginLimits;
 pub use read::Reading;
 pub use route::Route;
 pub use tuning::Tuning;
+pub use typed::{Codec, CodecError, Json, Typed, TypedReading};
 pub use vault::{KeyRing, KeyRingError, Vault};
 pub use write::Writing;

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::flight::Landing;
 use crate::load::{Order, Seen};
 use crate::loader::{Loader, from_origin, no_origin};
+use crate::typed::Check;
 use crate::vault::Sight;
 
 /// What a read answered.
@@ -90,9 +91,11 @@ impl Inner {
         self: &Arc<Self>,
         mut request: Request,
         deadline: Instant,
+        check: Option<Check>,
     ) -> Result<Reading, Error> {
         request.operation = Operation::Read;
-        let job = self.job(request, deadline)?;
+        let mut job = self.job(request, deadline)?;
+        job.check = check;
         let reading = match plan::plan(Operation::Read, job.decision().strategy) {
             Plan::Read(ReadPlan::CacheOnly) => self.read_aside(&job).await?,
             Plan::Read(ReadPlan::ThroughCache) if job.route.origin.is_none() => {
@@ -115,9 +118,11 @@ impl Inner {
         mut request: Request,
         deadline: Instant,
         loader: Loader,
+        check: Option<Check>,
     ) -> Result<Reading, Error> {
         request.operation = Operation::Read;
-        let job = self.job(request, deadline)?;
+        let mut job = self.job(request, deadline)?;
+        job.check = check;
         let reading = match plan::plan(Operation::Read, job.decision().strategy) {
             Plan::Read(ReadPlan::Origin) | Plan::Write(_) => self.read_past(job, loader).await?,
             Plan::Read(ReadPlan::CacheOnly | ReadPlan::ThroughCache) => {

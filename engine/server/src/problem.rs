@@ -69,7 +69,7 @@ fn status_of(error: &Error) -> StatusCode {
         Error::Origin(OriginError::Timeout { .. })
         | Error::LoadTimeout { .. }
         | Error::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        Error::Origin(_) | Error::Loader(_) => StatusCode::BAD_GATEWAY,
+        Error::Origin(_) | Error::Loader(_) | Error::Codec(_) => StatusCode::BAD_GATEWAY,
     }
 }
 

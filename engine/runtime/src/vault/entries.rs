@@ -26,8 +26,8 @@ pub(crate) enum Sight {
     Entry(Found),
     /// Nothing.
     Nothing,
-    /// An entry stored then that may be overwritten: it does not open, or it should have been
-    /// sealed and is not.
+    /// An entry stored then that may be overwritten: it does not open, should have
+    /// been sealed and is not, or is not of the type that is asked for.
     Unreadable(Timestamp),
 }
 
@@ -37,6 +37,7 @@ enum Unreadable {
     UnknownKey,
     DoesNotOpen,
     NotSealed,
+    NoSuchType,
 }
 
 impl Unreadable {
@@ -45,6 +46,7 @@ impl Unreadable {
             Self::UnknownKey => "unknown_key",
             Self::DoesNotOpen => "does_not_open",
             Self::NotSealed => "not_sealed",
+            Self::NoSuchType => "does_not_decode",
         }
     }
 }
@@ -175,9 +177,17 @@ impl Inner {
     fn open(&self, job: &Job, found: Found) -> Result<Found, Timestamp> {
         let created = found.entry.windows.created;
         let id = found.entry.sealed.clone();
-        self.seals.open(job, found).map_err(|why| {
+        let opened = self.seals.open(job, found).and_then(|found| {
+            let fits = match (&job.check, &found.entry.value) {
+                (Some(check), Some(value)) => check(value),
+                _ => true,
+            };
+            fits.then_some(found).ok_or(Unreadable::NoSuchType)
+        });
+        opened.map_err(|why| {
             self.meters.unreadable(why.as_str());
-            if let Some(id) = id.filter(|id| self.seals.is_news(why, id)) {
+            let of_the_key = why != Unreadable::NoSuchType;
+            if let Some(id) = id.filter(|id| of_the_key && self.seals.is_news(why, id)) {
                 let id = larder_core::request::clip(&id);
                 let why = why.as_str();
                 tracing::warn!(key = %job.key, id, why, "an encrypted entry cannot be read and counts as a miss");

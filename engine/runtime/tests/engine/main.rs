@@ -22,3 +22,4 @@ mod single_flight;
 mod store_down;
 mod strategies;
 mod stress;
+mod typed;
