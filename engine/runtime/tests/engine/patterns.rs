@@ -94,7 +94,7 @@ async fn write_through(on: Ground) {
 async fn negative_entries(on: Ground) {
     let rig = on
         .rig(Strategy::ReadThrough, |d| {
-            d.freshness.negative_ttl_ms = 1_000
+            d.freshness.negative_ttl_ms = 1_000;
         })
         .await;
     assert_eq!(rig.look("42").await, (Outcome::Miss, None));
