@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, check, decide, demo, invalidate, new, policies, serve, token};
+use crate::commands::{build, check, decide, demo, invalidate, key, new, policies, serve, token};
 
 const AFTER: &str = "\
 Start here:
@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Decide(decide::Args),
     /// Make a token that lets its holder call a server
     Token(token::Args),
+    /// Make a key for values that are stored encrypted
+    Key(key::Args),
     /// Show the policies of a running server
     Policies(policies::Args),
     /// Make entries of a running server stale

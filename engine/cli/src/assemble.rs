@@ -30,6 +30,11 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
             .origin(name.clone(), opened)
             .origin_limits(name, limits);
     }
+    if let Some(vault) = config.vault {
+        tracing::info!(active = %vault.ring().active(), "values are encrypted where a policy or the guard asks for it");
+        crate::keys::follow(&vault);
+        builder = builder.key_ring(vault);
+    }
     for route in config.routes {
         builder = builder.route(route);
     }

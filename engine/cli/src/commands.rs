@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod decide;
 pub(crate) mod demo;
 pub(crate) mod invalidate;
+pub(crate) mod key;
 pub(crate) mod new;
 pub(crate) mod policies;
 pub(crate) mod serve;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Check(args) => check::run(&args),
         Command::Decide(args) => decide::run(args),
         Command::Token(args) => token::run(args),
+        Command::Key(args) => key::run(args),
         Command::Policies(args) => policies::run(&args),
         Command::Invalidate(args) => invalidate::run(args),
     }

@@ -9,15 +9,17 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod token;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use larder::core::Guard;
 use larder::wasm::{HostConfig, PolicyConfig};
-use larder::{OnFailure, Route};
+use larder::{OnFailure, Route, Vault};
 
 pub(crate) use self::env::{HELP as ENV_HELP, Overrides};
 use self::file::File;
@@ -38,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) origins: BTreeMap<String, OriginConfig>,
     pub(crate) on_failure: Vec<(String, OnFailure)>,
     pub(crate) guard: Guard,
+    pub(crate) vault: Option<Arc<Vault>>,
     pub(crate) log: Log,
     /// What is allowed and probably not meant.
     pub(crate) warnings: Vec<String>,
@@ -98,10 +101,13 @@ impl Config {
         let guard = file.guard.limits();
         warn_of_modules(&host, &file.route, &mut warnings);
         warn_of_routes(&file.route, &mut warnings);
-        if !guard.protected.is_empty() {
+        let vaulted = file.vault.is_some();
+        let vault = vault::read(file.vault, folder, problems);
+        warnings.extend(vault.as_ref().and_then(|vault| vault.warning()));
+        if !guard.protected.is_empty() && !vaulted {
             warnings.push(
-                "`guard.protected`: this version has no key ring, so values of protected resources \
-                 are never cached"
+                "`guard.protected`: without `[vault]` there is no key to encrypt with, so values of \
+                 protected resources are never cached; `larder key` makes one"
                     .to_owned(),
             );
         }
@@ -115,6 +121,7 @@ impl Config {
             origins,
             on_failure,
             guard,
+            vault,
             log: file.log,
             warnings,
         })

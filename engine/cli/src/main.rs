@@ -8,6 +8,7 @@
 //! | `commands` | one file for each command |
 //! | `config` | `larder.toml`, its environment overrides, and what is wrong with it |
 //! | `assemble` | from a configuration to an engine |
+//! | `keys` | a changed key ring is taken into use |
 //! | `build` | a policy crate becomes a `.wasm` file |
 //! | `scaffold` | a new policy crate, and a shipped one taken out of the checkout |
 //! | `checkout` | where the sources are that this binary was built from |
@@ -22,6 +23,7 @@ mod client;
 mod commands;
 mod config;
 mod exit;
+mod keys;
 mod logging;
 mod output;
 mod sample;

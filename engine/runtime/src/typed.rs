@@ -109,10 +109,9 @@ impl<C: Codec + 'static> Typed<C> {
         });
         let slot = Slot::new();
         let check = slot.check(&self.codec);
-        let inner = &self.engine.inner;
-        let reading = inner
-            .get_or_load(request, self.engine.default_deadline(), load, Some(check))
-            .await?;
+        let (inner, deadline) = (&self.engine.inner, self.engine.default_deadline());
+        let reading = inner.get_or_load(request, deadline, load, Some(check));
+        let reading = reading.await?;
         self.decoded(reading, &slot)
     }
 
@@ -126,11 +125,9 @@ impl<C: Codec + 'static> Typed<C> {
     {
         let slot = Slot::new();
         let check = slot.check(&self.codec);
-        let reading = self
-            .engine
-            .inner
-            .read(request, self.engine.default_deadline(), Some(check))
-            .await?;
+        let deadline = self.engine.default_deadline();
+        let reading = self.engine.inner.read(request, deadline, Some(check));
+        let reading = reading.await?;
         self.decoded(reading, &slot)
     }
 

@@ -8,11 +8,10 @@
 
 mod cipher;
 mod entries;
+mod file;
 mod ring;
 
 use std::fmt;
-use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,9 +22,8 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 pub(crate) use self::entries::{Seals, Sight};
+use self::file::{exposed, read, warn_if_exposed};
 pub use self::ring::{KeyRing, RingProblem, check_id, fresh_key};
-
-const READ_MAX: u64 = ring::TEXT_MAX as u64 + 1;
 
 /// A key ring that can be exchanged while an engine runs with it.
 ///
@@ -105,7 +103,7 @@ impl Vault {
         let path = path.into();
         let text = read(&path)?;
         let ring = parse(&path.display().to_string(), &text)?;
-        warn_of_mode(&path);
+        warn_if_exposed(&path);
         Ok(Self::of(Source::File(path), ring, seen(&text)))
     }
 
@@ -140,6 +138,12 @@ impl Vault {
             Source::File(path) => Some(path),
             Source::Program => None,
         }
+    }
+
+    /// What is allowed and probably not meant: others than the file's owner may read or write it.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        self.file().and_then(exposed)
     }
 
     /// Puts another ring in the place of the present one.
@@ -189,7 +193,7 @@ impl Vault {
             return Ok(None);
         }
         self.replace(parse(&path.display().to_string(), &text)?);
-        warn_of_mode(path);
+        warn_if_exposed(path);
         Ok(Some(now))
     }
 }
@@ -209,44 +213,6 @@ impl fmt::Debug for Vault {
     }
 }
 
-fn read(path: &Path) -> Result<Zeroizing<String>, KeyRingError> {
-    let unreadable = |error: std::io::Error| KeyRingError::Unreadable {
-        path: path.display().to_string(),
-        why: error.to_string(),
-    };
-    // One byte more than a ring may have, so that it is told what it is and not cut off.
-    let mut file = fs::File::open(path).map_err(unreadable)?.take(READ_MAX);
-    let mut text = Zeroizing::new(String::new());
-    file.read_to_string(&mut text).map_err(unreadable)?;
-    Ok(text)
-}
-
-/// Warns where others than the owner of the file may read or change the keys.
-#[cfg(unix)]
-fn warn_of_mode(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let Ok(known) = fs::metadata(path) else {
-        return;
-    };
-    if let Some(mode) = too_open(known.permissions().mode()) {
-        let path = path.display();
-        tracing::warn!(
-            "the key ring {path} has mode {mode:04o}, so others than its owner can get at the \
-             keys; `chmod 600 {path}` puts that right"
-        );
-    }
-}
-
-#[cfg(not(unix))]
-fn warn_of_mode(_path: &Path) {}
-
-/// The permissions, where they give others than the owner anything, or anybody execution.
-#[cfg(unix)]
-fn too_open(mode: u32) -> Option<u32> {
-    let mode = mode & 0o777;
-    (mode & !0o600 != 0).then_some(mode)
-}
-
 fn seen(text: &str) -> Last {
     Last {
         digest: Some(Sha256::digest(text.as_bytes()).into()),
@@ -263,6 +229,8 @@ fn parse(whence: &str, text: &str) -> Result<KeyRing, KeyRingError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn text(active: &str) -> String {
@@ -345,19 +313,5 @@ mod tests {
                 .starts_with("the key ring in the variable CARGO_PKG_NAME: line 1"),
             "{wrong}"
         );
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn only_the_owner_should_get_at_the_file() {
-        for (mode, expected) in [
-            (0o100_600, None),
-            (0o100_400, None),
-            (0o100_640, Some(0o640)),
-            (0o100_644, Some(0o644)),
-            (0o100_602, Some(0o602)),
-        ] {
-            assert_eq!(too_open(mode), expected, "{mode:o}");
-        }
     }
 }

@@ -396,3 +396,62 @@ fn the_limits_of_an_origin_are_read_with_its_breaker() {
         "{why}"
     );
 }
+
+const RING: &str = "active = \"a\"\n[keys]\n\
+                    a = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n";
+
+#[test]
+fn a_key_ring_is_read_along_and_its_file_is_relative() {
+    let folder = Folder::new();
+    let path = folder.0.path().join("keys.toml");
+    fs::write(&path, RING).unwrap();
+    let config = folder
+        .parse("[vault]\nfile = \"keys.toml\"\n[guard]\nprotected = [\"session*\"]")
+        .unwrap();
+    let vault = config.vault.unwrap();
+    assert_eq!(vault.file(), Some(path.as_path()));
+    assert_eq!(&**vault.ring().active(), "a");
+    let no_vault = "without `[vault]`";
+    assert!(!config.warnings.iter().any(|one| one.contains(no_vault)));
+    let config = folder.parse("[guard]\nprotected = [\"session*\"]").unwrap();
+    assert!(config.vault.is_none());
+    assert!(config.warnings.iter().any(|one| one.contains(no_vault)));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_ring_that_others_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let path = folder.0.path().join("keys.toml");
+    fs::write(&path, RING).unwrap();
+    for (mode, warns) in [(0o600, false), (0o644, true)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let config = folder.parse("[vault]\nfile = \"keys.toml\"").unwrap();
+        let about_it = |one: &String| one.contains("keys.toml has mode 0644");
+        assert_eq!(config.warnings.iter().any(about_it), warns, "{mode:o}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_vault_is_said() {
+    let folder = Folder::new();
+    fs::write(folder.0.path().join("bad.toml"), "active = \"a\"\n[keys]\n").unwrap();
+    for (vault, says) in [
+        ("", "`[vault]` needs either `file`"),
+        ("file = \"a\"\nenv = \"A\"", "`[vault]` needs either `file`"),
+        ("file = \"none.toml\"", "none.toml cannot be read"),
+        (
+            "file = \"bad.toml\"",
+            "bad.toml: `[keys]` is missing or empty",
+        ),
+        (
+            "env = \"LARDER_NO_SUCH\"",
+            "the variable LARDER_NO_SUCH is not set",
+        ),
+        ("path = \"x\"", "unknown field `path`"),
+    ] {
+        let message = message(folder.parse(&format!("[vault]\n{vault}")));
+        assert!(message.contains(says), "{vault}: {message}");
+    }
+}
