@@ -19,7 +19,9 @@ use crate::config::{Config, OriginKind, Server, StoreConfig};
 pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settings, Parts)> {
     let host = Host::start(config.host)?;
     let store = reach(config.store).await.context("[store]")?;
-    let mut builder = Engine::builder(host.clone(), store).guard(config.guard);
+    let mut builder = Engine::builder(host.clone(), store)
+        .guard(config.guard)
+        .retire(config.retire);
     for (name, origin) in config.origins {
         let limits = origin.limits;
         let opened = open(origin.kind).with_context(|| format!("[origin.{name}]"))?;

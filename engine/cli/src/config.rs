@@ -33,6 +33,8 @@ pub(crate) use self::store::StoreConfig;
 pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) store: StoreConfig,
+    /// Whether entries of older builds of a policy count as misses.
+    pub(crate) retire: bool,
     pub(crate) host: HostConfig,
     pub(crate) routes: Vec<Route>,
     pub(crate) origins: BTreeMap<String, OriginConfig>,
@@ -113,6 +115,7 @@ impl Config {
         Some(Self {
             server: server?,
             store: store?,
+            retire: file.policies.retire,
             host,
             routes: routes.map(file::Route::into_route).collect(),
             origins,

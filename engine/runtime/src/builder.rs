@@ -33,6 +33,7 @@ pub struct EngineBuilder {
     clock: Arc<dyn Clock>,
     tuning: Tuning,
     vault: Option<Arc<Vault>>,
+    retire: bool,
 }
 
 /// What is wrong with an engine's parts.
@@ -91,6 +92,7 @@ impl EngineBuilder {
             clock: Arc::new(SystemClock),
             tuning: Tuning::default(),
             vault: None,
+            retire: false,
         }
     }
 
@@ -153,6 +155,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Whether an entry counts as a miss once another build of its policy decides, so that what an
+    /// older build put into the cache goes with it, one read at a time. The default is no.
+    #[must_use]
+    pub fn retire(mut self, retire: bool) -> Self {
+        self.retire = retire;
+        self
+    }
+
     /// Checks the parts and starts the engine. Inside a tokio runtime it sweeps its store by
     /// itself until the last handle is dropped; elsewhere call [`Engine::sweep`] now and then.
     /// A recorder for metrics has to be installed before this.
@@ -182,6 +192,7 @@ impl EngineBuilder {
             changes: AtomicU64::new(0),
             meters: Meters::new(),
             seals: Seals::new(self.vault),
+            retire: self.retire,
         });
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let every = Duration::from_millis(self.tuning.sweep_every_ms.max(1));

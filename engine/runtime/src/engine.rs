@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     pub(crate) changes: AtomicU64,
     pub(crate) meters: Meters,
     pub(crate) seals: Seals,
+    /// Whether entries of other builds of a policy are misses.
+    pub(crate) retire: bool,
 }
 
 /// What an engine says of itself.

@@ -3,7 +3,6 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use larder_core::dependency::Mode;
@@ -16,7 +15,8 @@ use crate::deadline::{by, half_way, in_ms, is_over};
 use crate::decide::Job;
 use crate::engine::Inner;
 use crate::error::Error;
-use crate::flight::{Boarding, Flight, Landing, Loaded, Seat, Share, Terms, lost};
+use crate::flight::{Flight, Landing, Loaded, Seat, Share, lost};
+use crate::joining::Joining;
 use crate::lease::{Begun, Hold};
 use crate::loader::Loader;
 
@@ -25,10 +25,6 @@ const LEASE_SLACK_MS: u64 = 5_000;
 
 /// How often a load that may not be joined is replaced before the caller loads for itself.
 const ATTEMPTS: usize = 4;
-
-/// How long after it began a load may be joined while the store fails, in milliseconds. What
-/// other nodes invalidate cannot be seen then, and this is part of how old a value may be.
-const UNSEEN_JOIN_MS: u64 = 1_000;
 
 /// What to load: the job, how, and what the caller saw in the store.
 pub(crate) struct Order {
@@ -58,16 +54,6 @@ impl Seen {
             Self::Nothing | Self::StoreDown => None,
         }
     }
-}
-
-/// What somebody who comes later does about a load under way.
-enum Joining {
-    Join,
-    /// It may not be joined; load beside it.
-    Beside,
-    /// It may not be joined, and loading beside it would burden the origin while nothing can be
-    /// stored: load after it.
-    After,
 }
 
 impl Inner {
@@ -127,52 +113,6 @@ impl Inner {
         if let Seat::Pilot(flight) = self.flights.board(&order.job.key, None) {
             let patience = in_ms(self.tuning.cluster_wait_ms);
             self.take_off(order, flight, patience);
-        }
-    }
-
-    async fn may_join(&self, job: &Job, seen: Seen, flight: &Flight) -> Joining {
-        let terms = match flight.boarding() {
-            Boarding::Join => return Joining::Join,
-            Boarding::Refused => return Joining::Beside,
-            Boarding::JoinIf(terms) => terms,
-        };
-        let Some(claim) = &terms.claim else {
-            // It began while the store failed. Who could ask the store knows of invalidations
-            // that this load may be older than.
-            return match seen {
-                Seen::StoreDown => self.may_join_unseen(&terms),
-                _ => Joining::Beside,
-            };
-        };
-        let (key, now) = (&job.key, self.clock.now());
-        match self.store.holds(key, claim.token, &claim.under, now).await {
-            Ok(true) => Joining::Join,
-            Ok(false) => {
-                if claim.leased {
-                    // Its fill would be refused. Without this its lease would keep newer loads
-                    // out of the cache for as long as it takes.
-                    self.give_up(key, claim.token).await;
-                }
-                Joining::Beside
-            }
-            Err(error) => {
-                self.store_failed(&error);
-                self.may_join_unseen(&terms)
-            }
-        }
-    }
-
-    /// Whether a load may be joined while the store cannot be asked: this engine has not changed
-    /// anything since it began, and others have had no time to speak of.
-    fn may_join_unseen(&self, terms: &Terms) -> Joining {
-        if terms.changes != self.changes.load(Ordering::SeqCst) {
-            return Joining::Beside;
-        }
-        let age = terms.began.elapsed();
-        if age < Duration::from_millis(UNSEEN_JOIN_MS) {
-            Joining::Join
-        } else {
-            Joining::After
         }
     }
 

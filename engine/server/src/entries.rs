@@ -84,6 +84,11 @@ fn missing(resource: &str, reading: &Reading) -> Problem {
              yourself without storing it"
                 .to_owned(),
         ),
+        Outcome::StoreDown if reading.not_stored.is_none() => (
+            "store_down",
+            "the cache cannot be reached; load it for yourself, nothing can be stored now"
+                .to_owned(),
+        ),
         Outcome::Bypass if reading.not_stored.is_none() => (
             "bypassed",
             "the policy chose bypass and the route has no origin; load it yourself".to_owned(),

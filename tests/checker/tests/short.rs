@@ -3,16 +3,18 @@
 #![allow(clippy::expect_used, reason = "a run that cannot begin has failed")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use larder::store::{
-    MemoryConfig, MemoryStore, RedisConfig, RedisStore, Store, TieredConfig, TieredStore,
+    Health, MemoryConfig, MemoryStore, RedisConfig, RedisStore, Store, TieredConfig, TieredStore,
 };
 use larder_checker::proxy::Proxy;
 use larder_checker::report::Report;
 use larder_checker::run::{Plan, run};
-use larder_checker::subject::{Larder, Naive};
+use larder_checker::subject::{Larder, Naive, Subject};
 use larder_checker::truth::{BOUND, Truth};
-use larder_store::testing::Server;
+use larder_store::testing::{Server, until};
 
 const ENGINES: usize = 2;
 
@@ -96,6 +98,42 @@ async fn a_network_that_breaks_does_not_break_the_promise() {
     let stores = tiered(&format!("redis://{}", proxy.address())).await;
     let report = checked(20_000, stores, Some(proxy)).await;
     assert!(report.latest() <= BOUND, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_killed_twenty_times_breaks_nothing() {
+    let mut server = Server::start().await;
+    let stores = tiered(&server.url()).await;
+    let watched = Arc::clone(&stores[0]);
+    let plan = plan(4_000);
+    let truth = Arc::new(Truth::new(plan.keys, ENGINES, 500));
+    let larder: Arc<dyn Subject> = Arc::new(Larder::new(stores, &truth).expect("the parts fit"));
+    let over = AtomicBool::new(false);
+    let killing = async {
+        for _ in 0..20 {
+            server.restart().await;
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(50..400))).await;
+        }
+        over.store(true, Ordering::Relaxed);
+    };
+    let working = async {
+        while !over.load(Ordering::Relaxed) {
+            let report = run(&plan, Arc::clone(&larder), Arc::clone(&truth), None).await;
+            assert_eq!(report.violations(), 0, "{report}");
+        }
+    };
+    tokio::join!(killing, working);
+    until("the store is up again", async || {
+        watched.health() == Health::Up
+    })
+    .await;
+    let report = run(&plan, larder, truth, None).await;
+    assert_eq!(report.violations(), 0, "{report}");
+    assert_eq!(
+        report.answered(),
+        plan.operations,
+        "nothing is refused: {report}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,6 +65,7 @@ pub(super) struct Policies {
     pub(super) poll: Option<Span>,
     pub(super) debounce: Option<Span>,
     pub(super) watch: bool,
+    pub(super) retire: bool,
     pub(super) allow: Vec<String>,
     pub(super) limits: LimitsTable,
 }
@@ -76,6 +77,7 @@ impl Default for Policies {
             poll: None,
             debounce: None,
             watch: true,
+            retire: false,
             allow: Vec::new(),
             limits: LimitsTable::default(),
         }

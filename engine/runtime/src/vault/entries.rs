@@ -174,8 +174,20 @@ impl Inner {
         }
     }
 
+    /// Whether the entry was made by a build of the policy that does not decide any more.
+    fn retires(&self, job: &Job, entry: &Entry) -> bool {
+        let decided = &job.decided;
+        self.retire
+            && decided.fallback.is_none()
+            && entry.policy.revision != decided.policy.revision
+    }
+
     fn open(&self, job: &Job, found: Found) -> Result<Found, Timestamp> {
         let created = found.entry.windows.created;
+        if self.retires(job, &found.entry) {
+            self.meters.unreadable("retired");
+            return Err(created);
+        }
         let id = found.entry.sealed.clone();
         let opened = self.seals.open(job, found).and_then(|found| {
             let fits = match (&job.check, &found.entry.value) {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use larder::core::{Freshness, Strategy, Target};
 use larder::store::{MemoryConfig, MemoryStore};
 use larder::{
-    BuildError, DefaultDecision, Engine, EngineBuilder, OnFailure, Request, Route, Tuning, Value,
+    BuildError, DefaultDecision, Engine, EngineBuilder, OnFailure, OriginLimits, Request, Route,
+    Tuning, Value,
 };
 
 use crate::kit::{Shelf, Shop, policy};
@@ -36,6 +37,26 @@ fn a_route_must_name_a_resource_a_policy_and_an_origin_that_is_there() {
         let error = builder().route(Route::new(resource, policy)).build().err();
         assert!(matches!(error, Some(BuildError::IncompleteRoute { .. })));
     }
+}
+
+#[test]
+fn limits_must_be_of_something_that_is_there_and_mean_something() {
+    let with = |name: &str, limits| {
+        let shop = builder().origin("shop", Arc::new(Shop::default()));
+        let shop = shop.route(Route::new("page", "native"));
+        shop.origin_limits(name, limits)
+    };
+    for name in ["shop", "native"] {
+        assert!(with(name, OriginLimits::default()).build().is_ok());
+    }
+    let unknown = refused(with("shup", OriginLimits::default()));
+    assert!(
+        unknown.contains("`shup`") && unknown.ends_with("there is `shop`"),
+        "{unknown}"
+    );
+    let mut limits = OriginLimits::default();
+    limits.breaker.failure_percent = 101;
+    assert!(refused(with("shop", limits)).contains("failure_percent is 101"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use larder::core::{NotStored, Outcome, Strategy};
 use larder::origin::OriginError;
-use larder::{Error, Tuning};
+use larder::{Engine, Error, Route, Tuning};
 
 use crate::kit::{Call, Parts, STORED, TTL, decide, join, pass, policy, quiet, rig, some, text};
 use larder::Request;
@@ -275,4 +275,29 @@ async fn deciding_acts_on_nothing() {
     }
     assert_eq!(rig.shop.log(), [""; 0]);
     assert_eq!(rig.engine.status().store.entries, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_of_an_older_build_is_retired_where_that_is_asked_for() {
+    for (retire, outcome) in [(false, Outcome::Hit), (true, Outcome::Miss)] {
+        let rig = rig(Strategy::ReadThrough, |_| ());
+        rig.shop.set("42", "one");
+        let engine = Engine::builder(rig.policies.clone(), rig.store.clone())
+            .route(Route::new("*", "native").origin("shop"))
+            .origin("shop", rig.shop.clone())
+            .clock(rig.clock.clone())
+            .retire(retire)
+            .build()
+            .expect("the parts fit");
+        let read = async || {
+            let reading = engine.read(Request::read("product", "42")).await;
+            reading.expect("is read").outcome
+        };
+        assert_eq!(read().await, Outcome::Miss);
+        assert_eq!(read().await, Outcome::Hit);
+        let newer = policy(Strategy::ReadThrough, |_, _| ()).revision("newer");
+        rig.policies.put(newer);
+        assert_eq!(read().await, outcome);
+        assert_eq!(read().await, Outcome::Hit, "it is the newer build's now");
+    }
 }

@@ -14,10 +14,11 @@ use larder::core::dependency::Mode;
 use larder::core::{Decision, Guard, NotStored, Outcome, Strategy};
 use larder::store::{MemoryConfig, MemoryStore, Store};
 use larder::{
-    Engine, Error, Invalidated, Invalidation, OnFailure, Reading, Request, Route, Tuning, Value,
-    Vault, Writing,
+    Engine, Error, Invalidated, Invalidation, OnFailure, OriginLimits, Reading, Request, Route,
+    Tuning, Value, Vault, Writing,
 };
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 pub(crate) use self::clock::Hands;
 pub(crate) use self::gate::Gate;
@@ -57,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) on_failure: OnFailure,
     pub(crate) guard: Guard,
     pub(crate) tuning: Tuning,
+    pub(crate) limits: OriginLimits,
     pub(crate) vault: Option<Arc<Vault>>,
 }
 
@@ -68,6 +70,7 @@ impl Parts {
             on_failure: OnFailure::default(),
             guard: Guard::default(),
             tuning: Tuning::default(),
+            limits: OriginLimits::default(),
             vault: None,
         }
     }
@@ -88,6 +91,7 @@ impl Parts {
             true => Route::new("*", "native").origin("shop"),
             false => Route::new("*", "native"),
         };
+        let limited = if self.origin { "shop" } else { "native" };
         let mut builder = Engine::builder(policies.clone(), store.clone());
         if let Some(vault) = self.vault {
             builder = builder.key_ring(vault);
@@ -95,6 +99,7 @@ impl Parts {
         let engine = builder
             .route(route)
             .origin("shop", shop.clone())
+            .origin_limits(limited, self.limits)
             .on_failure("native", self.on_failure)
             .guard(self.guard)
             .tuning(self.tuning)
@@ -129,6 +134,22 @@ pub(crate) fn rig(strategy: Strategy, change: fn(&mut Decision)) -> Rig {
 pub(crate) type Running<T> = JoinHandle<Result<T, Error>>;
 
 impl Rig {
+    /// Another engine over the same store, origin and policy.
+    pub(crate) fn neighbour(&self) -> Engine {
+        Engine::builder(self.policies.clone(), self.store.clone())
+            .route(Route::new("*", "native").origin("shop"))
+            .origin("shop", self.shop.clone())
+            .clock(self.clock.clone())
+            .build()
+            .expect("the parts fit")
+    }
+
+    /// Passes time on every clock.
+    pub(crate) async fn pass(&self, ms: u64) {
+        self.clock.advance(ms);
+        pass(ms).await;
+    }
+
     pub(crate) async fn read(&self, id: &str) -> Reading {
         self.try_read(id).await.expect("is read")
     }
@@ -213,6 +234,21 @@ impl Aim {
 /// The answer of a reader or writer in a task.
 pub(crate) async fn join<T>(running: Running<T>) -> T {
     running.await.expect("ends").expect("succeeds")
+}
+
+/// A read in a task of its own, answered with the time that it took.
+pub(crate) fn timed(
+    engine: &Engine,
+    request: Request,
+    limit_ms: u64,
+) -> JoinHandle<(Result<Reading, Error>, u64)> {
+    let engine = engine.clone();
+    tokio::spawn(async move {
+        let began = Instant::now();
+        let deadline = began + Duration::from_millis(limit_ms);
+        let result = engine.read_by(request, deadline).await;
+        (result, began.elapsed().as_millis() as u64)
+    })
 }
 
 /// Lets every task run until it waits for something.

@@ -6,15 +6,20 @@
 )]
 
 mod aside;
+mod breaker;
 mod builder;
+mod cluster;
+mod deadlines;
 mod failures;
 mod freshness;
 #[macro_use]
 mod ground;
 mod kit;
+mod limits;
 mod patterns;
 mod races;
 mod single_flight;
+mod store_down;
 mod strategies;
 mod stress;
 mod typed;

@@ -212,15 +212,18 @@ fn per_cluster() -> Parts {
     }))
 }
 
+/// On each of two nodes.
+const READERS: usize = 1_000;
+
 async fn single_flight_in_the_cluster(on: Ground) {
     let [here, there] = on.pair(per_cluster).await;
     for rig in [&here, &there] {
         rig.shop.set("42", "one");
     }
     let gate = here.shop.stop(Call::Load);
-    let first: Vec<_> = (0..50).map(|_| here.start_read("42")).collect();
+    let first: Vec<_> = (0..READERS).map(|_| here.start_read("42")).collect();
     gate.reached().await;
-    let second: Vec<_> = (0..50).map(|_| there.start_read("42")).collect();
+    let second: Vec<_> = (0..READERS).map(|_| there.start_read("42")).collect();
     on.quiet().await;
     gate.open();
     for reader in first.into_iter().chain(second) {

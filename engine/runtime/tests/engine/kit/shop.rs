@@ -21,7 +21,7 @@ pub(crate) enum Call {
 struct Mood {
     load_error: Option<OriginError>,
     load_panics: bool,
-    load_takes: Duration,
+    takes: Duration,
     write_error: Option<OriginError>,
     write_panics: bool,
     /// Writes are answered without saying what is there now.
@@ -38,6 +38,28 @@ pub(crate) struct Shop {
     log: Mutex<Vec<String>>,
     mood: Mutex<Mood>,
     gates: Gates<Call>,
+    visits: Visits,
+}
+
+/// Counts the calls under way, and the most there ever were.
+#[derive(Default)]
+struct Visits(Mutex<(usize, usize)>);
+
+struct Visit<'a>(&'a Visits);
+
+impl Visits {
+    fn enter(&self) -> Visit<'_> {
+        let mut now_and_most = self.0.lock();
+        now_and_most.0 += 1;
+        now_and_most.1 = now_and_most.1.max(now_and_most.0);
+        Visit(self)
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().0 -= 1;
+    }
 }
 
 impl Shop {
@@ -69,7 +91,7 @@ impl Shop {
     }
 
     pub(crate) fn slow_down(&self, ms: u64) {
-        self.mood.lock().load_takes = Duration::from_millis(ms);
+        self.mood.lock().takes = Duration::from_millis(ms);
     }
 
     pub(crate) fn fail_writes(&self, error: Option<OriginError>) {
@@ -82,6 +104,11 @@ impl Shop {
 
     pub(crate) fn be_mute(&self) {
         self.mood.lock().mute = true;
+    }
+
+    /// The most calls that were under way at once.
+    pub(crate) fn peak(&self) -> usize {
+        self.visits.0.lock().1
     }
 
     pub(crate) fn loads(&self) -> usize {
@@ -116,7 +143,11 @@ impl Shop {
             Some(value) => self.values.lock().insert(id, value.clone()),
             None => self.values.lock().remove(&id),
         };
+        let _visit = self.visits.enter();
         self.gates.pass(Call::Write).await;
+        if !mood.takes.is_zero() {
+            tokio::time::sleep(mood.takes).await;
+        }
         assert!(!mood.write_panics, "told to panic after the commit");
         match mood.write_error {
             Some(error) => Err(error),
@@ -134,9 +165,10 @@ impl Origin for Shop {
             let id = self.note("load", wanted);
             let mood = self.mood.lock().clone();
             let value = self.values.lock().get(&id).cloned();
+            let _visit = self.visits.enter();
             self.gates.pass(Call::Load).await;
-            if !mood.load_takes.is_zero() {
-                tokio::time::sleep(mood.load_takes).await;
+            if !mood.takes.is_zero() {
+                tokio::time::sleep(mood.takes).await;
             }
             assert!(!mood.load_panics, "told to panic");
             match mood.load_error {
