@@ -12,19 +12,19 @@ mod versions;
 
 use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, Either};
+use futures_util::future::BoxFuture;
 use larder_core::dependency::Mode;
 use larder_core::{Dependency, Entry, Key, Pattern, Timestamp, Version};
 use serde::Deserialize;
 
 use self::entries::Entries;
 use self::hold::{GivenUp, Hold};
-use self::leases::{Leases, fresh};
+use self::leases::Leases;
 use self::slot::Slot;
 use self::versions::Versions;
 use crate::store::{
     Answer, Expected, Filled, Found, LeaseRequest, Leased, Step, Store, StoreError, Summary, Token,
-    ready,
+    later, ready,
 };
 use crate::sweep::Sweep;
 
@@ -97,7 +97,7 @@ impl MemoryStore {
             let joined = if wish.share { hold.join(until) } else { None };
             return joined.map_or(Leased::Held { by: hold.by() }, Leased::Granted);
         }
-        let token = fresh();
+        let token = Token::fresh();
         shard.set(key, Hold::load(token, until));
         Leased::Granted(token)
     }
@@ -275,7 +275,7 @@ impl Store for MemoryStore {
     }
 
     fn ban<'a>(&'a self, pattern: &'a Pattern, mode: Mode, now: Timestamp) -> Answer<'a, Sweep> {
-        Either::Right(Box::pin(self.ban_now(pattern, mode, now)))
+        later(self.ban_now(pattern, mode, now))
     }
 
     fn changed<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, ()> {

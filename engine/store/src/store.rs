@@ -18,6 +18,13 @@ pub fn ready<'a, T>(answer: T) -> Answer<'a, T> {
     Either::Left(futures_util::future::ready(Ok(answer)))
 }
 
+/// An answer that has to be waited for.
+pub fn later<'a, T>(
+    answer: impl Future<Output = Result<T, StoreError>> + Send + 'a,
+) -> Answer<'a, T> {
+    Either::Right(Box::pin(answer))
+}
+
 /// Names the right to fill one key. Unique over restarts with overwhelming likelihood, so a token
 /// from before a restart fits nothing.
 ///
@@ -29,6 +36,11 @@ pub struct Token(pub u64);
 impl Token {
     /// The bit that says that a token is not from the shared store.
     pub(crate) const ISLAND: u64 = 1 << 63;
+
+    /// A token or a witness that was never used before, with overwhelming likelihood.
+    pub(crate) fn fresh() -> Self {
+        Self(fastrand::u64(..) & !Self::ISLAND)
+    }
 }
 
 impl fmt::Display for Token {

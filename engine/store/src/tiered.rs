@@ -24,7 +24,7 @@ mod waiters;
 
 use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, Either, select};
+use futures_util::future::{BoxFuture, select};
 use larder_core::dependency::Mode;
 use larder_core::{Dependency, Entry, Key, Pattern, Timestamp, Version};
 
@@ -33,8 +33,8 @@ use self::island::Island;
 use self::near::Near;
 use self::tracking::Tracking;
 use crate::store::{
-    Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, StoreError,
-    Summary, Token, ready,
+    Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, Summary, Token,
+    later, ready,
 };
 use crate::sweep::Sweep;
 
@@ -70,10 +70,6 @@ impl TieredStore {
             _tracking: tracking,
         }
     }
-}
-
-fn later<'a, T>(answer: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Answer<'a, T> {
-    Either::Right(Box::pin(answer))
 }
 
 impl Store for TieredStore {

@@ -4,7 +4,7 @@ use hyper::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::client;
+use crate::client::{self, read};
 use crate::exit::Outcome;
 use crate::output::{print, print_json};
 use crate::secret::TokenArg;
@@ -62,15 +62,10 @@ struct CandidateError {
 pub(crate) fn run(args: &Args) -> Outcome {
     let token = args.token.header()?;
     let body = client::call(&args.admin, token, Method::GET, "/v1/policies", Vec::new())?;
-    let unreadable = |error: serde_json::Error| {
-        anyhow::Error::from(error)
-            .context("the server's answer cannot be read; is it another version?")
-    };
     if args.json {
-        let answer: Value = serde_json::from_slice(&body).map_err(unreadable)?;
-        return print_json(&answer);
+        return print_json(&read::<Value>(&body)?);
     }
-    let policies: Vec<Policy> = serde_json::from_slice(&body).map_err(unreadable)?;
+    let policies: Vec<Policy> = read(&body)?;
     print(&shown(&policies))
 }
 

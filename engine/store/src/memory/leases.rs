@@ -43,11 +43,6 @@ impl Drop for Waiters {
     }
 }
 
-/// A token that was never used before, with overwhelming likelihood.
-pub(crate) fn fresh() -> Token {
-    Token(fastrand::u64(..) & !Token::ISLAND)
-}
-
 impl Leases {
     pub(crate) fn new() -> Self {
         Self {
@@ -100,7 +95,7 @@ impl Shard {
     /// The claims on `key` that have not run out.
     pub(crate) fn hold(&mut self, key: &Key, now: Timestamp) -> Option<&mut Hold> {
         let hold = self.holds.get_mut(&**key.storage())?;
-        hold.settle(now, fresh()).then_some(hold)
+        hold.settle(now, Token::fresh()).then_some(hold)
     }
 
     /// Replaces the claims on `key`.
@@ -110,10 +105,10 @@ impl Shard {
 
     /// Begins a write on `key`.
     pub(crate) fn begin_write(&mut self, key: &Key, until: Timestamp, now: Timestamp) -> Token {
-        let token = fresh();
+        let token = Token::fresh();
         match self.hold(key, now) {
-            Some(hold) => hold.begin_write(token, until, fresh()),
-            None => self.set(key, Hold::write(token, until, fresh())),
+            Some(hold) => hold.begin_write(token, until, Token::fresh()),
+            None => self.set(key, Hold::write(token, until, Token::fresh())),
         }
         token
     }
@@ -121,7 +116,7 @@ impl Shard {
     /// Voids the leases on `key` and the fills of its writes.
     pub(crate) fn invalidate(&mut self, key: &Key) {
         if let Some(hold) = self.holds.get_mut(&**key.storage())
-            && !hold.invalidate(fresh())
+            && !hold.invalidate(Token::fresh())
         {
             self.holds.remove(&**key.storage());
         }
@@ -129,12 +124,12 @@ impl Shard {
 
     /// Gives up one share of what `token` stands for.
     pub(crate) fn give_up(&mut self, key: &Key, token: Token) -> GivenUp {
-        self.stop(key, |hold| hold.give_up(token, fresh()))
+        self.stop(key, |hold| hold.give_up(token, Token::fresh()))
     }
 
     /// Ends all of what `token` stands for.
     pub(crate) fn end(&mut self, key: &Key, token: Token) -> GivenUp {
-        self.stop(key, |hold| hold.end(token, fresh()))
+        self.stop(key, |hold| hold.end(token, Token::fresh()))
     }
 
     fn stop(&mut self, key: &Key, stop: impl FnOnce(&mut Hold) -> GivenUp) -> GivenUp {
@@ -164,7 +159,7 @@ impl Shard {
                 return true;
             }
             woken.push(Waiters(waiting.remove(key)));
-            hold.invalidate(fresh())
+            hold.invalidate(Token::fresh())
         });
         woken
     }
@@ -174,7 +169,7 @@ impl Shard {
         let Self { holds, waiting } = self;
         holds.retain(|key, hold| {
             let before = hold.by();
-            let left = hold.settle(now, fresh());
+            let left = hold.settle(now, Token::fresh());
             if !left || hold.by() != before {
                 woken.push(Waiters(waiting.remove(key)));
             }

@@ -8,8 +8,8 @@ use redis::cmd;
 
 use super::bans::{Ban, Bans};
 use super::reply::{exact, typed};
-use super::store::{Inner, fresh};
-use crate::store::StoreError;
+use super::store::Inner;
+use crate::store::{StoreError, Token};
 use crate::sweep::Sweep;
 
 /// How many bans may be in place at once: each is tested on every hit.
@@ -42,7 +42,7 @@ impl Inner {
         mode: Mode,
         at: Timestamp,
     ) -> Result<Ban, StoreError> {
-        let id = fresh().to_string();
+        let id = Token::fresh().to_string();
         let (bans, lock) = (self.names.bans(), self.names.ban_lock(&id));
         let args = [
             &*id,

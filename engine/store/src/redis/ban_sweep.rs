@@ -20,7 +20,7 @@ use super::bans::Ban;
 use super::envelope::{Damage, MAX_HEAD, Stored, decode};
 use super::link::Node;
 use super::reply::{self, exact, typed};
-use super::store::{Inner, fresh};
+use super::store::Inner;
 use crate::store::{StoreError, Token};
 use crate::sweep::Sweeper;
 
@@ -136,7 +136,7 @@ impl Inner {
             let names = self.may_match(ban, &names);
             for some in names.chunks(AT_ONCE) {
                 let void = some.iter().map(async |name| {
-                    let args = [&*number, &fresh().to_string()];
+                    let args = [&*number, &Token::fresh().to_string()];
                     self.script(&self.scripts.ban_claims, &[name], &args).await
                 });
                 try_join_all(void).await?;

@@ -8,7 +8,7 @@ use super::claims::Claims;
 use super::envelope::{decode, encode};
 use super::read::keep_ms;
 use super::reply::{self, exact, typed};
-use super::store::{Inner, fresh};
+use super::store::Inner;
 use crate::store::{Expected, Filled, Found, LeaseRequest, Leased, StoreError, Token};
 
 /// How often a lease is asked for while entries that cannot be served come up.
@@ -18,7 +18,7 @@ impl Inner {
     /// Asks for a lease. The script names an entry that is there; it is read and judged as any
     /// other, because versions and bans are elsewhere. What cannot be served is passed over.
     pub(super) async fn lease(&self, wish: LeaseRequest<'_>) -> Result<Leased, StoreError> {
-        let token = fresh();
+        let token = Token::fresh();
         let mut skip = String::new();
         for _ in 0..ATTEMPTS {
             let (kind, what) = self.ask_lease(&wish, token, &skip).await?;
@@ -37,7 +37,7 @@ impl Inner {
             }
         }
         // A holder that never was: the caller loads, and nobody joins.
-        Ok(Leased::Held { by: fresh() })
+        Ok(Leased::Held { by: Token::fresh() })
     }
 
     /// The number of the bans comes from what this node knew before: a load that begins after
@@ -53,7 +53,7 @@ impl Inner {
         let seen = wish.seen.map(|at| format!("{:020}", at.0));
         let args = [
             &*exact(wish.now.0),
-            &fresh().to_string(),
+            &Token::fresh().to_string(),
             &token.to_string(),
             &exact(wish.now.plus(wish.ttl_ms).0),
             if wish.share { "1" } else { "0" },
@@ -99,7 +99,7 @@ impl Inner {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Filled, StoreError> {
-        let id = fresh();
+        let id = Token::fresh();
         let limit = usize::try_from(self.max_entry_bytes).unwrap_or(usize::MAX);
         let fits = entry.value.as_ref().is_none_or(|v| v.bytes.len() <= limit);
         let envelope = fits.then(|| encode(&entry, id.0, now));
@@ -147,7 +147,7 @@ impl Inner {
         let ban = self.known.get().last(key.logical());
         let args = [
             exact(now.0),
-            fresh().to_string(),
+            Token::fresh().to_string(),
             token.to_string(),
             ban.to_string(),
             exact(keep_ms),
@@ -170,7 +170,7 @@ impl Inner {
         let claims = self.names.claims(key);
         let args = [
             &*exact(now.0),
-            &fresh().to_string(),
+            &Token::fresh().to_string(),
             &token.to_string(),
             &exact(now.plus(ttl_ms).0),
             &self.known.get().last(key.logical()).to_string(),
@@ -181,7 +181,7 @@ impl Inner {
 
     pub(super) async fn release(&self, key: &Key, token: Token) -> Result<(), StoreError> {
         let claims = self.names.claims(key);
-        let args = [&*fresh().to_string(), &token.to_string()];
+        let args = [&*Token::fresh().to_string(), &token.to_string()];
         self.script(&self.scripts.release, &[&claims], &args)
             .await
             .map(drop)
@@ -193,11 +193,11 @@ impl Inner {
         ttl_ms: u64,
         now: Timestamp,
     ) -> Result<Token, StoreError> {
-        let token = fresh();
+        let token = Token::fresh();
         let (claims, entry) = (self.names.claims(key), self.names.entry(key));
         let args = [
             &*exact(now.0),
-            &fresh().to_string(),
+            &Token::fresh().to_string(),
             &token.to_string(),
             &exact(now.plus(ttl_ms).0),
             &self.known.get().number.to_string(),
@@ -214,7 +214,7 @@ impl Inner {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (claims, entry) = (self.names.claims(key), self.names.entry(key));
-        let args = [&*exact(now.0), &fresh().to_string(), mode.as_str()];
+        let args = [&*exact(now.0), &Token::fresh().to_string(), mode.as_str()];
         let keys = [&*claims, &*entry];
         let head = self.script(&self.scripts.invalidate, &keys, &args).await?;
         let head = reply::bytes(head)?.unwrap_or_default();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Either};
+use futures_util::future::BoxFuture;
 use larder_core::dependency::Mode;
 use larder_core::{Dependency, Entry, Key, Pattern, Timestamp, Version};
 use redis::{Script, Value};
@@ -18,7 +18,7 @@ use super::names::Names;
 use super::scripts::Scripts;
 use crate::store::{
     Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, StoreError,
-    Summary, Token,
+    Summary, Token, later,
 };
 use crate::sweep::Sweep;
 
@@ -89,15 +89,6 @@ impl Inner {
         let args: Vec<_> = args.iter().map(|arg| arg.as_bytes()).collect();
         self.link.script(script, keys, &args).await
     }
-}
-
-/// A token or a witness that was never used before, with overwhelming likelihood.
-pub(super) fn fresh() -> Token {
-    Token(fastrand::u64(..) & !Token::ISLAND)
-}
-
-fn later<'a, T>(answer: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Answer<'a, T> {
-    Either::Right(answer.boxed())
 }
 
 impl Store for RedisStore {
