@@ -1,7 +1,7 @@
 //! What Larder itself keeps: entries, the leases to fill them, and the versions of tags and
 //! namespaces. The [`Store`] trait says what a store promises. [`MemoryStore`] keeps it all in this
 //! process, [`RedisStore`] where several processes share it, [`TieredStore`] there with copies
-//! here, and with the feature `contract` the module `contract` checks the promises of any store.
+//! here; [`queue`] says what a write-behind queue promises. With the feature `contract` the module `contract` checks the promises of any store.
 //! Which entries are made and how long they may be served is decided elsewhere; loading values is
 //! left to `larder-origin`.
 
@@ -10,6 +10,7 @@ mod bounded;
 pub mod contract;
 mod judge;
 mod memory;
+pub mod queue;
 mod redis;
 mod store;
 mod sweep;
@@ -23,7 +24,7 @@ pub use redis::envelope;
 pub use redis::{ConnectError, RedisConfig, RedisStore, SentinelConfig};
 pub use store::{
     Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, StoreError,
-    Summary, Token, ready,
+    Summary, Token, later, ready,
 };
 pub use sweep::{Progress, Sweep, Sweeper};
 pub use tiered::{TieredConfig, TieredStore};
