@@ -143,6 +143,7 @@ impl HttpOrigin {
         Ok(Written {
             value: None,
             existed,
+            version: None,
         })
     }
 

@@ -11,5 +11,5 @@ mod sqlite;
 
 pub use http::{HttpConfig, HttpOrigin};
 pub use open::OpenError;
-pub use origin::{Fetched, Origin, OriginError, Wanted, Written};
+pub use origin::{Change, Fetched, Origin, OriginError, Wanted, Written};
 pub use sqlite::{SqliteConfig, SqliteOrigin};

@@ -18,6 +18,20 @@ pub struct Wanted<'a> {
     pub attributes: &'a [(String, String)],
 }
 
+/// One of many writes that are handed over together.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// What it replaces or deletes.
+    pub wanted: Wanted<'a>,
+    /// The value; none deletes.
+    pub value: Option<&'a Value>,
+    /// Its place among the writes of its row: an origin that keeps such numbers takes it only if
+    /// it has none as large.
+    pub sequence: u64,
+    /// Names the write for whoever repeats it.
+    pub operation: &'a str,
+}
+
 /// What an origin answered to a load.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetched {
@@ -35,6 +49,8 @@ pub struct Written {
     pub value: Option<Value>,
     /// Whether there was anything to replace or delete, where the origin can tell.
     pub existed: Option<bool>,
+    /// The version that the origin gave it, where it keeps versions.
+    pub version: Option<u64>,
 }
 
 /// Loads, writes and deletes values.
@@ -56,6 +72,24 @@ pub trait Origin: Send + Sync {
 
     /// Removes the value. Removing what is not there is no error.
     fn delete<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Written, OriginError>>;
+
+    /// Takes many writes, no two of them of one row, and answers each in its place. A write may
+    /// have been handed over before, when nobody knows whether the origin took it: taking it once
+    /// more does no harm. One that the origin refuses is no reason to refuse the others.
+    ///
+    /// The origin's timeout holds for all of them together.
+    fn apply<'a>(
+        &'a self,
+        changes: &'a [Change<'a>],
+    ) -> BoxFuture<'a, Vec<Result<Written, OriginError>>> {
+        Box::pin(async move {
+            let each = changes.iter().map(|change| match change.value {
+                Some(value) => self.write(change.wanted, value),
+                None => self.delete(change.wanted),
+            });
+            futures_util::future::join_all(each).await
+        })
+    }
 
     /// What it is, for status pages and logs, without credentials: for example
     /// `sqlite shop.db, table products`.
@@ -92,6 +126,12 @@ pub enum OriginError {
 }
 
 impl OriginError {
+    /// Whether trying again is of no use, because of what was asked for.
+    #[must_use]
+    pub const fn is_permanent(&self) -> bool {
+        matches!(self, Self::Rejected(_) | Self::TooLarge { .. })
+    }
+
     /// The name used in the API, logs and metrics.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {

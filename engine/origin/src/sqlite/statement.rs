@@ -70,6 +70,7 @@ pub(super) fn write(
     Ok(Written {
         value: Some(value),
         existed: Some(existed),
+        version: None,
     })
 }
 
@@ -97,6 +98,7 @@ pub(super) fn delete(
     Ok(Written {
         value: None,
         existed: Some(rows == 1),
+        version: None,
     })
 }
 

@@ -118,6 +118,7 @@ fn run(
         Task::Load { id } => statement::load(db, table, id, limits).map(|value| Written {
             existed: Some(value.is_some()),
             value,
+            version: None,
         }),
         Task::Write { id, body } => statement::write(db, table, (id, body), limits, may_commit),
         Task::Delete { id } => statement::delete(db, table, id, limits, may_commit),

@@ -154,6 +154,7 @@ impl Shop {
             None => Ok(Written {
                 value: value.filter(|_| !mood.mute),
                 existed: Some(before.is_some()),
+                version: None,
             }),
         }
     }
