@@ -59,10 +59,9 @@ pub(crate) fn encode(change: &Change) -> Vec<u8> {
         push_text(&mut out, name);
         push_text(&mut out, text);
     }
-    for text in [content_type(change), change.sealed.as_ref()] {
-        if let Some(text) = text {
-            push_text(&mut out, text);
-        }
+    let names = [content_type(change), change.sealed.as_ref()];
+    for text in names.into_iter().flatten() {
+        push_text(&mut out, text);
     }
     out.extend_from_slice(payload);
     out
