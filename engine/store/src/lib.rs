@@ -21,7 +21,9 @@ mod tiered;
 pub use memory::{MemoryConfig, MemoryStore};
 #[doc(hidden)]
 pub use redis::envelope;
-pub use redis::{ConnectError, RedisConfig, RedisStore, SentinelConfig};
+pub use redis::{
+    ConnectError, RedisConfig, RedisQueue, RedisQueueConfig, RedisStore, SentinelConfig,
+};
 pub use store::{
     Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, StoreError,
     Summary, Token, later, ready,
