@@ -5,6 +5,9 @@ pub mod contract;
 mod local;
 mod record;
 
+#[allow(dead_code, reason = "read and written by the queues to come")]
+pub(crate) mod encoding;
+
 use std::fmt;
 use std::sync::Arc;
 
