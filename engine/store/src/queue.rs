@@ -3,10 +3,7 @@
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod local;
-mod record;
-
-#[allow(dead_code, reason = "read and written by the queues to come")]
-pub(crate) mod encoding;
+pub(crate) mod record;
 
 use std::fmt;
 use std::sync::Arc;

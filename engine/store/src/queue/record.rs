@@ -28,14 +28,14 @@ const LEAST_ATTRIBUTE: usize = 8;
 
 /// Why bytes are no change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Damage {
+pub(crate) struct Damage {
     /// The row that it changes, where that can be told.
-    pub(super) row: Option<Row>,
-    pub(super) why: &'static str,
+    pub(crate) row: Option<Row>,
+    pub(crate) why: &'static str,
 }
 
 /// `change`, taken at `at`, as bytes.
-pub(super) fn encode(change: &Change, at: Timestamp) -> Vec<u8> {
+pub(crate) fn encode(change: &Change, at: Timestamp) -> Vec<u8> {
     let payload = change.value.as_ref().map_or(0, |value| value.bytes.len());
     let mut out = Vec::with_capacity(FIXED + 256 + payload);
     out.extend_from_slice(MAGIC);
@@ -102,7 +102,7 @@ fn crc(bytes: &[u8]) -> u32 {
 ///
 /// # Errors
 /// If the bytes are no change, whatever they are.
-pub(super) fn decode(bytes: &Bytes) -> Result<(Change, Timestamp), Damage> {
+pub(crate) fn decode(bytes: &Bytes) -> Result<(Change, Timestamp), Damage> {
     let nothing = |why| Damage { row: None, why };
     let mut fixed = Parts(bytes.get(..FIXED).unwrap_or_default());
     if fixed.take(2).map_err(nothing)? != MAGIC {

@@ -17,7 +17,8 @@ use super::{Inner, RedisQueue};
 use crate::queue::QueueSummary;
 use crate::store::StoreError;
 
-/// The format of keys and changes that this build reads and writes.
+/// The format of keys and changes that this build reads and writes. A build of another one would
+/// not find what is where it does not look.
 const FORMAT: u64 = 1;
 
 impl RedisQueue {
@@ -31,12 +32,15 @@ impl RedisQueue {
         let link = Link::connect(&config.redis).await.map_err(queue_evicts)?;
         let place = place(&config.redis);
         let names = Names::new(&config.redis.prefix);
-        check_format(&link, &names)
+        let (format, durability) = look(&link, &names)
             .await
-            .map_err(|error| not_ready(&place, error))??;
-        let durability = durability(&link)
-            .await
-            .map_err(|error| not_ready(&place, error))?;
+            .map_err(|error| not_ready(&place, &error))?;
+        if format.parse() != Ok(FORMAT) {
+            return Err(ConnectError::OtherFormat {
+                key: names.format(),
+                found: format,
+            });
+        }
         if durability.keeps == Keeps::Nothing && !config.accept_loss {
             return Err(ConnectError::Forgets { place });
         }
@@ -59,24 +63,15 @@ impl RedisQueue {
     }
 }
 
-/// An older build would not find what a newer one has put elsewhere.
-async fn check_format(link: &Link, names: &Names) -> Result<Result<(), ConnectError>, StoreError> {
+/// The format of what is there, which from now on is this build's where there was nothing, and what
+/// holds for all masters.
+async fn look(link: &Link, names: &Names) -> Result<(String, Durability), StoreError> {
     let mut set = redis::cmd("SET");
     set.arg(names.format()).arg(FORMAT).arg("NX");
     link.query(set).await?;
     let mut get = redis::cmd("GET");
     get.arg(names.format());
-    let found: Option<String> = typed(link.query(get).await?)?;
-    let found = found.unwrap_or_default();
-    if found.parse() == Ok(FORMAT) {
-        return Ok(Ok(()));
-    }
-    let key = names.format();
-    Ok(Err(ConnectError::OtherFormat { key, found }))
-}
-
-/// What holds for all masters.
-async fn durability(link: &Link) -> Result<Durability, StoreError> {
+    let format: Option<String> = typed(link.query(get).await?)?;
     let mut all = Durability {
         keeps: Keeps::All,
         replicated: false,
@@ -84,7 +79,7 @@ async fn durability(link: &Link) -> Result<Durability, StoreError> {
     for node in link.masters().await? {
         all = all.and(durability_of(&node).await?);
     }
-    Ok(all)
+    Ok((format.unwrap_or_default(), all))
 }
 
 fn queue_evicts(error: ConnectError) -> ConnectError {
@@ -94,7 +89,7 @@ fn queue_evicts(error: ConnectError) -> ConnectError {
     }
 }
 
-fn not_ready(place: &str, error: StoreError) -> ConnectError {
+fn not_ready(place: &str, error: &StoreError) -> ConnectError {
     ConnectError::NotReady {
         address: place.to_owned(),
         why: error.to_string(),

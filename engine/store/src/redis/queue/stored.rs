@@ -7,8 +7,7 @@ use larder_core::Timestamp;
 use redis::Value;
 
 use super::names::row_name;
-use crate::queue::encoding::{decode, encode};
-use crate::queue::{Change, QueueError, Queued};
+use crate::queue::{Change, QueueError, Queued, record};
 
 /// How wide the moment is, in digits.
 const MOMENT: usize = 20;
@@ -19,7 +18,7 @@ const LENGTH: usize = 8;
 pub(super) fn text(change: &Change, at: Timestamp) -> Vec<u8> {
     let row = row_name(&change.row);
     let mut out = format!("{:020}{:08}{row}", at.0, row.len()).into_bytes();
-    out.extend_from_slice(&encode(change));
+    out.extend_from_slice(&record::encode(change, at));
     out
 }
 
@@ -32,8 +31,8 @@ pub(super) fn queued(sequence: u64, text: Value, place: &str) -> Result<Arc<Queu
     let Value::BulkString(text) = text else {
         return Err(corrupt("it is no text".to_owned()));
     };
-    let (at, change) = split(&text.into()).ok_or_else(|| corrupt("its head is damaged".into()))?;
-    let change = decode(&change).map_err(|damage| corrupt(damage.to_string()))?;
+    let record = record_of(&text.into()).ok_or_else(|| corrupt("its head is damaged".into()))?;
+    let (change, at) = record::decode(&record).map_err(|damage| corrupt(damage.why.to_owned()))?;
     Ok(Arc::new(Queued {
         sequence,
         at,
@@ -41,11 +40,11 @@ pub(super) fn queued(sequence: u64, text: Value, place: &str) -> Result<Arc<Queu
     }))
 }
 
-fn split(text: &Bytes) -> Option<(Timestamp, Bytes)> {
-    let at = moment(text.get(..MOMENT)?)?;
+/// What scripts do not read.
+fn record_of(text: &Bytes) -> Option<Bytes> {
     let length = number(text.get(MOMENT..MOMENT + LENGTH)?)?;
     let begin = usize::try_from(length).ok()? + MOMENT + LENGTH;
-    (begin <= text.len()).then(|| (at, text.slice(begin..)))
+    (begin <= text.len()).then(|| text.slice(begin..))
 }
 
 /// A moment from its digits.
