@@ -1,5 +1,8 @@
 //! The seam to write-behind queues.
 
+#[allow(dead_code, reason = "read and written by the queues to come")]
+pub(crate) mod encoding;
+
 use std::fmt;
 use std::sync::Arc;
 
