@@ -2,11 +2,8 @@
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
-mod local;
-mod record;
-
-#[allow(dead_code, reason = "read and written by the queues to come")]
 pub(crate) mod encoding;
+mod local;
 
 use std::fmt;
 use std::sync::Arc;
