@@ -14,7 +14,6 @@ mod failures;
 mod freshness;
 #[macro_use]
 mod ground;
-mod behind;
 mod kit;
 mod limits;
 mod patterns;
