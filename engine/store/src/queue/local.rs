@@ -8,11 +8,11 @@
 //! | `disk` | the file: read when it is opened, and then written only |
 //! | `writer` | the thread that writes, many changes to a transaction |
 //! | `batch` | what of a group is to be written |
-//! | `record` | a change as the file keeps it |
 //! | `operations` | which operations were taken before |
 //! | `index` | what is on the disk, in memory |
 //! | `claims` | who flushes what |
 //! | `shared` | the index, and those who wait for it |
+//! | `peek` | what those who show it to others read |
 
 mod batch;
 mod claims;
@@ -21,7 +21,7 @@ mod disk;
 mod folder;
 mod index;
 mod operations;
-mod record;
+mod peek;
 mod schema;
 mod shared;
 #[cfg(test)]
@@ -47,7 +47,7 @@ use self::shared::Shared;
 use self::writer::{Alone, Answer, Grouped, Taking, Task, Writer};
 use super::{
     Change, Claim, DeadLetter, Depth, Enqueued, LetterId, Letters, Partition, Queue, QueueAnswer,
-    QueueError, QueueSummary, Queued, Row,
+    QueueError, QueueSummary, Queued, Row, record,
 };
 
 /// What SQLite keeps in one value at most, with room to spare.
@@ -189,7 +189,7 @@ fn restore(disk: Disk, contents: Contents, config: &LocalQueueConfig) -> Writer 
             Err(damage) => {
                 let error = QueueError::Corrupt {
                     place: format!("{}, row {sequence} of table change", disk.path().display()),
-                    why: damage.why,
+                    why: damage.why.to_owned(),
                 };
                 tracing::error!(%error, row = ?damage.row, "a change cannot be read and stays where it is");
                 let row = damage.row;
