@@ -42,6 +42,14 @@ impl QueueView {
         Ok(self.behind.queue.depth().await?)
     }
 
+    /// How long the oldest change waits, in milliseconds, by the engine's clock; none where none
+    /// does.
+    #[must_use]
+    pub fn lag_ms(&self, depth: &Depth) -> Option<u64> {
+        let oldest = depth.oldest?;
+        Some(self.inner.clock.now().since(oldest))
+    }
+
     /// Dead letters, oldest first, at most `limit`, those after `after` where it is given. Values
     /// to be encrypted are shown as the queue keeps them.
     ///
