@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use larder_store::queue::{DeadLetter, Depth, LetterId, Letters, QueueSummary};
 
-use super::Behind;
+use super::renew::Outdated;
+use super::{Behind, stale};
 use crate::engine::Inner;
 use crate::error::Error;
 
@@ -79,7 +80,22 @@ impl QueueView {
     /// could not be invalidated.
     pub async fn forget(&self, which: &Letters) -> Result<u64, Error> {
         let forgotten = self.behind.queue.forget(which).await?;
-        let _ = &self.inner;
+        let mut keys = Vec::with_capacity(forgotten.len());
+        let mut stale = Vec::with_capacity(forgotten.len());
+        for queued in &forgotten {
+            let change = &queued.change;
+            keys.push(change.key.clone());
+            match stale::read(&change.row.tenant, &change.stale) {
+                Ok(what) => stale.push(what),
+                Err(why) => tracing::warn!(
+                    letter = %queued.letter_id(),
+                    "what the forgotten write made stale is not understood: {why}"
+                ),
+            }
+        }
+        // The value that was acknowledged may be in the cache, and lists that show it.
+        self.inner.drop_entries(&keys).await?;
+        self.inner.renew(&Outdated::of(stale.iter())?).await?;
         Ok(forgotten.len() as u64)
     }
 }
