@@ -36,7 +36,9 @@ pub(super) fn fates(answers: &[Answer<'_>], attempts_max: u32) -> Vec<Fate> {
         .iter()
         .any(|answer| answer.error.is_none() || permanent(answer));
     let fate = |answer: &Answer<'_>| {
-        let given_up = permanent(answer) || (works && answer.attempts + 1 >= attempts_max);
+        let blamed = answer.error.is_some_and(is_blamed);
+        let given_up =
+            permanent(answer) || (works && blamed && answer.attempts + 1 >= attempts_max);
         match answer.error {
             None => Fate::Done,
             Some(_) if given_up && answer.changes > 1 => Fate::Singly,
@@ -46,6 +48,12 @@ pub(super) fn fates(answers: &[Answer<'_>], attempts_max: u32) -> Vec<Fate> {
         }
     };
     answers.iter().map(fate).collect()
+}
+
+/// Whether a row is to blame for failing like this while others are answered. Where the origin was
+/// not reached or ran out of time, others may only have come first.
+pub(super) const fn is_blamed(error: &OriginError) -> bool {
+    matches!(error, OriginError::Failed(_) | OriginError::Broken(_))
 }
 
 #[cfg(test)]
@@ -86,8 +94,13 @@ mod tests {
             ),
             (
                 "several failed often",
-                vec![answer(None, 1, 0), answer(Some(&late), 2, 2)],
+                vec![answer(None, 1, 0), answer(Some(&failed), 2, 2)],
                 vec![Done, Singly],
+            ),
+            (
+                "one is late again and again",
+                vec![answer(None, 1, 0), answer(Some(&late), 1, 99)],
+                vec![Done, Later],
             ),
             ("refused", vec![answer(Some(&refused), 1, 0)], vec![Bury]),
             (

@@ -11,7 +11,7 @@ use larder_store::queue::{Claim, QueueError, Queued};
 use tokio::time::Instant;
 
 use super::coalesce::Run;
-use super::fate::{Answer, Fate, fates};
+use super::fate::{Answer, Fate, fates, is_blamed};
 use super::lane::{Lane, Next};
 use super::overlay::in_words;
 use super::renew::Outdated;
@@ -107,7 +107,8 @@ impl Lane {
                     );
                     self.trouble(row).until = Some(in_ms(UNREADABLE_MS));
                 }
-                Err(Unfit::Bury(why)) => self.bury(inner, claim, &last, run.len(), &why).await?,
+                Err(Unfit::Bury(_)) if run.len() > 1 => self.singly(&last.change.row),
+                Err(Unfit::Bury(why)) => self.bury(inner, claim, &last, &why).await?,
             }
         }
         Ok(parcels)
@@ -161,19 +162,17 @@ impl Lane {
             let row = &parcel.last.change.row;
             let error = answer.as_ref().err();
             match fate {
-                Fate::Done => self.no_trouble(row),
+                Fate::Done => self.passed(row),
                 Fate::Singly => {
-                    *self.trouble(row) = super::lane::Trouble {
-                        singly: true,
-                        ..Default::default()
-                    };
+                    self.singly(row);
                     next = Next::More;
                 }
                 Fate::Later => {
                     self.meters.again(1);
                     let trouble = self.trouble(row);
-                    trouble.attempts += 1;
-                    let delay = backoff::delay_ms(trouble.attempts, fastrand::f64());
+                    trouble.failures += 1;
+                    trouble.attempts += u32::from(error.is_some_and(is_blamed));
+                    let delay = backoff::delay_ms(trouble.failures, fastrand::f64());
                     trouble.until = Some(Instant::now() + Duration::from_millis(delay));
                 }
                 Fate::Again => {
@@ -182,8 +181,7 @@ impl Lane {
                 }
                 Fate::Bury => {
                     let text = error.map(ToString::to_string).unwrap_or_default();
-                    self.bury(inner, claim, &parcel.last, parcel.run.len(), &text)
-                        .await?;
+                    self.bury(inner, claim, &parcel.last, &text).await?;
                 }
             }
         }
@@ -249,20 +247,15 @@ impl Lane {
             .collect()
     }
 
-    /// Gives a change up. Where others come before it, they are handed over by themselves first.
+    /// Gives a change up.
     async fn bury(
         &mut self,
         inner: &Inner,
         claim: &Claim,
         queued: &Queued,
-        changes: usize,
         why: &str,
     ) -> Result<(), QueueError> {
         let row = &queued.change.row;
-        if changes > 1 {
-            self.trouble(row).singly = true;
-            return Ok(());
-        }
         tracing::error!(
             row = in_words(row), letter = %queued.letter_id(),
             "a queued write is given up and its row is parked: {why}"

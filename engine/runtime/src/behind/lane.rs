@@ -1,9 +1,11 @@
 //! One partition on its way to its origin: the claim, and what is in the way of its rows.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use larder_core::Clock;
 use larder_origin::Origin;
 use larder_store::queue::{Claim, Partition, Queue, QueueError, Row};
@@ -37,6 +39,8 @@ pub(super) struct Lane {
 #[derive(Default)]
 pub(super) struct Trouble {
     /// How often it failed while others were answered.
+    pub(super) failures: u32,
+    /// How often of these it was to blame.
     pub(super) attempts: u32,
     /// Whether its changes go one after the other.
     pub(super) singly: bool,
@@ -91,13 +95,16 @@ impl Lane {
 
     /// Takes a batch and hands it over.
     pub(super) async fn step(&mut self, inner: &Inner) -> Next {
-        match self.try_step(inner).await {
-            Ok(next) => next,
-            Err(QueueError::Lost(_)) => {
+        // A panic must not end the flush of the partition for good.
+        let stepped = AssertUnwindSafe(self.try_step(inner)).catch_unwind().await;
+        match stepped {
+            Ok(Ok(next)) => next,
+            Ok(Err(QueueError::Lost(_))) => {
                 self.claim = None;
                 Next::Elsewhere
             }
-            Err(error) => self.failed(&error.to_string(), 0),
+            Ok(Err(error)) => self.failed(&error.to_string(), 0),
+            Err(_panic) => self.failed("the flush panicked", 0),
         }
     }
 
@@ -200,6 +207,22 @@ impl Lane {
 
     pub(super) fn attempts(&self, row: &Row) -> u32 {
         self.troubles.get(row).map_or(0, |trouble| trouble.attempts)
+    }
+
+    /// The changes of a row go one after the other from here on.
+    pub(super) fn singly(&mut self, row: &Row) {
+        *self.trouble(row) = Trouble {
+            singly: true,
+            ..Trouble::default()
+        };
+    }
+
+    /// The origin has taken a change of a row. The next one may still be one that it refuses.
+    pub(super) fn passed(&mut self, row: &Row) {
+        match self.troubles.get(row) {
+            Some(trouble) if trouble.singly => self.singly(row),
+            _ => self.no_trouble(row),
+        }
     }
 
     pub(super) fn no_trouble(&mut self, row: &Row) {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use larder::core::dependency::Mode;
 use larder::core::{NotStored, Outcome, Strategy, Target};
 use larder::origin::OriginError;
-use larder::store::queue::Letters;
+use larder::store::queue::{Letters, Queue};
 use larder::{OnFull, QueueTuning, Request, Value};
 
 use crate::ground::Ground;
 use crate::kit::{
-    Aim, Call, Native, Parts, Rig, STORED, Shelter, TTL, join, policy, rig, some, text,
+    Aim, Call, Native, Parts, Rig, STORED, Shelter, TTL, When, join, policy, rig, some, text,
 };
 
 races! {
@@ -25,6 +25,7 @@ races! {
     a_bypass_read_sees_what_is_queued,
     an_application_that_misses_is_given_what_is_queued,
     a_direct_write_waits_for_the_queued_ones_of_its_row,
+    a_direct_write_looks_again_when_it_holds_the_key,
     two_engines_over_one_queue,
 }
 
@@ -49,7 +50,10 @@ fn by_attribute() -> Native {
 }
 
 fn parts(queue: &Arc<Shelter>) -> Parts {
-    let queue: Arc<Shelter> = Arc::clone(queue);
+    over(Arc::clone(queue) as Arc<dyn Queue>)
+}
+
+fn over(queue: Arc<dyn Queue>) -> Parts {
     let mut parts = Parts::new(by_attribute());
     parts.queue = Some((queue, QueueTuning::default()));
     parts
@@ -60,26 +64,30 @@ fn in_memory() -> (Rig, Arc<Shelter>) {
     (parts(&queue).build(), queue)
 }
 
-async fn on(ground: &Ground) -> (Rig, Arc<Shelter>) {
-    let queue = Arc::new(Shelter::default());
-    (ground.build(parts(&queue)).await, queue)
+async fn on(ground: &Ground) -> (Rig, Arc<dyn Queue>) {
+    let [queue] = ground.queues().await;
+    (ground.build(over(Arc::clone(&queue))).await, queue)
 }
 
 fn down() -> Option<OriginError> {
     Some(OriginError::Unreachable("told to be".into()))
 }
 
+async fn waiting(queue: &dyn Queue) -> u64 {
+    queue.depth().await.expect("is known").waiting
+}
+
 /// Waits until the queue is empty but for dead letters.
-async fn flushed(queue: &Shelter) {
+async fn flushed(queue: &dyn Queue) {
     for _ in 0..6_000 {
-        if queue.waiting().is_empty() {
+        if waiting(queue).await == 0 {
             // What comes after the last change has left the queue.
             tokio::time::sleep(Duration::from_millis(50)).await;
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(queue.waiting(), [], "is flushed in time");
+    assert_eq!(waiting(queue).await, 0, "is flushed in time");
 }
 
 async fn letters(rig: &Rig) -> Vec<String> {
@@ -98,10 +106,11 @@ async fn write_behind(ground: Ground) {
     assert!(!queued.repeated);
     assert_eq!(rig.look("42").await, (Outcome::Hit, some("one")));
     assert_eq!(rig.shop.holds("42"), None, "not yet");
-    assert_eq!(queue.waiting()[0].letter_id(), queued.id);
+    assert_eq!(&*queued.id.partition.origin, "shop");
+    assert_eq!(waiting(&*queue).await, 1);
 
     rig.shop.fail_writes(None);
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(rig.shop.holds("42"), some("one"));
     // The origin took it as it was: the entry stays.
     assert_eq!(rig.look("42").await, (Outcome::Hit, some("one")));
@@ -121,7 +130,7 @@ async fn an_unflushed_write_outlives_its_entry(ground: Ground) {
         assert_eq!(rig.look("42").await, (Outcome::Miss, some("one")), "{gone}");
         assert_eq!(rig.shop.loads(), 0, "the queue answered");
         rig.shop.fail_writes(None);
-        flushed(&queue).await;
+        flushed(&*queue).await;
         assert_eq!(rig.look("42").await.1, some("one"), "{gone}");
         assert_eq!(rig.shop.holds("42"), some("one"));
     }
@@ -139,7 +148,7 @@ async fn an_unflushed_delete_is_absent(ground: Ground) {
     assert_eq!(rig.look("42").await, (Outcome::Miss, None));
     assert_eq!(rig.shop.holds("42"), some("zero"), "not yet");
     rig.shop.fail_writes(None);
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(rig.shop.holds("42"), None);
     assert_eq!(rig.look("42").await.1, None);
 }
@@ -152,7 +161,7 @@ async fn a_list_cached_before_the_flush_is_outdated_by_it(ground: Ground) {
     assert_eq!(rig.look("list").await, (Outcome::Miss, some("zero")));
     assert_eq!(rig.look("list").await, (Outcome::Hit, some("zero")));
     rig.shop.fail_writes(None);
-    flushed(&queue).await;
+    flushed(&*queue).await;
     rig.shop.set("list", "one");
     assert_eq!(rig.look("list").await, (Outcome::Miss, some("one")));
 }
@@ -167,7 +176,7 @@ async fn a_load_that_began_before_a_queued_write_is_not_stored(ground: Ground) {
     assert_ne!(join(reader).await.not_stored, STORED);
     assert_eq!(rig.look("42").await.1, some("one"));
     rig.shop.fail_writes(None);
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(rig.look("42").await.1, some("one"));
 }
 
@@ -177,7 +186,7 @@ async fn what_the_origin_makes_of_a_value_is_read_after_the_flush(ground: Ground
     rig.shop.be_mute();
     rig.write("42", "one").await;
     assert_eq!(rig.look("42").await.1, some("one"));
-    flushed(&queue).await;
+    flushed(&*queue).await;
     rig.shop.set("42", "ONE");
     assert_eq!(rig.look("42").await, (Outcome::Miss, some("ONE")));
 }
@@ -228,21 +237,38 @@ async fn a_direct_write_waits_for_the_queued_ones_of_its_row(ground: Ground) {
         rig.shop.fail_writes(None);
         let writing = direct.await.expect("ends").expect("is written");
         assert!(writing.written && writing.queued.is_none());
-        flushed(&queue).await;
+        flushed(&*queue).await;
         assert_eq!(rig.shop.holds("42"), some("two"), "{by}");
         assert_eq!(rig.look("42").await.1, some("two"), "{by}");
     }
 }
 
+/// What was queued after its first look is flushed over it, and its value would stay in the cache.
+async fn a_direct_write_looks_again_when_it_holds_the_key(ground: Ground) {
+    let (rig, queue) = on(&ground).await;
+    let gate = rig.store.stop(When::Before("begin_write"));
+    let engine = rig.engine.clone();
+    let direct = Request::write("product", "42").with("by", "through");
+    let direct = tokio::spawn(async move { engine.write(direct, Value::new("direct")).await });
+    gate.reached().await;
+    rig.write("42", "queued").await;
+    gate.open();
+    direct.await.expect("ends").expect("is written");
+    flushed(&*queue).await;
+    assert_eq!(rig.look("42").await.1, rig.shop.holds("42"));
+    assert_eq!(rig.shop.holds("42"), some("direct"));
+}
+
 async fn two_engines_over_one_queue(ground: Ground) {
-    let queue = Arc::new(Shelter::default());
+    let queues = ground.queues::<2>().await;
+    let [queue, _] = queues.clone();
     let shop = Arc::default();
-    let [here, there] = ground
-        .pair(|| Parts {
-            shop: Some(Arc::clone(&shop)),
-            ..parts(&queue)
-        })
-        .await;
+    let mut queues = queues.into_iter();
+    let parts = || Parts {
+        shop: Some(Arc::clone(&shop)),
+        ..over(queues.next().expect("there is one for each"))
+    };
+    let [here, there] = ground.pair(parts).await;
     shop.fail_writes(down());
     for (rig, value) in [(&here, "one"), (&there, "two"), (&here, "three")] {
         rig.write("42", value).await;
@@ -251,7 +277,7 @@ async fn two_engines_over_one_queue(ground: Ground) {
         }
     }
     shop.fail_writes(None);
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(shop.holds("42"), some("three"));
     for reader in [&here, &there] {
         assert_eq!(reader.look("42").await.1, some("three"));
@@ -271,7 +297,7 @@ async fn of_several_writes_of_a_row_the_last_is_handed_over() {
         rig.write("42", value).await;
         rig.write("7", value).await;
     }
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(rig.shop.holds("42"), some("three"));
     assert_eq!(rig.shop.holds("7"), some("three"));
     let mut writes = writes(&rig);
@@ -288,7 +314,7 @@ async fn a_write_and_a_delete_keep_their_order() {
     rig.try_delete("7").await.expect("is queued");
     rig.write("7", "one").await;
     rig.shop.fail_writes(None);
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(
         (rig.shop.holds("42"), rig.shop.holds("7")),
         (None, some("one"))
@@ -313,7 +339,7 @@ async fn an_origin_that_is_down_for_long_gets_everything_in_the_end() {
     assert_eq!(rig.look("3").await, (Outcome::Miss, some("value 19")));
     rig.shop.fail_writes(None);
     rig.shop.fail_loads(None);
-    flushed(&queue).await;
+    flushed(&*queue).await;
     for id in 0..5 {
         assert_eq!(rig.shop.holds(&id.to_string()), some("value 19"));
     }
@@ -327,10 +353,10 @@ async fn a_write_that_the_origin_refuses_parks_its_row_and_a_retry_heals_it_in_o
         .refuse("42", Some(OriginError::Rejected("too blue".into())));
     rig.write("42", "one").await;
     rig.write("7", "one").await;
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(rig.shop.holds("7"), some("one"), "others flow");
     rig.write("42", "two").await;
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(letters(&rig).await, ["one", "two"], "later ones follow");
     assert_eq!(
         rig.look("42").await.1,
@@ -350,7 +376,7 @@ async fn a_write_that_the_origin_refuses_parks_its_row_and_a_retry_heals_it_in_o
     rig.shop.refuse("42", None);
     let which = Letters::One(letter.queued.letter_id());
     assert_eq!(view.retry(&which).await, Ok(2));
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(rig.shop.holds("42"), some("two"));
     assert!(letters(&rig).await.is_empty());
 }
@@ -364,7 +390,7 @@ async fn a_refused_write_does_not_take_earlier_ones_of_its_row_along() {
     rig.write("42", "bad").await;
     rig.shop.fail_writes(None);
     rig.shop.refuse_value("bad");
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(rig.shop.holds("42"), some("good"));
     assert_eq!(letters(&rig).await, ["bad"]);
 }
@@ -389,7 +415,7 @@ async fn a_row_that_fails_while_others_pass_is_given_up_after_some_tries() {
         assert!(others < 2_000, "it is given up in the end");
     }
     assert!(others > 20, "not at once: {others}");
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(letters(&rig).await, ["one"]);
 }
 
@@ -401,7 +427,7 @@ async fn what_is_forgotten_is_the_origins_again() {
     rig.shop
         .refuse("42", Some(OriginError::Rejected("no".into())));
     rig.write("42", "one").await;
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(rig.look("42").await.1, some("one"));
     rig.read("list").await;
     let view = rig.engine.queue().expect("has a queue");
@@ -451,7 +477,7 @@ async fn a_full_queue_lets_writes_through_or_refuses_them() {
             }
         }
         gate.open();
-        flushed(&queue).await;
+        flushed(&*queue).await;
         assert!(rig.write("7", "three").await.queued.is_some(), "room again");
     }
 }
@@ -473,10 +499,10 @@ async fn a_repeated_operation_is_answered_the_same_and_undoes_nothing() {
     assert!(second.id.sequence > first.id.sequence);
     assert_eq!(rig.look("42").await.1, some("two"), "the newer one holds");
     rig.shop.fail_writes(None);
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(once("one", "a").await.id, first.id, "flushed or not");
     assert_eq!(rig.look("42").await.1, some("two"));
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(rig.shop.holds("42"), some("two"));
 
     let request = Request::write("product", "7");
@@ -529,7 +555,7 @@ async fn what_an_engine_leaves_the_next_one_flushes() {
         let second = second.build();
         assert_eq!(second.look("42").await.1, some("one"), "not flushed yet");
         shop.fail_writes(None);
-        flushed(&queue).await;
+        flushed(&*queue).await;
         assert_eq!(shop.holds("42"), some("one"));
     }
 }
@@ -561,7 +587,7 @@ async fn what_a_node_that_died_was_flushing_another_flushes_later() {
     assert_eq!(shop.holds("42"), some("two"));
     // What the dead one finds out when it wakes up is not its business any more.
     gate.open();
-    flushed(&queue).await;
+    flushed(&*queue).await;
     assert_eq!(shop.holds("42"), some("two"));
 }
 
