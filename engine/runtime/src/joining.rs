@@ -40,6 +40,10 @@ impl Inner {
             Boarding::Refused => return Joining::Beside,
             Boarding::JoinIf(terms) => terms,
         };
+        // The load began after this reader came, so what it brings is new enough, whatever happens.
+        if job.came < terms.began {
+            return Joining::Join;
+        }
         let Some(claim) = &terms.claim else {
             // It began while the store failed. Who could ask the store knows of invalidations
             // that this load may be older than.
