@@ -11,10 +11,12 @@ mod builder;
 mod cluster;
 mod crowd;
 mod deadlines;
+mod encryption;
 mod failures;
 mod freshness;
 #[macro_use]
 mod ground;
+mod behind;
 mod kit;
 mod limits;
 mod patterns;
