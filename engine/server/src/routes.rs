@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
@@ -26,6 +26,8 @@ pub(crate) struct App {
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) seal: Seal,
     pub(crate) body_max: usize,
+    /// How long a request may take.
+    pub(crate) request_timeout: Duration,
     pub(crate) started: Instant,
     pub(crate) draining: AtomicBool,
 }

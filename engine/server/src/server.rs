@@ -97,6 +97,7 @@ impl Server {
             in_flight: Arc::new(InFlight::new(settings.max_in_flight)),
             seal: seal.map_err(|error| BindError::Secret(error.to_string()))?,
             body_max: settings.body_max_bytes,
+            request_timeout: settings.request_timeout,
             started: Instant::now(),
             draining: AtomicBool::new(false),
         };
