@@ -20,6 +20,8 @@ pub mod access;
 mod body;
 mod connection;
 mod decide;
+#[doc(hidden)]
+pub mod direct;
 mod entries;
 mod gate;
 mod headers;

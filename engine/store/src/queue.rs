@@ -3,7 +3,8 @@
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod local;
-pub(crate) mod record;
+#[doc(hidden)]
+pub mod record;
 
 use std::fmt;
 use std::sync::Arc;
