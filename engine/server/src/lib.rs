@@ -21,6 +21,8 @@ mod body;
 mod connection;
 mod deadline;
 mod decide;
+#[doc(hidden)]
+pub mod direct;
 mod entries;
 mod gate;
 mod headers;

@@ -15,6 +15,8 @@ use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::seal::Seal;
+use crate::server::{BindError, Parts};
+use crate::settings::Settings;
 use crate::{decide, entries, invalidate, leases, openapi, policies, queue, status};
 
 /// What the handlers share.
@@ -30,6 +32,24 @@ pub(crate) struct App {
     pub(crate) request_timeout: Duration,
     pub(crate) started: Instant,
     pub(crate) draining: AtomicBool,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts, settings: &Settings) -> Result<Self, BindError> {
+        let seal = Seal::new(settings.lease_secret.as_deref());
+        Ok(Self {
+            engine: parts.engine,
+            policies: parts.policies,
+            metrics: parts.metrics,
+            access: Arc::new(Access::new(settings.tokens.clone())),
+            in_flight: Arc::new(InFlight::new(settings.max_in_flight)),
+            seal: seal.map_err(|error| BindError::Secret(error.to_string()))?,
+            body_max: settings.body_max_bytes,
+            request_timeout: settings.request_timeout,
+            started: Instant::now(),
+            draining: AtomicBool::new(false),
+        })
+    }
 }
 
 /// What applications call.
