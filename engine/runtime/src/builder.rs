@@ -8,8 +8,10 @@ use std::time::Duration;
 use larder_core::{Clock, Guard, Policies, Request, Strategy};
 use larder_origin::Origin;
 use larder_store::Store;
+use larder_store::queue::Queue;
 use wildmatch::WildMatch;
 
+use crate::behind::{Behind, QueueTuning};
 use crate::clock::SystemClock;
 use crate::engine::{Engine, Inner};
 use crate::fallback::OnFailure;
@@ -34,6 +36,7 @@ pub struct EngineBuilder {
     tuning: Tuning,
     vault: Option<Arc<Vault>>,
     retire: bool,
+    queue: Option<(Arc<dyn Queue>, QueueTuning)>,
 }
 
 /// What is wrong with an engine's parts.
@@ -69,6 +72,12 @@ pub enum BuildError {
         /// What is wrong with them.
         why: String,
     },
+    /// There is a queue and nothing that could flush it.
+    #[error(
+        "an engine with a write-behind queue flushes it in tasks of its own; build it inside a \
+         tokio runtime"
+    )]
+    NoRuntime,
     /// A default decision cannot be used.
     #[error("the default decision of policy `{policy}` cannot be used: {why}")]
     DefaultDecision {
@@ -93,6 +102,7 @@ impl EngineBuilder {
             tuning: Tuning::default(),
             vault: None,
             retire: false,
+            queue: None,
         }
     }
 
@@ -163,6 +173,15 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets the queue that write-behind needs. The engine flushes it from when it is built until
+    /// its last handle is dropped: what an earlier run has left, and what other nodes queue where
+    /// they share it.
+    #[must_use]
+    pub fn queue(mut self, queue: Arc<dyn Queue>, tuning: QueueTuning) -> Self {
+        self.queue = Some((queue, tuning));
+        self
+    }
+
     /// Checks the parts and starts the engine. Inside a tokio runtime it sweeps its store by
     /// itself until the last handle is dropped; elsewhere call [`Engine::sweep`] now and then.
     /// A recorder for metrics has to be installed before this.
@@ -178,7 +197,15 @@ impl EngineBuilder {
         let routes = self.routes.iter();
         let routes = routes.map(|route| self.resolve(route, &mut gates));
         let routes = Routes(routes.collect::<Result<_, _>>()?);
+        let runtime = tokio::runtime::Handle::try_current();
+        if self.queue.is_some() && runtime.is_err() {
+            return Err(BuildError::NoRuntime);
+        }
+        let behind = self
+            .queue
+            .map(|(queue, tuning)| Arc::new(Behind { queue, tuning }));
         let inner = Arc::new(Inner {
+            behind,
             routes,
             policies: self.policies,
             on_failure: self.on_failure,
@@ -194,7 +221,7 @@ impl EngineBuilder {
             seals: Seals::new(self.vault),
             retire: self.retire,
         });
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        if let Ok(runtime) = runtime {
             let every = Duration::from_millis(self.tuning.sweep_every_ms.max(1));
             runtime.spawn(sweep(Arc::downgrade(&inner), every));
         }
@@ -285,7 +312,7 @@ impl EngineBuilder {
             policy: policy.to_owned(),
             why,
         };
-        if default.strategy == Strategy::WriteBehind {
+        if default.strategy == Strategy::WriteBehind && self.queue.is_none() {
             return Err(refused("write_behind needs a durable queue".to_owned()));
         }
         let sample = Request::write("sample", "1");

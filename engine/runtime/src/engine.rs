@@ -10,6 +10,7 @@ use larder_store::{Health, Store, Summary, Sweep};
 use tokio::time::Instant;
 
 use crate::aside::{Filling, Lease};
+use crate::behind::{Behind, Drained, QueueView};
 use crate::builder::EngineBuilder;
 use crate::deadline::in_ms;
 use crate::decide::Decided;
@@ -51,6 +52,8 @@ pub(crate) struct Inner {
     pub(crate) changes: AtomicU64,
     pub(crate) meters: Meters,
     pub(crate) seals: Seals,
+    /// None where there is no queue.
+    pub(crate) behind: Option<Arc<Behind>>,
     /// Whether entries of other builds of a policy are misses.
     pub(crate) retire: bool,
 }
@@ -172,7 +175,24 @@ impl Engine {
     /// order of writes cannot be kept; the other strategies write and end in
     /// [`Error::NotInvalidated`].
     pub async fn write(&self, request: Request, value: Value) -> Result<Writing, Error> {
-        self.inner.write(request, Some(value)).await
+        self.inner.write(request, Some(value), None).await
+    }
+
+    /// As [`Engine::write`], for a caller who may repeat the write because its answer was lost:
+    /// under write-behind the same `operation` on the same row is queued once, and answered the
+    /// same for ten minutes at least. Other strategies repeat it, as their origins may.
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    pub async fn write_once(
+        &self,
+        request: Request,
+        value: Value,
+        operation: &str,
+    ) -> Result<Writing, Error> {
+        self.inner
+            .write(request, Some(value), Some(operation))
+            .await
     }
 
     /// Deletes by the strategy that the policy chooses.
@@ -180,7 +200,35 @@ impl Engine {
     /// # Errors
     /// As [`Engine::write`].
     pub async fn delete(&self, request: Request) -> Result<Writing, Error> {
-        self.inner.write(request, None).await
+        self.inner.write(request, None, None).await
+    }
+
+    /// As [`Engine::delete`], for a caller who may repeat it: see [`Engine::write_once`].
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    pub async fn delete_once(&self, request: Request, operation: &str) -> Result<Writing, Error> {
+        self.inner.write(request, None, Some(operation)).await
+    }
+
+    /// The write-behind queue, where there is one.
+    #[must_use]
+    pub fn queue(&self) -> Option<QueueView> {
+        let behind = self.inner.behind.as_ref()?;
+        Some(QueueView::new(Arc::clone(&self.inner), Arc::clone(behind)))
+    }
+
+    /// Flushes what the write-behind queue holds, until it is empty or `deadline` has come, and
+    /// ends the flush, so that other nodes go on with it at once. To be called when no more
+    /// writes come; without a queue it does nothing.
+    ///
+    /// # Errors
+    /// [`Error::Queue`] where the queue does not say what is left.
+    pub async fn drain(&self, deadline: Instant) -> Result<Drained, Error> {
+        let Some(behind) = &self.inner.behind else {
+            return Ok(Drained { left: 0 });
+        };
+        behind.drain(deadline).await
     }
 
     /// Stores what was loaded under a lease from [`Engine::read`]; no value means that there is

@@ -3,6 +3,10 @@
 use larder_core::{PatternError, RequestError, Strategy};
 use larder_origin::OriginError;
 use larder_store::StoreError;
+use larder_store::queue::{LetterId, QueueError};
+
+/// When to ask a queue again that has no room or fails, in milliseconds.
+const QUEUE_RETRY_MS: u64 = 1_000;
 
 /// How a call fails. Each kind has a stable [`Error::code`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,6 +111,49 @@ pub enum Error {
          values may be served until their ttl ends. Repeat the write or the invalidation"
     )]
     NotInvalidated(StoreError),
+    /// The write-behind queue failed, or has no room.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// A direct write could not wait any longer for the writes that its row has in the queue.
+    /// Nothing was done.
+    #[error(
+        "`{row}` has writes in the write-behind queue that its origin does not have yet, and this \
+         write goes to the origin itself, so it has to come after them; they were not flushed in \
+         time. Ask again later; `larder queue status` shows how far the flush is"
+    )]
+    BehindQueue {
+        /// The resource and the id.
+        row: String,
+    },
+    /// A direct write of a row whose flush waits for an operator. Nothing was done.
+    #[error(
+        "the origin refused an earlier write of `{row}`, which is kept as the dead letter \
+         {letter}; until that is decided on, no other write may pass it. `larder queue show` \
+         tells why, `larder queue retry` and `larder queue drop` decide"
+    )]
+    RowParked {
+        /// The resource and the id.
+        row: String,
+        /// The dead letter.
+        letter: LetterId,
+    },
+    /// A value is to be encrypted before it is queued, and there is no key ring. Nothing was done.
+    #[error(
+        "the value of this write is to be encrypted before it is queued, and there is no usable \
+         key ring; set `[keys]`, or let the policy choose write_through"
+    )]
+    NoKeyRing,
+    /// What the queue holds of a row cannot be read.
+    #[error(
+        "the write-behind queue holds a write of `{row}` that this node cannot read: {why}; what \
+         the origin holds is older, so it is not served instead"
+    )]
+    Unflushable {
+        /// The resource and the id.
+        row: String,
+        /// What is wrong with it, and what to do.
+        why: &'static str,
+    },
     /// The store failed, and going on without it would break a promise.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -139,6 +186,13 @@ impl Error {
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::NotInvalidated(_) => "not_invalidated",
             Self::Store(_) => "store_failed",
+            Self::Queue(QueueError::Full(_)) => "queue_full",
+            Self::Queue(QueueError::Corrupt { .. }) => "queue_corrupt",
+            Self::Queue(_) => "queue_failed",
+            Self::BehindQueue { .. } => "behind_queue",
+            Self::RowParked { .. } => "row_parked",
+            Self::NoKeyRing => "no_key_ring",
+            Self::Unflushable { .. } => "unflushable",
         }
     }
 
@@ -148,6 +202,9 @@ impl Error {
         match self {
             Self::OriginOpen { retry_after_ms, .. } | Self::Overloaded { retry_after_ms, .. } => {
                 Some(*retry_after_ms)
+            }
+            Self::Queue(QueueError::Full(_) | QueueError::Failed(_)) | Self::BehindQueue { .. } => {
+                Some(QUEUE_RETRY_MS)
             }
             _ => None,
         }

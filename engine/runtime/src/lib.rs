@@ -12,6 +12,7 @@
 //! | [`read`] | reads by strategy, stale serving and early refresh |
 //! | [`aside`] | cache-aside: leases that an application fills |
 //! | [`mod@write`] | writes and deletes by strategy |
+//! | [`behind`] | write-behind: the queue, and the flush to the origins |
 //! | [`breaker`], [`limits`] | how origins are protected: the breaker and the caps |
 //! | [`invalidate`] | purge and expire by key, tag, namespace and pattern |
 //! | [`typed`] | values as the program's own types |
@@ -21,6 +22,7 @@
 //! | [`clock`] | the one place that reads the time |
 
 pub mod aside;
+pub mod behind;
 pub mod breaker;
 pub mod builder;
 pub mod clock;
@@ -50,6 +52,7 @@ pub mod vault;
 pub mod write;
 
 pub use aside::{Filling, Lease};
+pub use behind::{Drained, OnFull, QueueTuning, QueueView, Queued};
 pub use breaker::BreakerConfig;
 pub use builder::{BuildError, EngineBuilder};
 pub use clock::SystemClock;

@@ -11,6 +11,7 @@ use larder_core::{
 use larder_origin::{OriginError, Written};
 use larder_store::{StoreError, Token};
 
+use crate::behind::Queued;
 use crate::deadline::in_ms;
 use crate::decide::{Decided, Job};
 use crate::engine::Inner;
@@ -23,8 +24,8 @@ use crate::loader::{no_origin, wanted};
 use crate::steps::through_own_steps;
 use crate::store_entry::Origin;
 
-const NO_QUEUE: &str = "the policy chose write_behind, which needs a durable queue that this \
-    version does not have; choose write_through, or read_through with invalidation";
+const NO_QUEUE: &str = "the policy chose write_behind, which needs a durable queue, and there is \
+    none; add [write_behind] to larder.toml, or let the policy choose write_through";
 
 /// How long fills of a key are kept out after a write whose end is unknown, in milliseconds: the
 /// origin may still commit it.
@@ -44,6 +45,8 @@ pub struct Writing {
     pub existed: Option<bool>,
     /// Whether an origin was written to; where there is none, the application has written.
     pub written: bool,
+    /// How it was queued, under write-behind; none where it was not.
+    pub queued: Option<Queued>,
     /// Why the cache did not take the new value; none where it did.
     pub not_stored: Option<NotStored>,
     /// What was made stale.
@@ -64,6 +67,7 @@ impl Inner {
         self: &Arc<Self>,
         mut request: Request,
         value: Option<Value>,
+        _named: Option<&str>,
     ) -> Result<Writing, Error> {
         request.operation = match value {
             Some(_) => Operation::Write,
@@ -308,6 +312,7 @@ fn writing(
         decided: job.decided,
         value: written.value,
         existed: written.existed,
+        queued: None,
         not_stored,
         invalidated,
     }

@@ -60,9 +60,14 @@ fn status_of(error: &Error) -> StatusCode {
         Error::NoRoute(_) | Error::NoPolicy(_) => StatusCode::NOT_FOUND,
         Error::NoOrigin { .. } | Error::NotInvalidated(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
+        Error::RowParked { .. } => StatusCode::CONFLICT,
         Error::Denied { .. }
         | Error::WriteUndecided { .. }
         | Error::Store(_)
+        | Error::Queue(_)
+        | Error::BehindQueue { .. }
+        | Error::Unflushable { .. }
+        | Error::NoKeyRing
         | Error::OriginOpen { .. }
         | Error::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Origin(OriginError::Rejected(_)) => StatusCode::UNPROCESSABLE_ENTITY,

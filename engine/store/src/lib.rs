@@ -1,9 +1,10 @@
 //! What Larder itself keeps: entries, the leases to fill them, and the versions of tags and
 //! namespaces. The [`Store`] trait says what a store promises. [`MemoryStore`] keeps it all in this
 //! process, [`RedisStore`] where several processes share it, [`TieredStore`] there with copies
-//! here; [`queue`] says what a write-behind queue promises. With the feature `contract` the module `contract` checks the promises of any store.
-//! Which entries are made and how long they may be served is decided elsewhere; loading values is
-//! left to `larder-origin`.
+//! here. Writes that an origin does not have yet are kept by a [`queue::Queue`]: [`LocalQueue`] is
+//! that of one process, in a folder, [`RedisQueue`] one that several share. With the feature `contract` the modules `contract` and
+//! `queue::contract` check the promises of any store and of any queue. Which entries are made and
+//! how long they may be served is decided elsewhere; loading values is left to `larder-origin`.
 
 mod bounded;
 #[cfg(any(test, feature = "contract"))]
@@ -19,9 +20,12 @@ pub mod testing;
 mod tiered;
 
 pub use memory::{MemoryConfig, MemoryStore};
+pub use queue::{LocalQueue, LocalQueueConfig, QueueOpenError};
 #[doc(hidden)]
 pub use redis::envelope;
-pub use redis::{ConnectError, RedisConfig, RedisStore, SentinelConfig};
+pub use redis::{
+    ConnectError, RedisConfig, RedisQueue, RedisQueueConfig, RedisStore, SentinelConfig,
+};
 pub use store::{
     Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, StoreError,
     Summary, Token, later, ready,

@@ -1,10 +1,17 @@
-//! The seam to write-behind queues.
+//! The seam to write-behind queues, and the queues.
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+mod local;
+pub(crate) mod record;
 
 use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, Either, Ready};
 use larder_core::{Key, Timestamp, Value};
+
+pub use self::local::{LocalQueue, LocalQueueConfig, QueueOpenError};
 
 /// Into how many partitions the rows of one origin fall. A row is always in the same one, whoever
 /// asks and whenever, so this is a constant and no setting.
@@ -299,6 +306,27 @@ impl Row {
             origin: Arc::clone(&self.origin),
             number: number as u16,
         }
+    }
+}
+
+impl Change {
+    /// Roughly what it costs to keep, in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        const OVERHEAD: usize = 256;
+        let texts = |(name, text): &(String, String)| name.len() + text.len();
+        let row = &self.row;
+        let size = OVERHEAD
+            + self.operation.len()
+            + row.origin.len()
+            + row.tenant.len()
+            + row.resource.len()
+            + row.id.len()
+            + self.key.storage().len()
+            + self.attributes.iter().map(texts).sum::<usize>()
+            + self.value.as_ref().map_or(0, |value| value.bytes.len())
+            + self.stale.len();
+        size as u64
     }
 }
 

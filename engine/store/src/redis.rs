@@ -15,6 +15,7 @@
 //! | `names` | the names of keys |
 //! | `reply` | what the server answered, as what was asked for |
 //! | `link` | the connections |
+//! | `queue` | the write-behind queue |
 //! | `config` | where Redis is, and how long it may take |
 //! | `error` | why it cannot be used |
 
@@ -30,6 +31,7 @@ mod hold;
 #[allow(dead_code, reason = "the tier of memory in front uses the rest")]
 pub(crate) mod link;
 mod names;
+mod queue;
 mod read;
 mod reply;
 mod scripts;
@@ -40,4 +42,5 @@ mod version;
 
 pub use config::{RedisConfig, SentinelConfig};
 pub use error::ConnectError;
+pub use queue::{RedisQueue, RedisQueueConfig};
 pub use store::RedisStore;

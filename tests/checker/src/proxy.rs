@@ -29,14 +29,41 @@ pub enum Mode {
 /// Which connections a fault is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// All.
+    /// All of clients. What a replica hears from its master goes on.
     All,
     /// Those that asked to be told of changes.
     Tracking,
 }
 
+/// What a connection is for, by what was said on it.
+#[derive(Debug, Default)]
+struct Use {
+    tracking: AtomicBool,
+    replica: AtomicBool,
+}
+
+impl Use {
+    fn learn(&self, said: &[u8]) {
+        for (word, learnt) in [
+            (&b"TRACKING"[..], &self.tracking),
+            (b"REPLCONF", &self.replica),
+        ] {
+            if said.windows(word.len()).any(|part| part == word) {
+                learnt.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn is_one_of(&self, which: Which) -> bool {
+        match which {
+            Which::All => !self.replica.load(Ordering::Relaxed),
+            Which::Tracking => self.tracking.load(Ordering::Relaxed),
+        }
+    }
+}
+
 struct Link {
-    tracking: Arc<AtomicBool>,
+    used: Arc<Use>,
     mode: watch::Sender<Mode>,
 }
 
@@ -82,7 +109,7 @@ impl Proxy {
         let mut links = self.links.lock();
         links.retain(|link| link.mode.receiver_count() > 0);
         for link in links.iter() {
-            if which == Which::All || link.tracking.load(Ordering::Relaxed) {
+            if link.used.is_one_of(which) {
                 link.mode.send_replace(mode);
             }
         }
@@ -96,12 +123,12 @@ impl Drop for Proxy {
 }
 
 fn pass_on(client: TcpStream, server: TcpStream) -> Link {
-    let tracking = Arc::new(AtomicBool::new(false));
+    let used = Arc::new(Use::default());
     let (mode, modes) = watch::channel(Mode::Pass);
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let seen = Arc::clone(&tracking);
+    let seen = Arc::clone(&used);
     let other = modes.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -109,11 +136,11 @@ fn pass_on(client: TcpStream, server: TcpStream) -> Link {
             () = pump(from_server, to_client, other, Way::Answering) => {}
         }
     });
-    Link { tracking, mode }
+    Link { used, mode }
 }
 
 enum Way {
-    Asking(Arc<AtomicBool>),
+    Asking(Arc<Use>),
     Answering,
 }
 
@@ -140,10 +167,8 @@ async fn pump(
         };
         let Ok(count @ 1..) = read else { return };
         let mut bytes = &buffer[..count];
-        if let Way::Asking(tracking) = &way
-            && bytes.windows(8).any(|part| part == b"TRACKING")
-        {
-            tracking.store(true, Ordering::Relaxed);
+        if let Way::Asking(used) = &way {
+            used.learn(bytes);
         }
         if let Mode::Delay(by) = mode {
             tokio::time::sleep(by).await;
@@ -203,7 +228,10 @@ mod tests {
             tracked.read_exact(&mut late).await.unwrap();
             assert_eq!(&late, b"two", "what was held back is passed on");
         }
+        let mut replica = TcpStream::connect(proxy.address()).await.unwrap();
+        assert!(answer(&mut replica, "REPLCONF").await.is_some());
         proxy.set(Which::All, Mode::CutAfter(2));
+        assert!(answer(&mut replica, "four").await.is_some());
         plain.write_all(b"three").await.unwrap();
         let mut rest = String::new();
         plain.read_to_string(&mut rest).await.unwrap();

@@ -1,21 +1,22 @@
 //! Clients, faults, and the counting of what they see.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use larder::core::dependency::Mode as Kind;
 use parking_lot::Mutex;
 
-use crate::proxy::{Mode, Proxy, Which};
+use crate::backwards::LastRead;
+use crate::faults::{Course, Done, Faults};
 use crate::report::{Report, Seen};
 use crate::subject::{Subject, Way, only_expired};
-use crate::truth::{BOUND, Truth, Violation};
+use crate::truth::{BOUND, Broken, Truth, Violation};
 
 /// How much of what.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Reads, writes and invalidations in all.
+    /// Reads, writes and invalidations in all; fewer where the faults end the run.
     pub operations: u64,
     /// Nodes.
     pub engines: usize,
@@ -25,6 +26,8 @@ pub struct Plan {
     pub keys: usize,
     /// Replays the clients' choices; the timing is never the same.
     pub seed: u64,
+    /// How long entries are kept, and so the bound for what a failover loses.
+    pub ttl: Duration,
 }
 
 /// Runs the plan and counts.
@@ -32,74 +35,91 @@ pub async fn run(
     plan: &Plan,
     subject: Arc<dyn Subject>,
     truth: Arc<Truth>,
-    proxy: Option<Arc<Proxy>>,
+    faults: Option<Box<dyn Faults>>,
 ) -> Report {
     let started = Instant::now();
-    let left = Arc::new(AtomicU64::new(plan.operations));
-    let over = Arc::new(AtomicBool::new(false));
-    let faults = proxy.map(|proxy| {
+    let course = Arc::new(Course::default());
+    let faults = faults.map(|faults| {
         let random = fastrand::Rng::with_seed(plan.seed ^ u64::MAX);
-        tokio::spawn(misbehave(proxy, random, Arc::clone(&over)))
+        tokio::spawn(go_wrong(faults, random, Arc::clone(&course)))
     });
     let total = Arc::new(Mutex::new(Seen::default()));
+    let left = Arc::new(AtomicU64::new(plan.operations));
     let clients: Vec<_> = (0..plan.clients)
         .map(|n| {
             let client = Client {
                 random: fastrand::Rng::with_seed(plan.seed.wrapping_add(n as u64)),
                 on: n % plan.engines,
                 keys: plan.keys,
-                last: vec![(0, started); plan.keys],
+                lost_for: plan.ttl + BOUND,
+                last: LastRead::new(plan.keys, started),
                 subject: Arc::clone(&subject),
                 truth: Arc::clone(&truth),
+                course: Arc::clone(&course),
                 seen: Seen::default(),
             };
             tokio::spawn(client.work(Arc::clone(&left), Arc::clone(&total)))
         })
         .collect();
+    let mut ended_early = 0;
     for client in clients {
-        if client.await.is_err() {
-            total.lock().lost_clients += 1;
-        }
+        ended_early += u64::from(client.await.is_err());
     }
-    over.store(true, Ordering::Relaxed);
-    let faults = match faults {
-        Some(faults) => faults.await.unwrap_or_default(),
-        None => 0,
+    course.end();
+    let done = match faults {
+        Some(faults) => faults.await.ok(),
+        None => Some(Done::default()),
     };
+    ended_early += u64::from(done.is_none());
     let seen = std::mem::take(&mut *total.lock());
     Report {
         seen,
-        faults,
+        done: done.unwrap_or_default(),
+        ended_early,
         loads: truth.loads(),
         took: started.elapsed(),
         seed: plan.seed,
     }
 }
 
+/// Faults that went wrong as often as they should end the run, and so do those that fail.
+async fn go_wrong(faults: Box<dyn Faults>, random: fastrand::Rng, course: Arc<Course>) -> Done {
+    struct Ends(Arc<Course>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.end();
+        }
+    }
+    let _ends = Ends(Arc::clone(&course));
+    faults.run(random, course).await
+}
+
 struct Client {
     random: fastrand::Rng,
     on: usize,
     keys: usize,
-    /// By key, the newest version that it has read, and when.
-    last: Vec<(u64, Instant)>,
+    /// How long what a failover lost may be served.
+    lost_for: Duration,
+    last: LastRead,
     subject: Arc<dyn Subject>,
     truth: Arc<Truth>,
+    course: Arc<Course>,
     seen: Seen,
 }
 
 impl Client {
     async fn work(mut self, left: Arc<AtomicU64>, total: Arc<Mutex<Seen>>) {
         let next = |left: u64| left.checked_sub(1);
-        while left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
-            .is_ok()
-        {
+        let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        while !self.course.is_over() && take().is_ok() {
             let key = self.random.usize(..self.keys);
+            let begun = Instant::now();
             match self.random.u8(..100) {
                 0..80 => self.read(key).await,
                 80..88 => self.write(key).await,
                 _ => self.change_behind(key).await,
             }
+            self.seen.took(begun.elapsed());
         }
         total.lock().add(&self.seen);
     }
@@ -108,7 +128,7 @@ impl Client {
         let begun = self.truth.begin(key, self.on);
         let answer = self.subject.read(self.on, key).await;
         let Ok(answer) = answer else {
-            self.seen.errors += 1;
+            self.seen.refused_reads += 1;
             return;
         };
         self.seen.reads += 1;
@@ -118,20 +138,25 @@ impl Client {
                 if let Some(behind) = verdict.behind {
                     self.seen.behind(behind);
                 }
-                let (last, at) = self.last[key];
-                if verdict.version < last {
-                    self.seen.backwards += 1;
-                    self.seen.back_late += u64::from(at.elapsed() > BOUND + BOUND);
-                } else {
-                    self.last[key] = (verdict.version, Instant::now());
-                }
+                let untold = self.truth.untold(key);
+                let now = Instant::now();
+                let direction = self.last.read(key, verdict.version, untold, now);
+                self.seen.direction(direction, self.course.may_have_lost());
             }
             // What is said to be stale may be, where it was only expired.
-            Err(Violation::Stale | Violation::Late) if answer.stale && only_expired(key) => {
+            Err(broken) if is_outdated(broken) && answer.stale && only_expired(key) => {
                 self.seen.said_stale += 1;
             }
-            Err(violation) => self.seen.violation(violation),
+            Err(broken) if is_outdated(broken) && self.may_be_lost(broken) => {
+                self.seen.lost(broken.behind);
+            }
+            Err(broken) => self.seen.violation(broken.violation),
         }
+    }
+
+    /// Whether an invalidation that a failover lost explains it.
+    fn may_be_lost(&self, broken: Broken) -> bool {
+        self.course.may_have_lost() && broken.behind <= self.lost_for
     }
 
     async fn write(&mut self, key: usize) {
@@ -142,7 +167,11 @@ impl Client {
                 // At least the own version is settled; others may have come in between.
                 self.truth.settle(key, self.on, before + 1);
             }
-            Err(_) => self.seen.errors += 1,
+            Err(_) => {
+                self.seen.refused_changes += 1;
+                // Others may have come in between, but none of them later than now.
+                self.truth.fail(key, self.truth.committed(key));
+            }
         }
     }
 
@@ -165,35 +194,14 @@ impl Client {
                 self.seen.invalidations[way as usize] += 1;
                 self.truth.settle(key, self.on, version);
             }
-            Err(_) => self.seen.errors += 1,
+            Err(_) => {
+                self.seen.refused_changes += 1;
+                self.truth.fail(key, version);
+            }
         }
     }
 }
 
-/// Breaks the network, one way after the other, until all is over; answers how often.
-async fn misbehave(proxy: Arc<Proxy>, mut random: fastrand::Rng, over: Arc<AtomicBool>) -> u64 {
-    let mut faults = 0;
-    while !over.load(Ordering::Relaxed) {
-        let pause = Duration::from_millis(random.u64(500..2_000));
-        tokio::time::sleep(pause).await;
-        let which = match random.bool() {
-            true => Which::Tracking,
-            false => Which::All,
-        };
-        let (mode, lasts) = match random.u8(..5) {
-            0 => (Mode::CutAfter(0), 0),
-            1 => (Mode::CutAfter(random.usize(1..200)), 0),
-            2 => (Mode::BlackHole, random.u64(100..2_500)),
-            3 => (Mode::HalfOpen, random.u64(100..2_500)),
-            _ => (Mode::Delay(Duration::from_millis(random.u64(1..20))), 500),
-        };
-        proxy.set(which, mode);
-        faults += 1;
-        if lasts > 0 {
-            tokio::time::sleep(Duration::from_millis(lasts)).await;
-            proxy.set(Which::All, Mode::Pass);
-        }
-    }
-    proxy.set(Which::All, Mode::Pass);
-    faults
+fn is_outdated(broken: Broken) -> bool {
+    matches!(broken.violation, Violation::Stale | Violation::Late)
 }

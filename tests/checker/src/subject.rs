@@ -1,6 +1,7 @@
 //! What is checked: engines of Larder, or cache-aside as it is commonly written.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use larder::core::dependency::Mode;
@@ -13,6 +14,11 @@ use larder::{Engine, Invalidation, Request, Route, Value};
 use redis::aio::MultiplexedConnection;
 
 use crate::truth::{Truth, tenant};
+
+/// How long an entry is kept, unless a run says otherwise.
+pub const TTL: Duration = Duration::from_secs(60);
+/// How long a key that is only expired may be answered as stale.
+const WHILE_REVALIDATING: Duration = Duration::from_millis(100);
 
 /// How an invalidation names the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,16 +83,17 @@ pub fn only_expired(key: usize) -> bool {
 pub struct Larder(pub Vec<Engine>);
 
 impl Larder {
-    /// An engine upon each of `stores`, all with the origin `truth`.
+    /// An engine upon each of `stores`, all with the origin `truth`; entries end after `ttl`.
     ///
     /// # Errors
     /// If an engine cannot be built.
     pub fn new(
         stores: Vec<Arc<dyn Store>>,
         truth: &Arc<Truth>,
+        ttl: Duration,
     ) -> Result<Self, larder::BuildError> {
         let build = |store| {
-            Engine::builder(Arc::new(Checked::new()), store)
+            Engine::builder(Arc::new(Checked::new(ttl)), store)
                 .origin(
                     "truth",
                     Arc::clone(truth) as Arc<dyn larder::origin::Origin>,
@@ -151,14 +158,17 @@ impl Subject for Larder {
 }
 
 /// Decides by the number of the key, so that every pattern is mixed with every other.
+#[derive(Clone)]
 struct Checked {
     identity: Arc<Identity>,
     manifest: Manifest,
+    ttl: Duration,
 }
 
 impl Checked {
-    fn new() -> Self {
+    fn new(ttl: Duration) -> Self {
         Self {
+            ttl,
             identity: Arc::new(Identity {
                 name: "checked".into(),
                 version: "1.0.0".into(),
@@ -186,7 +196,7 @@ impl Policy for Checked {
             _ => Strategy::WriteThrough,
         };
         let mut decision = Decision::new(strategy, format!("item:{key}"));
-        decision.freshness.ttl_ms = 60_000;
+        decision.freshness.ttl_ms = self.ttl.as_millis() as u64;
         decision.tags = vec![format!("item:{key}"), format!("group:{}", key % 10)];
         decision.loading.stampede = match key % 5 {
             0 => Stampede::PerCluster,
@@ -194,7 +204,7 @@ impl Policy for Checked {
             _ => Stampede::PerProcess,
         };
         if only_expired(key) {
-            decision.freshness.stale_while_revalidate_ms = 100;
+            decision.freshness.stale_while_revalidate_ms = WHILE_REVALIDATING.as_millis() as u64;
         }
         Ok(decision)
     }
@@ -202,10 +212,7 @@ impl Policy for Checked {
 
 impl Policies for Checked {
     fn current(&self, _: &str) -> Option<Arc<dyn Policy>> {
-        Some(Arc::new(Self {
-            identity: Arc::clone(&self.identity),
-            manifest: self.manifest.clone(),
-        }))
+        Some(Arc::new(self.clone()))
     }
 }
 

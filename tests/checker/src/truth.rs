@@ -1,6 +1,5 @@
 //! What the origin holds, and the judge of every read.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,18 +8,20 @@ use larder::Value;
 use larder::origin::{Fetched, Origin, OriginError, Wanted, Written};
 use parking_lot::Mutex;
 
+use crate::settled::Settled;
+
 /// How long after an invalidation another engine may answer the older value.
 pub const BOUND: Duration = Duration::from_secs(2);
-/// How many settled versions of a key are remembered.
-const REMEMBERED: usize = 256;
 
 /// One key: its committed version, and what has been promised about it.
 struct Thing {
     committed: AtomicU64,
     /// By engine: the newest version whose invalidation it has answered.
     settled: Vec<AtomicU64>,
-    /// The latest settled versions, and when.
-    log: Mutex<VecDeque<(u64, Instant)>>,
+    /// Which versions are settled on any engine, and since when.
+    log: Mutex<Settled>,
+    /// The newest version whose invalidation was answered by an error.
+    untold: AtomicU64,
 }
 
 /// What is wrong with a read.
@@ -34,6 +35,23 @@ pub enum Violation {
     NeverWritten,
     /// It belongs to another key or tenant.
     Foreign,
+}
+
+/// A read that broke a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The promise.
+    pub violation: Violation,
+    /// How long ago, at the read's beginning, a newer version had been invalidated; zero where
+    /// the value is not of this key at all.
+    pub behind: Duration,
+}
+
+impl Broken {
+    fn at_once(violation: Violation) -> Self {
+        let behind = Duration::ZERO;
+        Self { violation, behind }
+    }
 }
 
 /// A read that was right.
@@ -80,6 +98,7 @@ impl Truth {
             committed: AtomicU64::new(1),
             settled: (0..engines).map(|_| AtomicU64::new(0)).collect(),
             log: Mutex::default(),
+            untold: AtomicU64::new(0),
         };
         Self {
             things: (0..keys).map(thing).collect(),
@@ -110,12 +129,18 @@ impl Truth {
         let thing = &self.things[key];
         thing.settled[engine].fetch_max(version, Ordering::SeqCst);
         let mut log = thing.log.lock();
-        if log.back().is_none_or(|(last, _)| *last < version) {
-            if log.len() == REMEMBERED {
-                log.pop_front();
-            }
-            log.push_back((version, Instant::now()));
-        }
+        log.note(version, Instant::now());
+    }
+
+    /// The invalidation of `version` was answered by an error: nobody need have heard of it.
+    pub fn fail(&self, key: usize, version: u64) {
+        self.things[key].untold.fetch_max(version, Ordering::SeqCst);
+    }
+
+    /// The newest version of `key` that nobody need have heard of.
+    #[must_use]
+    pub fn untold(&self, key: usize) -> u64 {
+        self.things[key].untold.load(Ordering::SeqCst)
     }
 
     /// To be called before a read begins.
@@ -131,19 +156,21 @@ impl Truth {
     ///
     /// # Errors
     /// The violation.
-    pub fn judge(&self, key: usize, begun: Begun, text: &str) -> Result<Verdict, Violation> {
-        let version = read(key, text)?;
+    pub fn judge(&self, key: usize, begun: Begun, text: &str) -> Result<Verdict, Broken> {
+        let version = read(key, text).map_err(Broken::at_once)?;
         if version > self.committed(key) || version == 0 {
-            return Err(Violation::NeverWritten);
+            return Err(Broken::at_once(Violation::NeverWritten));
         }
+        let behind = self.things[key].log.lock().behind(version, begun.at);
+        let broken = |violation| Broken {
+            violation,
+            behind: behind.unwrap_or_default(),
+        };
         if version < begun.settled {
-            return Err(Violation::Stale);
+            return Err(broken(Violation::Stale));
         }
-        let log = self.things[key].log.lock();
-        let newer = log.iter().find(|(settled, _)| *settled > version);
-        let behind = newer.and_then(|(_, at)| begun.at.checked_duration_since(*at));
         if behind.is_some_and(|behind| behind > BOUND) {
-            return Err(Violation::Late);
+            return Err(broken(Violation::Late));
         }
         Ok(Verdict { version, behind })
     }
@@ -250,6 +277,7 @@ mod tests {
         ] {
             let judged = truth.judge(0, begun, &text);
             let judged = judged.map(|verdict| verdict.behind.map(drop));
+            let judged = judged.map_err(|broken| broken.violation);
             assert_eq!(judged, expected, "{text}");
         }
     }

@@ -86,6 +86,18 @@ pub enum ConnectError {
         "{address} may evict any key (`maxmemory-policy` is {policy}), and with a ban goes what it banned: run CONFIG SET maxmemory-policy volatile-lru there (and in its configuration file), or set it to noeviction; `accept_eviction = true` connects all the same"
     )]
     Evicts { address: String, policy: String },
+    #[error(
+        "{address} may evict any key (`maxmemory-policy` is {policy}), and with them writes that wait for their origin: run CONFIG SET maxmemory-policy volatile-lru there (and in its configuration file), or set it to noeviction"
+    )]
+    EvictsQueue { address: String, policy: String },
+    #[error(
+        "redis at {place} keeps nothing over a restart, as far as it tells, and writes that wait for their origin would be lost with it: run CONFIG SET appendonly yes and CONFIG SET appendfsync always there (and in its configuration file), and allow CONFIG GET to its user; `accept_loss = true` queues all the same"
+    )]
+    Forgets { place: String },
+    #[error(
+        "the write-behind queue in redis has format `{found}` (key {key}), which this build does not read: use the build that wrote it, or another `prefix`"
+    )]
+    OtherFormat { key: String, found: String },
     #[error("{address} does not serve now: {why}")]
     NotReady { address: String, why: String },
 }

@@ -82,23 +82,34 @@ impl Cluster {
         }
     }
 
+    /// The nodes that say that they are masters, by their position.
+    pub async fn masters(&self) -> Vec<usize> {
+        let mut masters = Vec::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            if replication(node).await.contains("role:master") {
+                masters.push(at);
+            }
+        }
+        masters
+    }
+
     /// Whether every node sees all slots served, and every replica is in step.
-    async fn is_whole(&self) -> bool {
+    pub async fn is_whole(&self) -> bool {
+        let mut in_step = 0;
         for node in &self.nodes {
             if info(node, "cluster_state").await != "ok" {
                 return false;
             }
-        }
-        for replica in &self.nodes[MASTERS..] {
-            let told = replica.ask(&["INFO", "replication"]).await;
-            if !text(told).contains("master_link_status:up") {
-                return false;
-            }
+            in_step += usize::from(replication(node).await.contains("master_link_status:up"));
         }
         // Only then does a view contain the replicas.
-        let told = self.nodes[0].ask(&["CLUSTER", "NODES"]).await;
-        text(told).matches("slave").count() == MASTERS
+        let told = text(self.nodes[0].ask(&["CLUSTER", "NODES"]).await);
+        in_step == MASTERS && told.matches("slave").count() == MASTERS && !told.contains("fail")
     }
+}
+
+async fn replication(node: &Server) -> String {
+    text(node.ask(&["INFO", "replication"]).await)
 }
 
 async fn must(node: &Server, command: &[&str]) -> Value {

@@ -2,7 +2,6 @@
 
 use std::process::{Child, Command, Stdio};
 
-use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::cluster::text;
@@ -47,12 +46,18 @@ impl Sentinels {
             replica,
             sentinels,
         };
-        until("the sentinels are ready", async || {
-            let each = all.sentinels.iter().map(Sentinel::is_ready);
-            join_all(each).await.into_iter().all(|ready| ready)
-        })
-        .await;
+        until("the sentinels are ready", async || all.are_ready().await).await;
         all
+    }
+
+    /// Whether every sentinel knows a master that serves, its replica, and the others.
+    pub async fn are_ready(&self) -> bool {
+        for sentinel in &self.sentinels {
+            if !sentinel.is_ready().await {
+                return false;
+            }
+        }
+        true
     }
 
     /// The name of the master.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use redis::{AsyncConnectionConfig, Client, Value};
 use tempfile::TempDir;
 
-use super::until;
+use tokio::time::{Instant, sleep};
 
 /// A `redis-server` on loopback.
 #[derive(Debug)]
@@ -102,12 +102,22 @@ impl Server {
 
     /// Waits until it takes commands, or says that it wants a password or TLS.
     pub(super) async fn answers(&self) {
-        let what = format!("redis-server answers on port {}", self.port);
-        until(&what, async || match self.ask(&["PING"]).await {
-            Ok(_) => true,
-            Err(error) => matches!(error.code(), Some("NOAUTH" | "NOPERM")),
-        })
-        .await;
+        // Not by `until`: whoever restarts servers in a task needs a future that can be sent.
+        let begun = Instant::now();
+        loop {
+            match self.ask(&["PING"]).await {
+                Ok(_) => return,
+                Err(error) if matches!(error.code(), Some("NOAUTH" | "NOPERM")) => return,
+                Err(_) => {}
+            }
+            let port = self.port;
+            let waited = begun.elapsed();
+            assert!(
+                waited < Duration::from_secs(30),
+                "waited 30 s in vain for redis-server on port {port}"
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 

@@ -1,0 +1,128 @@
+//! What the queue on Redis promises, over real servers.
+
+mod durable;
+mod nodes;
+mod order;
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use larder_core::Timestamp;
+use redis::{Cmd, FromRedisValue, cmd};
+
+use super::{RedisQueue, RedisQueueConfig};
+use crate::queue::contract::{self, Place, Room};
+use crate::queue::{Change, Claim, Partition, Queue, QueueError, Queued, Row};
+use crate::redis::{ConnectError, RedisConfig, SentinelConfig};
+use crate::testing::{Cluster, Sentinels, Server};
+
+const NOW: Timestamp = contract::subject::NOW;
+const CLAIM_MS: u64 = 10_000;
+/// For servers that sync at every write.
+const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
+/// A way to Redis, with names of its own.
+#[derive(Clone)]
+struct Spot(RedisConfig);
+
+impl Spot {
+    fn new(redis: RedisConfig) -> Self {
+        Self(RedisConfig {
+            prefix: format!("p{:x}", fastrand::u64(..)),
+            timeout_ms: 5_000,
+            ..redis
+        })
+    }
+
+    fn at(server: &Server) -> Self {
+        Self::new(RedisConfig {
+            url: Some(server.url()),
+            ..RedisConfig::default()
+        })
+    }
+
+    fn config(&self) -> RedisQueueConfig {
+        RedisQueueConfig {
+            redis: self.0.clone(),
+            accept_loss: true,
+            ..RedisQueueConfig::default()
+        }
+    }
+
+    async fn queue(&self) -> RedisQueue {
+        let queue = RedisQueue::connect(self.config()).await;
+        queue.expect("it can be used")
+    }
+}
+
+impl Place for Spot {
+    fn open(&self, room: Room) -> BoxFuture<'_, Arc<dyn Queue>> {
+        async move {
+            let config = RedisQueueConfig {
+                limit: room.changes,
+                limit_bytes: room.bytes,
+                ..self.config()
+            };
+            let queue = RedisQueue::connect(config).await.expect("it can be used");
+            Arc::new(queue) as Arc<dyn Queue>
+        }
+        .boxed()
+    }
+}
+
+fn row(id: &str) -> Row {
+    Row {
+        origin: "shop".into(),
+        tenant: "acme".into(),
+        resource: "product".into(),
+        id: id.into(),
+    }
+}
+
+fn change(row: &Row, text: &str) -> Change {
+    contract::subject::change(row, text)
+}
+
+async fn put(queue: &RedisQueue, row: &Row, text: &str) -> u64 {
+    let enqueued = queue.enqueue(change(row, text), NOW).await;
+    enqueued.expect("it is taken").sequence
+}
+
+async fn claim(queue: &RedisQueue, partition: &Partition) -> Claim {
+    let claim = queue.claim(partition, CLAIM_MS, NOW).await;
+    claim.expect("it answers").expect("nobody has it")
+}
+
+async fn head(queue: &RedisQueue, claim: &Claim, limit: usize) -> Vec<Arc<Queued>> {
+    let head = queue.head(claim, limit, NOW).await;
+    head.expect("the claim holds")
+}
+
+fn numbers(head: &[Arc<Queued>]) -> Vec<u64> {
+    head.iter().map(|queued| queued.sequence).collect()
+}
+
+/// One command, past the queue.
+async fn raw<T: FromRedisValue>(queue: &RedisQueue, command: &mut Cmd) -> T {
+    let answer = queue.0.link.query(command.take()).await;
+    super::typed(answer.expect("it answers")).expect("as expected")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_keeps_the_contract() {
+    let server = Server::start().await;
+    contract::all(|| Arc::new(Spot::at(&server))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_keeps_the_contract_on_a_cluster() {
+    let cluster = Cluster::start().await;
+    let place = || {
+        Spot::new(RedisConfig {
+            cluster: cluster.urls(),
+            ..RedisConfig::default()
+        })
+    };
+    contract::all(|| Arc::new(place())).await;
+}

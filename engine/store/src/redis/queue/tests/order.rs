@@ -1,0 +1,86 @@
+//! What is odd: lost counters, large values, long rows of followers, damage.
+
+use larder_core::Value;
+
+use super::*;
+
+#[tokio::test]
+async fn numbers_grow_although_the_counter_is_lost() {
+    let server = Server::start().await;
+    let queue = Spot::at(&server).queue().await;
+    let row = row("1");
+    let before = put(&queue, &row, "1").await;
+    let meta = queue.0.names.meta(&row.partition());
+    assert_eq!(raw::<u64>(&queue, cmd("DEL").arg(meta)).await, 1);
+    let after = put(&queue, &row, "2").await;
+    assert!(after > before, "{after} comes after {before}");
+    assert!(before > NOW.0, "it is in microseconds");
+}
+
+#[tokio::test]
+async fn large_values_are_answered_a_few_at_a_time() {
+    let server = Server::start().await;
+    let queue = Spot::at(&server).queue().await;
+    let row = row("1");
+    let mut large = change(&row, "");
+    large.value = Some(Value::new(vec![7; 3 << 20]));
+    for n in 0..4 {
+        large.operation = format!("large {n}").into();
+        queue.enqueue(large.clone(), NOW).await.expect("it fits");
+    }
+    put(&queue, &row, "small").await;
+    let claim = claim(&queue, &row.partition()).await;
+    let mut answered = Vec::new();
+    loop {
+        let head = head(&queue, &claim, usize::MAX).await;
+        if head.is_empty() {
+            break;
+        }
+        assert!(head.len() <= 3, "{} are too much at once", head.len());
+        let done = queue.flushed(&claim, &numbers(&head)).await;
+        done.expect("the claim holds");
+        answered.extend(head);
+    }
+    assert_eq!(answered.len(), 5);
+    assert_eq!(answered[3].change.value, large.value);
+}
+
+#[tokio::test]
+async fn many_followers_of_a_dead_letter_do_not_hide_what_comes_after_them() {
+    let server = Server::start().await;
+    let queue = Spot::at(&server).queue().await;
+    let parked = row("0");
+    let partition = parked.partition();
+    let first = put(&queue, &parked, "dead").await;
+    for n in 0..2_100 {
+        put(&queue, &parked, &n.to_string()).await;
+    }
+    let mut ids = (1..).map(|id: u32| row(&id.to_string()));
+    let other = ids.find(|row| row.partition() == partition);
+    let other = other.expect("there are many");
+    let alive = put(&queue, &other, "alive").await;
+    let claim = claim(&queue, &partition).await;
+    let buried = queue.bury(&claim, first, "no", NOW).await;
+    buried.expect("the claim holds");
+    assert_eq!(numbers(&head(&queue, &claim, 5).await), [alive]);
+    let depth = queue.depth().await.expect("it answers");
+    assert_eq!((depth.waiting, depth.dead, depth.parked), (1, 2_101, 1));
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_an_error_and_stays() {
+    let server = Server::start().await;
+    let queue = Spot::at(&server).queue().await;
+    let row = row("1");
+    put(&queue, &row, "whole").await;
+    let [_, stream, ..] = queue.0.names.partition(&row.partition());
+    let mut add = cmd("XADD");
+    add.arg(&stream).arg("*").arg("change").arg("damaged");
+    raw::<String>(&queue, &mut add).await;
+    let claim = claim(&queue, &row.partition()).await;
+    let head = queue.head(&claim, 9, NOW).await;
+    assert!(matches!(head, Err(QueueError::Corrupt { .. })), "{head:?}");
+    assert_eq!(raw::<u64>(&queue, cmd("XLEN").arg(&stream)).await, 2);
+    let seen = queue.unflushed(&row).await.expect("it is whole");
+    assert!(seen.is_some());
+}
