@@ -20,8 +20,9 @@ pub struct Effect {
 pub enum EffectKind {
     /// The row was inserted or replaced by the write of this number.
     Put(u64),
-    /// The row was deleted.
-    Delete,
+    /// The row was deleted, by the change that has this place in the queue where the origin keeps
+    /// places.
+    Delete(Option<u64>),
 }
 
 /// How things are once everything is healed and the queue is empty.
@@ -242,22 +243,30 @@ impl Story<'_> {
                         continue;
                     }
                 },
-                // A deleted row does not say by whom: by the first that may have done it.
-                EffectKind::Delete => {
-                    (floor..self.writes.len()).find(|at| self.writes[*at].deletes)
-                }
+                EffectKind::Delete(sequence) => self.deleting(*sequence, floor),
             };
-            match rank {
-                Some(rank) if !seen.insert(rank) => {
-                    verdict.found(Damage::Duplicated, 1, || format!("{key}: {effect:?}"));
-                }
-                Some(rank) if rank >= floor => {}
-                _ => verdict.found(Damage::Inverted, 1, || {
-                    format!("{key}: {effect:?} came late; all were {:?}", self.effects)
-                }),
-            }
+            let again = rank.is_some_and(|rank| !seen.insert(rank));
+            verdict.found(Damage::Duplicated, u64::from(again), || {
+                format!("{key}: {effect:?}; all were {:?}", self.effects)
+            });
+            // Twice in a row is no other order.
+            let late = rank.is_none_or(|rank| rank + usize::from(again) < floor);
+            verdict.found(Damage::Inverted, u64::from(late), || {
+                format!("{key}: {effect:?} came late; all were {:?}", self.effects)
+            });
             floor = floor.max(rank.map_or(0, |rank| rank + 1));
         }
+    }
+
+    /// The rank of the delete of this place in the queue. Where the row does not say, or nobody
+    /// was told the place, it is the first delete that may have done it.
+    fn deleting(&self, sequence: Option<u64>, floor: usize) -> Option<usize> {
+        let is = |rank: &usize, known: bool| {
+            let write = self.writes[*rank];
+            write.deletes && (!known || sequence.is_some() && write.sequence() == sequence)
+        };
+        let known = (0..self.writes.len()).find(|rank| is(rank, true));
+        known.or_else(|| (floor..self.writes.len()).find(|rank| is(rank, false)))
     }
 
     /// How many acknowledged writes a row does not show that should.
@@ -345,7 +354,11 @@ mod tests {
         }
     }
 
-    const D: EffectKind = EffectKind::Delete;
+    const D: EffectKind = EffectKind::Delete(None);
+
+    const fn d(number: u64) -> EffectKind {
+        EffectKind::Delete(Some(1_000 + number))
+    }
 
     const fn p(number: u64) -> EffectKind {
         EffectKind::Put(number)
@@ -391,6 +404,12 @@ mod tests {
                 vec![p(1), D, p(3), D],
                 None,
             ),
+            (
+                vec![put(1), delete(2), delete(3)],
+                vec![p(1), d(2), d(3)],
+                None,
+            ),
+            (vec![put(1), delete(2), delete(3)], vec![p(1), d(3)], None),
             // Never answered: done or not.
             (vec![put(1), unknown(put(2))], vec![p(1)], Some(1)),
             (vec![put(1), unknown(put(2))], vec![p(1), p(2)], Some(2)),
@@ -464,7 +483,7 @@ mod tests {
                 vec![put(1), delete(2)],
                 vec![p(1), D, p(1), D],
                 None,
-                vec![(Inverted, 1), (Duplicated, 1)],
+                vec![(Inverted, 2), (Duplicated, 1)],
             ),
             // A delete that is done again after a newer write.
             (
@@ -472,6 +491,18 @@ mod tests {
                 vec![p(1), D, p(3), D],
                 None,
                 vec![(Lost, 1), (Inverted, 1)],
+            ),
+            (
+                vec![put(1), delete(2), put(3), delete(4)],
+                vec![p(1), d(2), p(3), d(2), d(4)],
+                None,
+                vec![(Inverted, 1), (Duplicated, 1)],
+            ),
+            (
+                vec![put(1), delete(2), delete(3)],
+                vec![p(1), d(3), d(2)],
+                None,
+                vec![(Inverted, 1)],
             ),
             (vec![put(1)], vec![p(1), p(9)], Some(1), vec![(Foreign, 1)]),
             (

@@ -81,6 +81,15 @@ impl Ledger {
 }
 
 impl Write {
+    /// Its place in the queue, where its client was told one.
+    #[must_use]
+    pub const fn sequence(&self) -> Option<u64> {
+        match self.fate {
+            Fate::Acknowledged { sequence, .. } => sequence,
+            Fate::Unknown => None,
+        }
+    }
+
     /// Whether it was acknowledged.
     #[must_use]
     pub const fn is_known(&self) -> bool {

@@ -35,7 +35,6 @@ pub mod engine;
 pub mod ledger;
 pub mod load;
 pub mod run;
-pub mod stub;
 pub mod table;
 pub mod victim;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
 use futures_util::{StreamExt as _, stream};
-use crate::stub::Postgres;
+use larder_origin::testing::{Durability, Postgres};
 use larder_store::testing::Server;
 use tokio::time::{sleep, timeout};
 
@@ -106,7 +106,7 @@ impl Level {
 /// Where something does not start or does not settle, which is a failure as well.
 pub async fn run(plan: &Plan) -> Result<Report> {
     let mut random = Rng::with_seed(plan.seed);
-    let postgres = Postgres::start().await;
+    let postgres = Postgres::with(Durability::Full).await;
     let url = postgres.url();
     table::create(&url).await?;
     let (mut victims, asks) = victims(plan.level, postgres, &url).await?;
@@ -117,8 +117,9 @@ pub async fn run(plan: &Plan) -> Result<Report> {
     }
     let begun = Instant::now();
     let field = Field::new(plan.load, asks.clone());
+    let killers = random.fork();
     let killing = async {
-        let killed = kill_all(victims, plan.schedule, random.fork()).await;
+        let killed = kill_all(victims, plan.schedule, killers).await;
         field.stop();
         killed
     };
@@ -155,6 +156,7 @@ async fn victims(level: Level, postgres: Postgres, url: &str) -> Result<(Vec<Vic
     let mut victims = vec![Victim::Postgres(postgres)];
     let mut settings = Settings {
         postgres: url.to_owned(),
+        origin: table::KEPT.to_owned(),
         ..Settings::default()
     };
     let engines = match level.fsync() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use fastrand::Rng;
-use crate::stub::Postgres;
+use larder_origin::testing::Postgres;
 use larder_store::testing::Server;
 use tokio::time::sleep;
 
@@ -59,7 +59,7 @@ impl Victim {
         match self {
             Self::Engine(engine) => engine.start().await?,
             Self::Redis(server) => server.restart().await,
-            Self::Postgres(postgres) => postgres.start_again().await,
+            Self::Postgres(postgres) => postgres.restart().await,
         }
         Ok(())
     }
