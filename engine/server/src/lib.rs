@@ -31,6 +31,7 @@ pub mod metrics;
 mod openapi;
 mod policies;
 pub mod problem;
+mod queue;
 mod routes;
 mod seal;
 pub mod server;

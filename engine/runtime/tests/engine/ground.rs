@@ -129,7 +129,10 @@ macro_rules! races {
 /// Runs every scenario and names those that fail.
 async fn run(on: Ground) {
     let mut broken = Vec::new();
-    let all = crate::races::RACES.iter().chain(crate::patterns::RACES);
+    let all = crate::races::RACES
+        .iter()
+        .chain(crate::patterns::RACES)
+        .chain(crate::behind::RACES);
     for (name, race) in all {
         if tokio::spawn(race(on.clone())).await.is_err() {
             broken.push(*name);

@@ -14,6 +14,7 @@ mod failures;
 mod freshness;
 #[macro_use]
 mod ground;
+mod behind;
 mod kit;
 mod limits;
 mod patterns;

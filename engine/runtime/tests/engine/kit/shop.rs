@@ -23,6 +23,10 @@ struct Mood {
     load_panics: bool,
     takes: Duration,
     write_error: Option<OriginError>,
+    /// Writes of these are not taken.
+    refused: Vec<(String, OriginError)>,
+    /// Writes of these values are not taken.
+    refused_values: Vec<String>,
     write_panics: bool,
     /// Writes are answered without saying what is there now.
     mute: bool,
@@ -98,6 +102,18 @@ impl Shop {
         self.mood.lock().write_error = error;
     }
 
+    /// Takes no write of this one, or takes them again.
+    pub(crate) fn refuse(&self, id: &str, error: Option<OriginError>) {
+        let id = format!("/product/{id}");
+        let refused = &mut self.mood.lock().refused;
+        refused.retain(|(one, _)| *one != id);
+        refused.extend(error.map(|error| (id, error)));
+    }
+
+    pub(crate) fn refuse_value(&self, value: &str) {
+        self.mood.lock().refused_values.push(value.to_owned());
+    }
+
     pub(crate) fn panic_in_writes(&self) {
         self.mood.lock().write_panics = true;
     }
@@ -138,6 +154,12 @@ impl Shop {
             mood.write_error
         {
             return Err(error);
+        }
+        if let Some((_, error)) = mood.refused.iter().find(|(one, _)| *one == id) {
+            return Err(error.clone());
+        }
+        if super::text(&value).is_some_and(|text| mood.refused_values.contains(&text)) {
+            return Err(OriginError::Rejected("that value".into()));
         }
         let before = match &value {
             Some(value) => self.values.lock().insert(id, value.clone()),
