@@ -88,7 +88,7 @@ impl Ask {
         match (status, sequence) {
             (StatusCode::ACCEPTED, Some(sequence)) => Answered::Queued {
                 sequence,
-                repeated: body["repeated"] == true,
+                repeated: body["queued"]["repeated"] == true,
             },
             (StatusCode::OK, _) => Answered::Written,
             _ => {
