@@ -117,6 +117,10 @@ impl Postgres {
     }
 
     /// Kills it and its children, as by `kill -9`.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "dropping it kills it too, and a drop cannot await"
+    )]
     pub fn kill(&mut self) {
         let Some(mut child) = self.child.take() else {
             return;

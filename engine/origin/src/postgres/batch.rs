@@ -22,6 +22,9 @@ struct Group {
     rows: Vec<(usize, Row)>,
 }
 
+/// Rows that set the same columns, in parts of a size that one statement takes.
+type Parts = Vec<Vec<(usize, Row)>>;
+
 type Results = Vec<Option<Result<Written, OriginError>>>;
 
 impl PostgresOrigin {
@@ -75,7 +78,7 @@ impl PostgresOrigin {
 
     /// Sorts the writes by what they set; those that cannot be sent are answered.
     fn groups(&self, changes: &[Change<'_>], results: &mut Results) -> Vec<Group> {
-        let mut sorted: BTreeMap<Option<Vec<usize>>, Vec<Vec<(usize, Row)>>> = BTreeMap::new();
+        let mut sorted: BTreeMap<Option<Vec<usize>>, Parts> = BTreeMap::new();
         for (place, change) in changes.iter().enumerate() {
             let id = change.wanted.id;
             if change.value.is_none() && !row::fits(id, &self.table.key) {
@@ -175,7 +178,7 @@ fn read(answer: &Answer) -> Result<(usize, Taken), tokio_postgres::Error> {
     Ok((usize::try_from(place).unwrap_or(usize::MAX), taken))
 }
 
-fn push(parts: &mut Vec<Vec<(usize, Row)>>, row: (usize, Row)) {
+fn push(parts: &mut Parts, row: (usize, Row)) {
     let size = |rows: &Vec<(usize, Row)>| rows.iter().map(|(_, row)| row.json.len()).sum::<usize>();
     match parts.last_mut() {
         Some(last) if size(last) + row.1.json.len() <= STATEMENT => last.push(row),

@@ -193,3 +193,66 @@ async fn a_silent_or_killed_server_is_an_error_in_time_and_then_found_again() {
     shop.0.restart().await;
     assert!(text(&origin, "42").await.is_some());
 }
+
+fn queued<'a>(id: &'a str, value: Option<&'a Value>, sequence: u64) -> Change<'a> {
+    Change {
+        wanted: wanted(id),
+        value,
+        sequence,
+        operation: "",
+    }
+}
+
+#[tokio::test]
+async fn a_poison_row_fails_alone() {
+    let shop = Shop::new().await;
+    let origin = open(shop.config("products")).await;
+    let ids: Vec<String> = (100..150).map(|n| n.to_string()).collect();
+    let body = |id: &String| match id.as_str() {
+        "113" => Value::json(r#"{"name":null}"#),
+        "131" => Value::json(r#"{"name":"Tea \"best\""}"#),
+        "140" => Value::json(r#"{"nam":"x"}"#),
+        id => Value::json(format!(r#"{{"name":"of {id}"}}"#)),
+    };
+    let values: Vec<Value> = ids.iter().map(body).collect();
+    let changes: Vec<Change<'_>> = ids
+        .iter()
+        .zip(&values)
+        .map(|(id, value)| queued(id, Some(value), 1))
+        .collect();
+    for (id, answer) in ids.iter().zip(origin.apply(&changes).await) {
+        let poison = ["113", "131", "140"].contains(&id.as_str());
+        assert_eq!(answer.is_err_and(|e| e.is_permanent()), poison, "{id}");
+        assert_eq!(text(&origin, id).await.is_some(), !poison, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn sequences_fence_replays_and_versions_only_grow() {
+    let shop = Shop::new().await;
+    let origin = open(shop.kept()).await;
+    let (old, new) = (Value::json("[1]"), Value::json("[2]"));
+    let apply = async |value, sequence| {
+        let changes = [queued("a", value, sequence)];
+        origin.apply(&changes).await.pop().unwrap().unwrap()
+    };
+    assert_eq!(apply(Some(&old), 10).await.version, Some(1));
+    assert_eq!(apply(Some(&new), 20).await.version, Some(2));
+    for sequence in [20, 10] {
+        assert_eq!(apply(Some(&old), sequence).await.version, None);
+        apply(None, sequence).await;
+        assert_eq!(text(&origin, "a").await.unwrap(), "[2]");
+    }
+    assert_eq!(apply(None, 30).await.version, Some(3));
+    apply(Some(&old), 20).await;
+    assert_eq!(
+        text(&origin, "a").await,
+        None,
+        "an old write revives nothing"
+    );
+    assert_eq!(apply(Some(&new), 40).await.version, Some(4));
+    let direct = write(&origin, "a", "[3]").await.unwrap();
+    assert_eq!((direct.version, direct.existed), (Some(5), Some(true)));
+    apply(Some(&old), 50).await;
+    assert_eq!(text(&origin, "a").await.unwrap(), "[3]");
+}
