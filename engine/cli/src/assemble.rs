@@ -7,7 +7,9 @@ use anyhow::{Context as _, Result};
 use larder::Engine;
 use larder::origin::{HttpOrigin, Origin, PostgresOrigin, SqliteOrigin};
 use larder::store::queue::Queue;
-use larder::store::{LocalQueue, MemoryStore, MirroredQueue, RedisQueue, RedisStore, Store, TieredStore};
+use larder::store::{
+    LocalQueue, MemoryStore, Mirror, MirroredQueue, RedisQueue, RedisStore, Store, TieredStore,
+};
 use larder::wasm::Host;
 use larder_server::{Metrics, Parts, Settings};
 
@@ -44,7 +46,12 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
         drain = behind.drain;
         let queue = queue(behind.level).await.context("[write_behind]")?;
         let summary = queue.summary();
-        tracing::info!(level = summary.level, "{}: {}", summary.place, summary.can_lose);
+        tracing::info!(
+            level = summary.level,
+            "{}: {}",
+            summary.place,
+            summary.can_lose
+        );
         builder = builder.queue(queue, behind.tuning);
     }
     for route in config.routes {
@@ -75,7 +82,10 @@ async fn queue(level: Level) -> Result<Arc<dyn Queue>> {
             let local = LocalQueue::open(queue)?;
             match shown_in {
                 None => Arc::new(local),
-                Some(redis) => Arc::new(MirroredQueue::connect(local, redis).await?),
+                Some(redis) => {
+                    let mirror = Mirror::connect(&redis).await?;
+                    Arc::new(MirroredQueue::open(local, mirror).await?)
+                }
             }
         }
         Level::Redis(config) => Arc::new(RedisQueue::connect(config).await?),

@@ -1,7 +1,8 @@
 //! How many acknowledged writes a killed Redis loses, by its `appendfsync`: starts a server of its
 //! own, writes from many tasks, kills it as by `kill -9`, starts it again, and counts.
 //!
-//! `cargo run -p larder-store --features contract --example queue_loss -- everysec 10`
+//! `cargo run -p larder-store --features contract --example queue_loss -- everysec 10 16384`,
+//! the last of which is the size of a value in bytes: the more is written, the longer a sync takes.
 
 #![allow(
     clippy::expect_used,
@@ -30,9 +31,12 @@ async fn main() {
     let kills: u32 = args
         .next()
         .map_or(10, |text| text.parse().expect("a number"));
+    let size: usize = args
+        .next()
+        .map_or(200, |text| text.parse().expect("a size"));
     let (mut acknowledged, mut lost) = (0, 0);
     for kill in 1..=kills {
-        let (of, gone) = Box::pin(kill_once(&fsync)).await;
+        let (of, gone) = Box::pin(kill_once(&fsync, size)).await;
         println!("kill {kill}: {gone} of {of} acknowledged writes lost");
         acknowledged += of;
         lost += gone;
@@ -43,7 +47,7 @@ async fn main() {
 }
 
 /// How many writes were acknowledged, and how many of them are gone.
-async fn kill_once(fsync: &str) -> (u64, u64) {
+async fn kill_once(fsync: &str, size: usize) -> (u64, u64) {
     let mut server = Server::with(&["--appendonly", "yes", "--appendfsync", fsync]).await;
     let config = RedisQueueConfig {
         redis: RedisConfig {
@@ -58,7 +62,7 @@ async fn kill_once(fsync: &str) -> (u64, u64) {
     let (queue, over) = (Arc::new(queue), Arc::new(AtomicBool::new(false)));
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
-        writers.spawn(write(Arc::clone(&queue), writer, Arc::clone(&over)));
+        writers.spawn(write(Arc::clone(&queue), (writer, size), Arc::clone(&over)));
     }
     tokio::time::sleep(Duration::from_millis(fastrand::u64(WRITING_MS))).await;
     server.kill();
@@ -72,18 +76,22 @@ async fn kill_once(fsync: &str) -> (u64, u64) {
     let mut gone = 0;
     for operation in &written {
         // Each has a row of its own, so what is not seen is lost.
-        let seen = queue.unflushed(&change(operation).row).await;
+        let seen = queue.unflushed(&change(operation, 0).row).await;
         gone += u64::from(seen.expect("it answers").is_none());
     }
     (written.len() as u64, gone)
 }
 
 /// Writes until it is over or fails; answers the operations that were acknowledged.
-async fn write(queue: Arc<RedisQueue>, writer: usize, over: Arc<AtomicBool>) -> Vec<String> {
+async fn write(
+    queue: Arc<RedisQueue>,
+    (writer, size): (usize, usize),
+    over: Arc<AtomicBool>,
+) -> Vec<String> {
     let mut written = Vec::new();
     while !over.load(Ordering::Relaxed) {
         let operation = format!("{writer}-{}", written.len());
-        if queue.enqueue(change(&operation), NOW).await.is_err() {
+        if queue.enqueue(change(&operation, size), NOW).await.is_err() {
             break;
         }
         written.push(operation);
@@ -91,7 +99,7 @@ async fn write(queue: Arc<RedisQueue>, writer: usize, over: Arc<AtomicBool>) -> 
     written
 }
 
-fn change(operation: &str) -> Change {
+fn change(operation: &str, size: usize) -> Change {
     Change {
         operation: operation.into(),
         row: Row {
@@ -102,7 +110,7 @@ fn change(operation: &str) -> Change {
         },
         attributes: Vec::new(),
         key: Key::new("", "product", operation),
-        value: Some(Value::new(vec![b'x'; 200])),
+        value: Some(Value::new(vec![b'x'; size])),
         sealed: None,
         stale: "[]".into(),
     }

@@ -5,9 +5,8 @@ mod shown;
 use clap::Subcommand;
 use hyper::Method;
 use larder::store::queue::LetterId;
-use larder_server::wire::queue::{
-    LettersDone, LettersRequest,
-};
+use larder_server::wire::queue::{LettersDone, LettersRequest};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -143,10 +142,10 @@ fn show<T: DeserializeOwned + Serialize>(
 
 /// An id as a part of an address. The names of origins are free text.
 fn in_path(id: &LetterId) -> String {
-    let keep = percent_encoding::NON_ALPHANUMERIC
+    const ESCAPED: AsciiSet = NON_ALPHANUMERIC
         .remove(b'/')
         .remove(b'-')
         .remove(b'_')
         .remove(b'.');
-    percent_encoding::utf8_percent_encode(&id.to_string(), &keep).to_string()
+    utf8_percent_encode(&id.to_string(), &ESCAPED).to_string()
 }

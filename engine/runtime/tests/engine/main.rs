@@ -10,6 +10,7 @@ mod breaker;
 mod builder;
 mod cluster;
 mod deadlines;
+mod encryption;
 mod failures;
 mod freshness;
 #[macro_use]

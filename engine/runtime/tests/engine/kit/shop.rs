@@ -22,6 +22,8 @@ struct Mood {
     load_error: Option<OriginError>,
     load_panics: bool,
     takes: Duration,
+    /// Each takes a random part of that.
+    wavers: bool,
     write_error: Option<OriginError>,
     /// Writes of these are not taken.
     refused: Vec<(String, OriginError)>,
@@ -30,6 +32,18 @@ struct Mood {
     write_panics: bool,
     /// Writes are answered without saying what is there now.
     mute: bool,
+}
+
+impl Mood {
+    async fn pass_time(&self) {
+        let share = match self.wavers {
+            true => fastrand::f64(),
+            false => 1.0,
+        };
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes.mul_f64(share)).await;
+        }
+    }
 }
 
 /// An origin in memory: it counts and logs what it is asked, stops at gates, and fails on demand.
@@ -96,6 +110,12 @@ impl Shop {
 
     pub(crate) fn slow_down(&self, ms: u64) {
         self.mood.lock().takes = Duration::from_millis(ms);
+    }
+
+    /// Every call takes any time up to so long, so that answers overtake each other.
+    pub(crate) fn waver(&self, ms: u64) {
+        self.slow_down(ms);
+        self.mood.lock().wavers = true;
     }
 
     pub(crate) fn fail_writes(&self, error: Option<OriginError>) {
@@ -167,9 +187,7 @@ impl Shop {
         };
         let _visit = self.visits.enter();
         self.gates.pass(Call::Write).await;
-        if !mood.takes.is_zero() {
-            tokio::time::sleep(mood.takes).await;
-        }
+        mood.pass_time().await;
         assert!(!mood.write_panics, "told to panic after the commit");
         match mood.write_error {
             Some(error) => Err(error),
@@ -190,9 +208,7 @@ impl Origin for Shop {
             let value = self.values.lock().get(&id).cloned();
             let _visit = self.visits.enter();
             self.gates.pass(Call::Load).await;
-            if !mood.takes.is_zero() {
-                tokio::time::sleep(mood.takes).await;
-            }
+            mood.pass_time().await;
             assert!(!mood.load_panics, "told to panic");
             match mood.load_error {
                 Some(error) => Err(error),
