@@ -51,6 +51,7 @@ fn each_foreign_library_is_known_to_one_crate() {
             let beside = !user.starts_with("larder")
                 || user.starts_with("larder-example")
                 || user == "larder-checker"
+                || user == "larder-durability"
                 || user.contains("bench")
                 || user.contains("peer");
             assert!(

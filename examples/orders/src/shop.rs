@@ -25,9 +25,8 @@ pub(crate) fn open(folder: &Path) -> Result<Connection> {
     let db = Connection::open(database(folder))?;
     db.execute_batch(
         "CREATE TABLE IF NOT EXISTS orders (
-             id       TEXT PRIMARY KEY,
-             item     TEXT NOT NULL,
-             sequence INTEGER NOT NULL DEFAULT 0
+             id   TEXT PRIMARY KEY,
+             item TEXT NOT NULL
          )",
     )?;
     Ok(db)
@@ -35,8 +34,7 @@ pub(crate) fn open(folder: &Path) -> Result<Connection> {
 
 fn engine(folder: &Path) -> Result<Engine> {
     drop(open(folder)?);
-    let mut config = SqliteConfig::new(database(folder), "orders", "id");
-    config.sequence = Some("sequence".to_owned());
+    let config = SqliteConfig::new(database(folder), "orders", "id");
     let queue = LocalQueue::open(LocalQueueConfig::new(folder.join("queue")))?;
     let store = Arc::new(MemoryStore::new(MemoryConfig::default()));
     let engine = Engine::builder(Arc::new(Native::new()), store)

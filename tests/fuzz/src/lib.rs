@@ -36,7 +36,8 @@ mod tests {
 
     #[test]
     fn the_corpus_holds() {
-        let targets: [(&str, fn(&[u8])); 5] = [
+        type Target = (&'static str, fn(&[u8]));
+        let targets: [Target; 5] = [
             ("config", super::config::check),
             ("envelope", super::envelope::check),
             ("http", super::http::check),
