@@ -5,12 +5,13 @@ use std::fmt;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::shop;
+
+/// The length of an order's id.
+const ID: usize = 16;
 
 /// What came of it.
 pub(crate) struct Audit {
@@ -37,8 +38,8 @@ pub(crate) fn run(program: &Path, kills: u32) -> Result<Audit> {
     let folder = tempfile::tempdir()?;
     let mut acknowledged = HashSet::new();
     for _ in 0..kills {
-        let pause = Duration::from_millis(fastrand::u64(300..1_000));
-        acknowledged.extend(until_killed(program, folder.path(), pause)?);
+        let orders = fastrand::usize(200..2_000);
+        acknowledged.extend(until_killed(program, folder.path(), orders)?);
     }
     let status = Command::new(program)
         .arg("finish")
@@ -54,9 +55,8 @@ pub(crate) fn run(program: &Path, kills: u32) -> Result<Audit> {
     })
 }
 
-/// Lets the shop take orders for some time after its first, kills it with SIGKILL, and answers
-/// the orders that it has acknowledged.
-fn until_killed(program: &Path, folder: &Path, pause: Duration) -> Result<Vec<String>> {
+/// Lets the shop take so many orders, kills it with SIGKILL, and answers all that it acknowledged.
+fn until_killed(program: &Path, folder: &Path, orders: usize) -> Result<Vec<String>> {
     let mut shop = Command::new(program)
         .arg("take")
         .arg(folder)
@@ -64,15 +64,12 @@ fn until_killed(program: &Path, folder: &Path, pause: Duration) -> Result<Vec<St
         .spawn()?;
     let out = shop.stdout.take().context("the shop says nothing")?;
     let mut lines = BufReader::new(out).lines();
-    let first = lines.next().context("the shop took no order")??;
-    let reader = thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
-    thread::sleep(pause);
+    let mut said = lines.by_ref().take(orders).collect::<Result<Vec<_>, _>>()?;
+    ensure!(said.len() == orders, "the shop ended by itself");
     shop.kill()?;
     shop.wait()?;
-    let mut said = reader.join().unwrap_or_default();
-    said.push(first);
-    // The last line may have been cut off.
-    said.retain(|id| id.len() == 16);
+    // What it said before it died is in the pipe; the last line may have been cut off.
+    said.extend(lines.map_while(Result::ok).filter(|id| id.len() == ID));
     Ok(said)
 }
 
