@@ -209,7 +209,7 @@ async fn fails_and_heals(kind: &str) {
             answer.expect(200);
             if kind == "redis" {
                 let said = answer.header("cache-status");
-                assert!(said.contains("fwd=uri-miss; detail=store_"), "{said}");
+                assert!(said.contains("fwd=miss; detail=store_"), "{said}");
                 assert_eq!(answer.text(), current);
             }
         }
@@ -223,11 +223,11 @@ async fn fails_and_heals(kind: &str) {
         .await;
         let purge = json!({"tags": ["product"]});
         let purged = node.data.post_json("/v1/invalidate", &purge).await;
-        purged.expect_problem(503, "store_failed", &redis.address());
+        purged.expect_problem(503, "store_failed", "");
 
         // The origin has it; that copies may be older is said, not hidden.
         let put = node.data.put("/v1/entries/product/1", "new").await;
-        put.expect_problem(500, "not_invalidated", &redis.address());
+        put.expect_problem(500, "not_invalidated", "Repeat");
 
         heals(&node, &mut redis).await;
         eventually("a hit", async || node.is_hit(1).await.then_some(())).await;
@@ -236,7 +236,10 @@ async fn fails_and_heals(kind: &str) {
         node.read(1).await;
         assert_eq!(origin.calls(), asked, "a hit asks nobody");
     }
-    assert!(node.metric("larder_store_errors_total").await > 0.0);
+    if kind == "redis" {
+        // Where memory stands in, reads do not fail at the store.
+        assert!(node.metric("larder_store_errors_total").await > 0.0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
