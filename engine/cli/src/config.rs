@@ -70,7 +70,8 @@ impl Config {
             .with_context(|| format!("the configuration {} is wrong", path.display()))
     }
 
-    fn parse(text: &str, folder: &Path, overrides: &Overrides) -> Result<Self> {
+    /// As [`Config::load`], without the file.
+    pub(crate) fn parse(text: &str, folder: &Path, overrides: &Overrides) -> Result<Self> {
         let file = overrides.read(text)?;
         let mut problems = Problems::default();
         let config = Self::from_file(file, folder, &mut problems);

@@ -19,7 +19,10 @@
 pub mod access;
 mod body;
 mod connection;
+mod deadline;
 mod decide;
+#[doc(hidden)]
+pub mod direct;
 mod entries;
 mod gate;
 mod headers;

@@ -32,6 +32,11 @@ pub fn install_metrics() -> Result<Metrics, BuildError> {
 }
 
 impl Metrics {
+    /// Those that no recorder writes to.
+    pub(crate) fn of_nobody() -> Self {
+        Self(PrometheusBuilder::new().build_recorder().handle())
+    }
+
     /// The present figures in the text format.
     #[must_use]
     pub fn render(&self) -> String {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
@@ -15,6 +15,8 @@ use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::seal::Seal;
+use crate::server::{BindError, Parts};
+use crate::settings::Settings;
 use crate::{decide, entries, invalidate, leases, openapi, policies, queue, status};
 
 /// What the handlers share.
@@ -26,8 +28,28 @@ pub(crate) struct App {
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) seal: Seal,
     pub(crate) body_max: usize,
+    /// How long a request may take.
+    pub(crate) request_timeout: Duration,
     pub(crate) started: Instant,
     pub(crate) draining: AtomicBool,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts, settings: &Settings) -> Result<Self, BindError> {
+        let seal = Seal::new(settings.lease_secret.as_deref());
+        Ok(Self {
+            engine: parts.engine,
+            policies: parts.policies,
+            metrics: parts.metrics,
+            access: Arc::new(Access::new(settings.tokens.clone())),
+            in_flight: Arc::new(InFlight::new(settings.max_in_flight)),
+            seal: seal.map_err(|error| BindError::Secret(error.to_string()))?,
+            body_max: settings.body_max_bytes,
+            request_timeout: settings.request_timeout,
+            started: Instant::now(),
+            draining: AtomicBool::new(false),
+        })
+    }
 }
 
 /// What applications call.

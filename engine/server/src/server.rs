@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use larder::Engine;
@@ -12,13 +12,11 @@ use larder::wasm::Host;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::access::{Access, Exposed, Plane, check_listener};
+use crate::access::{Exposed, Plane, check_listener};
 use crate::connection::Connections;
 use crate::gate::Gate;
-use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::routes::{self, App};
-use crate::seal::Seal;
 use crate::settings::Settings;
 
 /// How long accepting pauses after it failed: a process out of file descriptors would spin.
@@ -88,18 +86,7 @@ impl Server {
             Some(address) => Some(listen("admin", address).await?),
             None => None,
         };
-        let seal = Seal::new(settings.lease_secret.as_deref());
-        let app = App {
-            engine: parts.engine,
-            policies: parts.policies,
-            metrics: parts.metrics,
-            access: Arc::new(Access::new(settings.tokens.clone())),
-            in_flight: Arc::new(InFlight::new(settings.max_in_flight)),
-            seal: seal.map_err(|error| BindError::Secret(error.to_string()))?,
-            body_max: settings.body_max_bytes,
-            started: Instant::now(),
-            draining: AtomicBool::new(false),
-        };
+        let app = App::new(parts, &settings)?;
         Ok(Self {
             app: Arc::new(app),
             data,

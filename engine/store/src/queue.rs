@@ -4,7 +4,8 @@
 pub mod contract;
 mod local;
 mod mirrored;
-pub(crate) mod record;
+#[doc(hidden)]
+pub mod record;
 
 use std::fmt;
 use std::sync::Arc;

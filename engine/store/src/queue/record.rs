@@ -28,14 +28,15 @@ const LEAST_ATTRIBUTE: usize = 8;
 
 /// Why bytes are no change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Damage {
+pub struct Damage {
     /// The row that it changes, where that can be told.
-    pub(crate) row: Option<Row>,
-    pub(crate) why: &'static str,
+    pub row: Option<Row>,
+    /// What is wrong with them.
+    pub why: &'static str,
 }
 
 /// `change`, taken at `at`, as bytes.
-pub(crate) fn encode(change: &Change, at: Timestamp) -> Vec<u8> {
+pub fn encode(change: &Change, at: Timestamp) -> Vec<u8> {
     let payload = change.value.as_ref().map_or(0, |value| value.bytes.len());
     let mut out = Vec::with_capacity(FIXED + 256 + payload);
     out.extend_from_slice(MAGIC);
@@ -102,7 +103,7 @@ fn crc(bytes: &[u8]) -> u32 {
 ///
 /// # Errors
 /// If the bytes are no change, whatever they are.
-pub(crate) fn decode(bytes: &Bytes) -> Result<(Change, Timestamp), Damage> {
+pub fn decode(bytes: &Bytes) -> Result<(Change, Timestamp), Damage> {
     let nothing = |why| Damage { row: None, why };
     let mut fixed = Parts(bytes.get(..FIXED).unwrap_or_default());
     if fixed.take(2).map_err(nothing)? != MAGIC {

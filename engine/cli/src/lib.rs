@@ -1,4 +1,4 @@
-//! The binary `larder`: arguments, configuration and one module for each command. What a command
+//! All of the binary `larder`: arguments, configuration and one module for each command. What a command
 //! does beyond reading its arguments and printing is left to the libraries: serving to
 //! `larder-server`, caching to `larder`, judging policy files to `larder-wasm`.
 //!
@@ -34,10 +34,30 @@ mod signals;
 mod table;
 mod units;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-fn main() -> ExitCode {
+/// Runs what this process was started with, to its exit code.
+#[must_use]
+pub fn run() -> ExitCode {
     exit::report(commands::run(args::Args::parse().command))
+}
+
+/// What is probably not meant in the configuration `text` with its paths in `folder`, overridden
+/// by `variables`; for tests that have no file.
+///
+/// # Errors
+/// Says everything that is wrong.
+#[doc(hidden)]
+pub fn check_config(
+    text: &str,
+    folder: &Path,
+    variables: &[(&str, &str)],
+) -> anyhow::Result<Vec<String>> {
+    let owned = variables.iter();
+    let owned = owned.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let config = config::Config::parse(text, folder, &config::Overrides::new(owned))?;
+    Ok(config.warnings)
 }
