@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use larder_store::testing::free_port;
 use tempfile::TempDir;
 use tokio::process::{Child, Command as AsyncCommand};
@@ -29,8 +29,6 @@ pub struct Settings {
     pub origin: String,
     /// The lines of `[write_behind]`.
     pub write_behind: String,
-    /// The largest file that the engine may write, in blocks of 512 bytes.
-    pub file_blocks: Option<u64>,
 }
 
 /// One engine, its folder and its ports. It is killed when dropped.
@@ -38,7 +36,6 @@ pub struct Settings {
 pub struct Engine {
     dir: TempDir,
     ports: [u16; 2],
-    file_blocks: Option<u64>,
     child: Option<Child>,
 }
 
@@ -57,7 +54,6 @@ impl Engine {
         Ok(Self {
             dir,
             ports,
-            file_blocks: settings.file_blocks,
             child: None,
         })
     }
@@ -97,8 +93,13 @@ impl Engine {
             .create(true)
             .append(true)
             .open(log)?;
-        let mut command = AsyncCommand::from(self.command());
+        // Without the trap a signal would end the engine at a limit of its files, which no full
+        // disk does.
+        let script = "trap '' XFSZ; exec \"$0\" serve --config larder.toml";
+        let mut command = AsyncCommand::new("sh");
         command
+            .args(["-c", script])
+            .arg(program())
             .current_dir(self.dir.path())
             .stdout(Stdio::null())
             .stderr(log)
@@ -119,18 +120,21 @@ impl Engine {
         bail!("larder serve does not answer: {}", self.last_words())
     }
 
-    fn command(&self) -> Command {
-        let Some(blocks) = self.file_blocks else {
-            let mut command = Command::new(program());
-            command.args(["serve", "--config", "larder.toml"]);
-            return command;
-        };
-        // Without the trap the signal would end the engine, which no full disk does.
-        let script =
-            format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" serve --config larder.toml");
-        let mut command = Command::new("sh");
-        command.args(["-c", &script]).arg(program());
-        command
+    /// Lets no file of the engine grow beyond so many bytes from now on. Not from its start on:
+    /// the memory of policies is a file to the system as well.
+    ///
+    /// # Errors
+    /// Where it does not run, or `prlimit` does not.
+    pub fn limit_files(&self, bytes: u64) -> Result<()> {
+        let child = self.child.as_ref().context("the engine does not run")?;
+        let id = child.id().context("the engine has ended")?;
+        let limited = std::process::Command::new("prlimit")
+            .arg(format!("--pid={id}"))
+            .arg(format!("--fsize={bytes}"))
+            .status()
+            .context("prlimit (util-linux) is needed")?;
+        ensure!(limited.success(), "prlimit failed");
+        Ok(())
     }
 
     /// The end of what it has written to its log.

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::contract;
-use crate::testing::Postgres;
+use crate::testing::{Durability, Postgres};
 
 const SHOP: &str = "
     CREATE TABLE items (id text PRIMARY KEY, name text, n int);
@@ -20,7 +20,7 @@ struct Shop(Postgres);
 
 impl Shop {
     async fn new() -> Self {
-        let server = Postgres::start().await;
+        let server = Postgres::with(Durability::Full).await;
         server.ask(SHOP).await.unwrap();
         Self(server)
     }
