@@ -41,9 +41,13 @@ pub(crate) fn cargo(dir: &Path) -> Command {
 }
 
 /// The program `larder`, built once for each run, beside the tests and in their profile.
+/// `LARDER_PROGRAM` names one that is there already.
 pub(crate) fn program() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
+        if let Some(program) = std::env::var_os("LARDER_PROGRAM") {
+            return program.into();
+        }
         let dir = built();
         let mut build = cargo(&root());
         build.args(["build", "--quiet", "--package=larder-cli", "--target-dir"]);

@@ -16,7 +16,7 @@ use crate::workspace::{output, program};
 
 /// How long a start may take, together with those that are refused because something that the
 /// engine needs is down at that moment.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(180);
 
 /// What `larder.toml` says beyond what is always the same.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +75,7 @@ impl Engine {
     /// Starts it and waits until it says where it serves.
     ///
     /// # Errors
-    /// Where it does not within a minute, however often it is started.
+    /// Where it does not within three minutes, however often it is started.
     pub async fn start(&mut self) -> Result<()> {
         let begun = Instant::now();
         loop {

@@ -17,7 +17,7 @@ use crate::engine::{Engine, Settings};
 use crate::ledger::Ledger;
 use crate::load::{Field, Load};
 use crate::table;
-use crate::victim::{Schedule, Victim, kill_all};
+use crate::victim::{Killed, Schedule, Victim, kill_all};
 
 /// How long everything may take to settle once nothing is killed any more: the last answers, and
 /// the queue to its end.
@@ -58,7 +58,7 @@ pub struct Report {
     /// How many writes were acknowledged.
     pub acknowledged: usize,
     /// How often each kind was killed.
-    pub kills: BTreeMap<&'static str, u32>,
+    pub kills: BTreeMap<&'static str, Killed>,
     /// Changes that the origin had refused for good; there must be none.
     pub dead: u64,
     unknown: usize,
@@ -240,12 +240,16 @@ async fn read(ask: &Ask, key: &str) -> Result<Option<u64>> {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kills: u32 = self.kills.values().sum();
+        let kills: u32 = self.kills.values().map(|killed| killed.times).sum();
         let secs = self.took.as_secs_f64();
         let line = |f: &mut fmt::Formatter<'_>, name: &str, count: u64, more: String| {
             writeln!(f, "{name:<24}{count:>10}  {more}")
         };
-        line(f, "kills", kills.into(), format!("{:?}", self.kills))?;
+        line(f, "kills", kills.into(), String::new())?;
+        for (name, killed) in &self.kills {
+            let down = format!("(down {:.1} s at most)", killed.down.as_secs_f64());
+            line(f, &format!("  {name}"), killed.times.into(), down)?;
+        }
         let rate = format!(
             "({:.0}/s over {secs:.0} s)",
             self.acknowledged as f64 / secs
