@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, check, decide, demo, invalidate, key, new, policies, serve, token};
+use crate::commands::{
+    build, check, decide, demo, invalidate, key, new, policies, queue, serve, token,
+};
 
 const AFTER: &str = "\
 Start here:
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Policies(policies::Args),
     /// Make entries of a running server stale
     Invalidate(invalidate::Args),
+    /// Show the write-behind queue of a running server, and decide on what its origins refused
+    Queue(queue::Args),
 }
 
 #[cfg(test)]

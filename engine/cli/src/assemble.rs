@@ -1,15 +1,19 @@
 //! From a configuration to an engine and the settings of its server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use larder::Engine;
 use larder::origin::{HttpOrigin, Origin, SqliteOrigin};
-use larder::store::{MemoryStore, RedisStore, Store, TieredStore};
+use larder::store::queue::Queue;
+use larder::store::{
+    LocalQueue, MemoryStore, Mirror, MirroredQueue, RedisQueue, RedisStore, Store, TieredStore,
+};
 use larder::wasm::Host;
 use larder_server::{Metrics, Parts, Settings};
 
-use crate::config::{Config, OriginKind, Server, StoreConfig};
+use crate::config::{Config, Level, OriginKind, Server, StoreConfig};
 
 /// Reaches the store, opens the origins, loads the policies and builds the engine. Blocks while it
 /// does; call it inside the runtime that is to sweep the store.
@@ -35,6 +39,19 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
         crate::keys::follow(&vault);
         builder = builder.key_ring(vault);
     }
+    let mut drain = None;
+    if let Some(behind) = config.write_behind {
+        drain = behind.drain;
+        let queue = queue(behind.level).await.context("[write_behind]")?;
+        let summary = queue.summary();
+        tracing::info!(
+            level = summary.level,
+            "{}: {}",
+            summary.place,
+            summary.can_lose
+        );
+        builder = builder.queue(queue, behind.tuning);
+    }
     for route in config.routes {
         builder = builder.route(route);
     }
@@ -46,7 +63,7 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
         policies: Some(host),
         metrics,
     };
-    Ok((settings(config.server), parts))
+    Ok((settings(config.server, drain), parts))
 }
 
 async fn reach(store: StoreConfig) -> Result<Arc<dyn Store>> {
@@ -57,6 +74,22 @@ async fn reach(store: StoreConfig) -> Result<Arc<dyn Store>> {
     })
 }
 
+async fn queue(level: Level) -> Result<Arc<dyn Queue>> {
+    Ok(match level {
+        Level::Local { queue, shown_in } => {
+            let local = LocalQueue::open(queue)?;
+            match shown_in {
+                None => Arc::new(local),
+                Some(redis) => {
+                    let mirror = Mirror::connect(&redis).await?;
+                    Arc::new(MirroredQueue::open(local, mirror).await?)
+                }
+            }
+        }
+        Level::Redis(config) => Arc::new(RedisQueue::connect(config).await?),
+    })
+}
+
 fn open(origin: OriginKind) -> Result<Arc<dyn Origin>> {
     Ok(match origin {
         OriginKind::Sqlite(config) => Arc::new(SqliteOrigin::open(config)?),
@@ -64,7 +97,7 @@ fn open(origin: OriginKind) -> Result<Arc<dyn Origin>> {
     })
 }
 
-fn settings(server: Server) -> Settings {
+fn settings(server: Server, queue_drain: Option<Duration>) -> Settings {
     let base = Settings::default();
     Settings {
         listen: server.listen,
@@ -75,6 +108,7 @@ fn settings(server: Server) -> Settings {
         header_timeout: server.header_timeout.unwrap_or(base.header_timeout),
         request_timeout: server.request_timeout.unwrap_or(base.request_timeout),
         drain: server.drain.unwrap_or(base.drain),
+        queue_drain: queue_drain.unwrap_or(base.queue_drain),
         lease_secret: server.lease_secret,
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod invalidate;
 pub(crate) mod key;
 pub(crate) mod new;
 pub(crate) mod policies;
+pub(crate) mod queue;
 pub(crate) mod serve;
 pub(crate) mod token;
 
@@ -27,5 +28,6 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Key(args) => key::run(args),
         Command::Policies(args) => policies::run(&args),
         Command::Invalidate(args) => invalidate::run(args),
+        Command::Queue(args) => queue::run(&args),
     }
 }

@@ -10,6 +10,7 @@ mod store;
 mod tests;
 mod token;
 mod vault;
+mod write_behind;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,12 +28,15 @@ pub(crate) use self::file::{Log, LogFormat};
 pub(crate) use self::origin::{OriginConfig, OriginKind};
 pub(crate) use self::server::Server;
 pub(crate) use self::store::StoreConfig;
+pub(crate) use self::write_behind::{Level, WriteBehind};
 
 /// A configuration in which everything fits together, as far as can be said without opening it.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) store: StoreConfig,
+    /// None where no write may wait.
+    pub(crate) write_behind: Option<WriteBehind>,
     /// Whether entries of older builds of a policy count as misses.
     pub(crate) retire: bool,
     pub(crate) host: HostConfig,
@@ -85,12 +89,6 @@ impl Config {
     /// The configuration, unless a part of it could not be made at all; what is wrong with the
     /// others is in `problems`.
     fn from_file(file: File, folder: &Path, problems: &mut Problems) -> Option<Self> {
-        if file.write_behind.is_some() {
-            problems.add(
-                "`[write_behind]` is not in this version yet; remove it, and let policies choose \
-                 write_through",
-            );
-        }
         let mut warnings = Vec::new();
         let named: Vec<_> = file.origin.keys().map(String::as_str).collect();
         check_routes(&file.route, &named, problems);
@@ -99,6 +97,8 @@ impl Config {
         let on_failure = policy::on_failure(file.policy, problems);
         let server = server::read(file.server, problems);
         let store = store::read(file.store, folder, problems);
+        let behind = file.write_behind;
+        let write_behind = write_behind::read(behind, store.as_ref(), folder, problems);
         let guard = file.guard.limits();
         warn_of_modules(&host, &file.route, &mut warnings);
         warn_of_routes(&file.route, &mut warnings);
@@ -116,6 +116,7 @@ impl Config {
         Some(Self {
             server: server?,
             store: store?,
+            write_behind,
             retire: file.policies.retire,
             host,
             routes: routes.map(file::Route::into_route).collect(),

@@ -32,6 +32,9 @@ pub struct Change<'a> {
     pub operation: &'a str,
 }
 
+/// How many writes are under way at once where an origin has no better way to take many.
+const TOGETHER: usize = 16;
+
 /// What an origin answered to a load.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetched {
@@ -83,11 +86,15 @@ pub trait Origin: Send + Sync {
         changes: &'a [Change<'a>],
     ) -> BoxFuture<'a, Vec<Result<Written, OriginError>>> {
         Box::pin(async move {
-            let each = changes.iter().map(|change| match change.value {
-                Some(value) => self.write(change.wanted, value),
-                None => self.delete(change.wanted),
-            });
-            futures_util::future::join_all(each).await
+            let mut answers = Vec::with_capacity(changes.len());
+            for some in changes.chunks(TOGETHER) {
+                let each = some.iter().map(|change| match change.value {
+                    Some(value) => self.write(change.wanted, value),
+                    None => self.delete(change.wanted),
+                });
+                answers.extend(futures_util::future::join_all(each).await);
+            }
+            answers
         })
     }
 

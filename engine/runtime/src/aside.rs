@@ -104,9 +104,9 @@ impl Inner {
         let now = self.clock.now();
         let found = match self.find(job, now).await {
             Ok(Sight::Entry(found)) => found,
-            Ok(Sight::Nothing) => return Ok(self.look_for_lease(job, None, now).await),
+            Ok(Sight::Nothing) => return self.look_for_lease(job, None, now).await,
             Ok(Sight::Unreadable(created)) => {
-                return Ok(self.look_for_lease(job, Some(created), now).await);
+                return self.look_for_lease(job, Some(created), now).await;
             }
             Err(error) => return Ok(self.look_past_store(job, &error)),
         };
@@ -125,7 +125,8 @@ impl Inner {
                     self.ask_for_lease(job, created, now),
                 );
                 reading.lease = match asked.await {
-                    Ok(Ok(answer)) => answer.ok(),
+                    Ok(Ok(Ok(lease))) => self.unless_queued(job, lease).await,
+                    Ok(Ok(Err(_))) => None,
                     Ok(Err(error)) => {
                         self.store_failed(&error);
                         None
@@ -134,26 +135,67 @@ impl Inner {
                 };
                 Ok(Look::Answer(Box::new(reading)))
             }
-            State::StaleIfError | State::Gone => Ok(self.look_for_lease(job, created, now).await),
+            State::StaleIfError | State::Gone => self.look_for_lease(job, created, now).await,
         }
     }
 
-    async fn look_for_lease(&self, job: &Job, seen: Option<Timestamp>, now: Timestamp) -> Look {
+    async fn look_for_lease(
+        &self,
+        job: &Job,
+        seen: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Look, Error> {
         let asked = match self.ask_for_lease(job, seen, now).await {
             Ok(asked) => asked,
-            Err(error) => return self.look_past_store(job, &error),
+            Err(error) => return Ok(self.look_past_store(job, &error)),
         };
         let reading = match asked {
-            Ok(lease) => Reading {
-                lease: Some(lease),
-                ..Reading::new(job.decided.clone(), Outcome::Leased, None)
-            },
+            Ok(lease) => self.leased_or_queued(job, lease).await?,
             Err(Leased::Stored(found)) if found.windows.state(now) == State::Fresh => {
                 Reading::of_entry(job.decided.clone(), hit(&found), &found, now)
             }
-            Err(_) => return Look::Held,
+            Err(_) => return Ok(Look::Held),
         };
-        Look::Answer(Box::new(reading))
+        Ok(Look::Answer(Box::new(reading)))
+    }
+
+    /// What the queue holds of the row, and then the cache too; else the lease. What the
+    /// application would load is older than what is queued.
+    async fn leased_or_queued(&self, job: &Job, lease: Lease) -> Result<Reading, Error> {
+        let token = Token(lease.token);
+        let value = match self.unflushed(job).await {
+            Ok(Some(value)) => value,
+            Ok(None) => {
+                return Ok(Reading {
+                    lease: Some(lease),
+                    ..Reading::new(job.decided.clone(), Outcome::Leased, None)
+                });
+            }
+            Err(error) => {
+                self.give_up(&job.key, token).await;
+                return Err(error);
+            }
+        };
+        let origin = Origin {
+            value: value.clone(),
+            attributes: &[],
+            load_ms: 0,
+            began: lease.given,
+        };
+        let stored = self.store_loaded(job, (token, &lease.under), origin).await;
+        Ok(Reading {
+            not_stored: stored.err(),
+            ..Reading::new(job.decided.clone(), Outcome::Miss, value)
+        })
+    }
+
+    /// The lease, if what the application would load is what is to be read.
+    async fn unless_queued(&self, job: &Job, lease: Lease) -> Option<Lease> {
+        if let Ok(None) = self.unflushed(job).await {
+            return Some(lease);
+        }
+        self.give_up(&job.key, Token(lease.token)).await;
+        None
     }
 
     /// An application must not fall with its cache: it loads by itself.

@@ -3,6 +3,18 @@
 //! The queue is an overlay on the origin. What it holds of a row is what the origin will hold, so
 //! every load asks it first; entries may expire, be evicted or be purged before the flush.
 
+mod backoff;
+mod coalesce;
+mod enqueue;
+mod fate;
+mod flush;
+mod flusher;
+mod lane;
+mod meters;
+mod order;
+mod overlay;
+mod renew;
+mod stale;
 mod tuning;
 mod view;
 
@@ -11,15 +23,20 @@ use std::sync::Arc;
 use larder_store::queue::{LetterId, Queue};
 use tokio::time::Instant;
 
+use self::flusher::Flushers;
+use self::meters::QueueMeters;
 pub use self::tuning::{OnFull, QueueTuning};
 pub use self::view::{Drained, QueueView};
+use crate::engine::Inner;
 use crate::error::Error;
+use crate::route::Routes;
 
 /// The queue of an engine.
 pub(crate) struct Behind {
     pub(crate) queue: Arc<dyn Queue>,
-    #[expect(dead_code, reason = "the flush is not there yet")]
-    pub(crate) tuning: QueueTuning,
+    tuning: QueueTuning,
+    flushers: Flushers,
+    meters: QueueMeters,
 }
 
 /// How a write was queued.
@@ -33,7 +50,23 @@ pub struct Queued {
 }
 
 impl Behind {
-    pub(crate) async fn drain(&self, _deadline: Instant) -> Result<Drained, Error> {
+    pub(crate) fn new(queue: Arc<dyn Queue>, tuning: QueueTuning, routes: &Routes) -> Self {
+        Self {
+            queue,
+            tuning,
+            flushers: Flushers::new(routes),
+            meters: QueueMeters::new(),
+        }
+    }
+
+    /// Starts to flush, for as long as the engine is there.
+    pub(crate) fn start(&self, inner: &Arc<Inner>, runtime: &tokio::runtime::Handle) {
+        self.flushers
+            .start(inner, (&self.queue, self.tuning), runtime);
+    }
+
+    pub(crate) async fn drain(&self, deadline: Instant) -> Result<Drained, Error> {
+        self.flushers.drain(deadline).await;
         let left = self.queue.depth().await?.waiting;
         Ok(Drained { left })
     }

@@ -201,9 +201,10 @@ impl EngineBuilder {
         if self.queue.is_some() && runtime.is_err() {
             return Err(BuildError::NoRuntime);
         }
-        let behind = self
-            .queue
-            .map(|(queue, tuning)| Arc::new(Behind { queue, tuning }));
+        let behind = self.queue.map(|(queue, tuning)| {
+            let behind = Behind::new(queue, tuning, &routes);
+            Arc::new(behind)
+        });
         let inner = Arc::new(Inner {
             behind,
             routes,
@@ -224,6 +225,9 @@ impl EngineBuilder {
         if let Ok(runtime) = runtime {
             let every = Duration::from_millis(self.tuning.sweep_every_ms.max(1));
             runtime.spawn(sweep(Arc::downgrade(&inner), every));
+            if let Some(behind) = &inner.behind {
+                behind.start(&inner, &runtime);
+            }
         }
         Ok(Engine { inner })
     }
@@ -263,6 +267,7 @@ impl EngineBuilder {
             resource: WildMatch::new(&route.resource),
             policy: route.policy.as_str().into(),
             origin: origin.map(Arc::clone),
+            origin_name: route.origin.as_deref().map(Arc::from),
             gate: Arc::clone(gate),
             on_failure: on_failure.cloned().unwrap_or_default(),
             meters: PolicyMeters::new(&route.policy),

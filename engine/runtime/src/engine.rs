@@ -320,6 +320,7 @@ impl Inner {
             resource: wildmatch::WildMatch::new("*"),
             policy: policy.into(),
             origin: None,
+            origin_name: None,
             gate: Gate::new(policy, &OriginLimits::default()),
             on_failure: self.on_failure.get(policy).cloned().unwrap_or_default(),
             meters: PolicyMeters::new(policy),

@@ -54,13 +54,22 @@ impl Gate {
         tenant: &str,
         ends: Instant,
     ) -> Result<Pass, Error> {
+        self.admit(Some(tenant), ends).await
+    }
+
+    /// As [`Gate::enter`], for a call on behalf of many tenants.
+    pub(crate) async fn enter_for_all(self: &Arc<Self>, ends: Instant) -> Result<Pass, Error> {
+        self.admit(None, ends).await
+    }
+
+    async fn admit(self: &Arc<Self>, tenant: Option<&str>, ends: Instant) -> Result<Pass, Error> {
         self.look()?;
         let asked = Instant::now();
         let half = ends.saturating_duration_since(asked) / 2;
         let wait = half.min(Duration::from_millis(self.wait_ms));
         let place = self.caps.take(tenant, asked + wait).await;
         self.meters.waited(asked.elapsed());
-        let place = place.map_err(|full| self.full(full, tenant))?;
+        let place = place.map_err(|full| self.full(full, tenant.unwrap_or_default()))?;
         // Asked after the wait: the origin may have failed others meanwhile.
         let ticket = self.with_breaker(Breaker::admit);
         Ok(Pass {

@@ -81,10 +81,11 @@ impl Caps {
     }
 
     /// Takes a place, waiting for one until `until`. The tenant's comes first: whoever waits for
-    /// its own tenant must not hold a place that another tenant could use.
-    pub(crate) async fn take(&self, tenant: &str, until: Instant) -> Result<Place, Full> {
-        let tenant = match &self.tenants {
-            Some(tenants) => {
+    /// its own tenant must not hold a place that another tenant could use. A call for many tenants
+    /// counts for none of them.
+    pub(crate) async fn take(&self, tenant: Option<&str>, until: Instant) -> Result<Place, Full> {
+        let tenant = match self.tenants.as_ref().zip(tenant) {
+            Some((tenants, tenant)) => {
                 let mut turnstile = tenants.turnstile(tenant);
                 turnstile.pass(until).await.ok_or(Full::Tenant)?;
                 Some(turnstile)
@@ -182,13 +183,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_limit_holds_by_itself() {
         let caps = caps(3, 2);
-        let one = caps.take("a", soon()).await;
-        let _two = caps.take("a", soon()).await;
-        assert_eq!(caps.take("a", soon()).await.err(), Some(Full::Tenant));
-        let _three = caps.take("b", soon()).await;
-        assert_eq!(caps.take("b", soon()).await.err(), Some(Full::Origin));
+        let one = caps.take(Some("a"), soon()).await;
+        let _two = caps.take(Some("a"), soon()).await;
+        assert_eq!(caps.take(Some("a"), soon()).await.err(), Some(Full::Tenant));
+        let _three = caps.take(Some("b"), soon()).await;
+        assert_eq!(caps.take(Some("b"), soon()).await.err(), Some(Full::Origin));
         drop(one);
-        assert!(caps.take("b", soon()).await.is_ok());
+        assert!(caps.take(Some("b"), soon()).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -196,7 +197,7 @@ mod tests {
         let caps = caps(0, 0);
         let mut held = Vec::new();
         for _ in 0..1_000 {
-            held.push(caps.take("a", soon()).await.expect("is free"));
+            held.push(caps.take(Some("a"), soon()).await.expect("is free"));
         }
     }
 
@@ -204,14 +205,14 @@ mod tests {
     async fn tenants_that_are_gone_leave_nothing_behind() {
         let caps = caps(1, 1);
         let tenants = caps.tenants.as_ref().expect("has a limit");
-        let held = caps.take("a", soon()).await.expect("is free");
+        let held = caps.take(Some("a"), soon()).await.expect("is free");
         for i in 0..100 {
             // Gives up while it waits for the origin.
-            assert!(caps.take(&format!("t{i}"), soon()).await.is_err());
+            assert!(caps.take(Some(&format!("t{i}")), soon()).await.is_err());
         }
         // Goes away while it waits for its tenant.
         drop(futures_util::FutureExt::now_or_never(
-            caps.take("a", soon()),
+            caps.take(Some("a"), soon()),
         ));
         assert_eq!(tenants.busy.lock().len(), 1);
         drop(held);

@@ -141,7 +141,12 @@ impl Inner {
         let created = seen.created();
         // Before the turn: nobody waits for others only to be refused.
         if let Err(error) = job.route.gate.look() {
-            return Landing::Failed(error);
+            // What the queue holds of the row needs no origin.
+            match self.unflushed(&job).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Landing::Failed(error),
+                Err(error) => return Landing::Failed(error),
+            }
         }
         let mut begun = self.begin_in_turn(&job, created, patience).await;
         if let Ok(Begun::Present(_)) = begun {
@@ -238,8 +243,8 @@ impl Inner {
         }
     }
 
-    /// Calls the loader, within the limits of the load and of the origin, and no longer than
-    /// `deadline` where there is one.
+    /// Answers what the queue holds of the row, else calls the loader, within the limits of the
+    /// load and of the origin, and no longer than `deadline` where there is one.
     pub(crate) async fn fetch(
         &self,
         job: &Arc<Job>,
@@ -249,13 +254,21 @@ impl Inner {
         let limit_ms = self.load_limit_ms(job);
         let limit = in_ms(limit_ms);
         let ends = deadline.map_or(limit, |deadline| deadline.min(limit));
+        let late = || match ends < limit {
+            true => Error::DeadlineExceeded,
+            false => Error::LoadTimeout { limit_ms },
+        };
+        let unflushed = by(ends, self.unflushed(job)).await.map_err(|_| late())?;
+        if let Some(value) = unflushed? {
+            let attributes = Vec::new();
+            return Ok(Fetched { value, attributes });
+        }
         let pass = job.route.gate.enter(&job.request.tenant, ends).await?;
         let loading = AssertUnwindSafe(loader(Arc::clone(job))).catch_unwind();
         let fetched = match timeout_at(ends, loading).await {
             Ok(Ok(fetched)) => fetched,
             Ok(Err(_panic)) => Err(lost()),
-            Err(_elapsed) if ends < limit => Err(Error::DeadlineExceeded),
-            Err(_elapsed) => Err(Error::LoadTimeout { limit_ms }),
+            Err(_elapsed) => Err(late()),
         };
         pass.end(&fetched);
         fetched

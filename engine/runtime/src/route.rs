@@ -50,6 +50,8 @@ pub(crate) struct Resolved {
     pub(crate) resource: WildMatch,
     pub(crate) policy: Arc<str>,
     pub(crate) origin: Option<Arc<dyn Origin>>,
+    /// The name of the origin.
+    pub(crate) origin_name: Option<Arc<str>>,
     /// Before the origin, or before the closures that load where there is none.
     pub(crate) gate: Arc<Gate>,
     pub(crate) on_failure: OnFailure,

@@ -6,6 +6,7 @@
 //! does not prevent: whoever can write to the store can put an older sealed value of the same key
 //! back, while it may still be served; and keys, tags and sizes stay readable.
 
+mod changes;
 mod cipher;
 mod entries;
 mod file;
@@ -21,6 +22,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+pub(crate) use self::changes::Closed;
 pub(crate) use self::entries::{Seals, Sight};
 use self::file::{exposed, read, warn_if_exposed};
 pub use self::ring::{KeyRing, RingProblem, check_id, fresh_key};

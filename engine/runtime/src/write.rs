@@ -1,13 +1,13 @@
 //! Writes and deletes by strategy.
 
+mod settle;
+mod through;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use larder_core::{
-    Dependency, Entry, NotStored, Operation, Plan, Request, Strategy, Timestamp, Value, Version,
-    WritePlan, plan,
-};
+use larder_core::{NotStored, Operation, Plan, Request, Strategy, Value, WritePlan, plan};
 use larder_origin::{OriginError, Written};
 use larder_store::{StoreError, Token};
 
@@ -21,15 +21,13 @@ use crate::flight::lost;
 use crate::gate::Pass;
 use crate::invalidate::{Invalidated, Invalidation};
 use crate::loader::{no_origin, wanted};
-use crate::steps::through_own_steps;
-use crate::store_entry::Origin;
 
 const NO_QUEUE: &str = "the policy chose write_behind, which needs a durable queue, and there is \
     none; add [write_behind] to larder.toml, or let the policy choose write_through";
 
 /// How long fills of a key are kept out after a write whose end is unknown, in milliseconds: the
 /// origin may still commit it.
-const UNKNOWN_HOLD_MS: u64 = 5_000;
+pub(crate) const UNKNOWN_HOLD_MS: u64 = 5_000;
 
 /// How long after the longest write the hold on its key ends by itself, in milliseconds.
 const HOLD_SLACK_MS: u64 = 5_000;
@@ -54,12 +52,14 @@ pub struct Writing {
 }
 
 /// A write that is ready to run: everything that can be refused has been.
-struct Ready {
-    job: Job,
-    plan: WritePlan,
+pub(crate) struct Ready {
+    pub(crate) job: Job,
+    pub(crate) plan: WritePlan,
     /// None deletes.
-    value: Option<Value>,
-    stale: Invalidation,
+    pub(crate) value: Option<Value>,
+    pub(crate) stale: Invalidation,
+    /// The caller's name for it; none where it will not be repeated.
+    pub(crate) operation: Option<Arc<str>>,
 }
 
 impl Inner {
@@ -67,14 +67,15 @@ impl Inner {
         self: &Arc<Self>,
         mut request: Request,
         value: Option<Value>,
-        _named: Option<&str>,
+        named: Option<&str>,
     ) -> Result<Writing, Error> {
         request.operation = match value {
             Some(_) => Operation::Write,
             None => Operation::Delete,
         };
         let operation = request.operation.as_str();
-        let ready = self.ready(request, value)?;
+        let mut ready = self.ready(request, value)?;
+        ready.operation = named.map(Arc::from);
         let inner = Arc::clone(self);
         // In a task of its own: a caller who goes away must not leave a write without its
         // invalidation.
@@ -89,7 +90,9 @@ impl Inner {
         let job = self.job(request, in_ms(self.tuning.read_timeout_ms))?;
         let decision = job.decision();
         let plan = match plan::plan(job.request.operation, decision.strategy) {
-            Plan::Write(WritePlan::Queue) => return Err(Error::Unsupported(NO_QUEUE)),
+            Plan::Write(WritePlan::Queue) if self.behind.is_none() => {
+                return Err(Error::Unsupported(NO_QUEUE));
+            }
             Plan::Write(plan) => plan,
             Plan::Read(_) => WritePlan::OriginThenInvalidate,
         };
@@ -112,20 +115,22 @@ impl Inner {
             plan,
             value,
             stale,
+            operation: None,
         })
     }
 
     async fn run(&self, ready: Ready) -> Result<Writing, Error> {
         let _change = self.change();
-        if stores(ready.plan) {
-            self.write_through(ready).await
-        } else {
-            self.write_and_invalidate(ready).await
+        match ready.plan {
+            WritePlan::Queue => self.write_behind(ready).await,
+            plan if stores(plan) => self.write_through(ready).await,
+            _ => self.write_and_invalidate(ready).await,
         }
     }
 
     /// The origin first, then everything the write made stale.
     async fn write_and_invalidate(&self, ready: Ready) -> Result<Writing, Error> {
+        self.turn(&ready.job).await?;
         let pass = self.enter(&ready.job).await?;
         let written = self.call_origin(&ready, pass).await;
         if let Err(error) = &written {
@@ -148,101 +153,12 @@ impl Inner {
         Ok(writing(ready.job, written, Some(why), invalidated))
     }
 
-    /// The origin first, then the cache takes what the origin says it holds now. Nobody else
-    /// fills the key in between, and of two writes that overlap neither does: which of them the
-    /// origin took last, only the origin knows.
-    async fn write_through(&self, ready: Ready) -> Result<Writing, Error> {
-        let job = &ready.job;
-        // Before the key is held: a write that is refused must not cost the entry.
-        let pass = self.enter(job).await?;
-        let under = self.versions_for(job).await?;
-        let began = self.clock.now();
-        let hold_ms = self.tuning.load_timeout_ms.saturating_add(HOLD_SLACK_MS);
-        let token = self.hold(job, hold_ms).await?;
-        let written = match self.call_origin(&ready, pass).await {
-            Ok(written) => written,
-            Err(error) if may_be_done(&error) => {
-                self.hold(job, UNKNOWN_HOLD_MS)
-                    .await
-                    .map_err(Error::NotInvalidated)?;
-                self.give_up(&job.key, token).await;
-                self.invalidate(&ready.stale)
-                    .await
-                    .map_err(not_invalidated)?;
-                return Err(error);
-            }
-            Err(error) => {
-                self.give_up(&job.key, token).await;
-                return Err(error);
-            }
-        };
-        let settled = self.settle(&ready, (token, under), &written, began).await;
-        let (not_stored, invalidated) = settled.map_err(not_invalidated)?;
-        if let Some(why) = not_stored {
-            self.meters.not_stored(why);
-        }
-        Ok(writing(ready.job, written, not_stored, invalidated))
+    /// How long a write may hold its key: longer than the longest write.
+    pub(crate) fn write_hold_ms(&self) -> u64 {
+        self.tuning.load_timeout_ms.saturating_add(HOLD_SLACK_MS)
     }
 
-    /// Makes stale what the write made stale, and lets the cache take the new value.
-    async fn settle(
-        &self,
-        ready: &Ready,
-        (token, under): (Token, Vec<(Dependency, Version)>),
-        written: &Written,
-        began: Timestamp,
-    ) -> Result<(Option<NotStored>, Invalidated), Error> {
-        let job = &ready.job;
-        let dependencies = ready.stale.dependencies();
-        let now = self.clock.now();
-        let steps = self
-            .store
-            .bump(&dependencies, ready.stale.mode, now)
-            .await?;
-        let (keys, bumped) = ready.stale.clone().split();
-        self.count_invalidated(&bumped);
-        let mut invalidated = self.invalidate(&keys).await?;
-        invalidated.bumped = dependencies.len() as u64;
-        let entry = match through_own_steps(under, &dependencies, &steps) {
-            Some(under) => self.new_entry(ready, &under, written, began).await,
-            None => Err(NotStored::Voided),
-        };
-        let stored = match entry {
-            Ok(entry) => self.fill(job, token, entry).await.map(drop),
-            Err(why) => Err(why),
-        };
-        if stored.is_err() {
-            self.store
-                .invalidate(&job.key, ready.stale.mode, now)
-                .await?;
-            self.store.release(&job.key, token).await?;
-        }
-        Ok((stored.err(), invalidated))
-    }
-
-    /// The entry of what the origin says it holds now.
-    async fn new_entry(
-        &self,
-        ready: &Ready,
-        under: &[(Dependency, Version)],
-        written: &Written,
-        began: Timestamp,
-    ) -> Result<Entry, NotStored> {
-        let absent = ready.plan == WritePlan::OriginThenTombstone;
-        if !absent && written.value.is_none() {
-            return Err(NotStored::Unconfirmed);
-        }
-        let now = self.clock.now();
-        let origin = Origin {
-            value: written.value.clone().filter(|_| !absent),
-            attributes: &[],
-            load_ms: u32::try_from(now.since(began)).unwrap_or(u32::MAX),
-            began,
-        };
-        self.entry(&ready.job, under, origin).await
-    }
-
-    async fn hold(&self, job: &Job, ttl_ms: u64) -> Result<Token, StoreError> {
+    pub(crate) async fn hold(&self, job: &Job, ttl_ms: u64) -> Result<Token, StoreError> {
         self.store
             .begin_write(&job.key, ttl_ms, self.clock.now())
             .await
@@ -282,7 +198,7 @@ impl Inner {
 fn stores(plan: WritePlan) -> bool {
     matches!(
         plan,
-        WritePlan::OriginThenStore | WritePlan::OriginThenTombstone
+        WritePlan::OriginThenStore | WritePlan::OriginThenTombstone | WritePlan::Queue
     )
 }
 
@@ -294,14 +210,14 @@ fn may_be_done(error: &Error) -> bool {
     )
 }
 
-fn not_invalidated(error: Error) -> Error {
+pub(crate) fn not_invalidated(error: Error) -> Error {
     match error {
         Error::Store(error) => Error::NotInvalidated(error),
         other => other,
     }
 }
 
-fn writing(
+pub(crate) fn writing(
     job: Job,
     written: Written,
     not_stored: Option<NotStored>,

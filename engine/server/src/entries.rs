@@ -20,6 +20,9 @@ use crate::problem::Problem;
 use crate::routes::App;
 use crate::wire::WriteReply;
 
+/// The longest `Idempotency-Key`, in bytes.
+const OPERATION_MAX: usize = 255;
+
 type Names = Result<Path<(String, String)>, PathRejection>;
 
 /// Reads an entry by the strategy that its policy chooses. The query and the headers are
@@ -99,9 +102,14 @@ fn missing(resource: &str, reading: &Reading) -> Problem {
 }
 
 /// Writes an entry by the strategy that its policy chooses. The body is the value.
+///
+/// Under `write_behind` the answer is 202: the write is in the queue, `Larder-Queue` says where,
+/// and its origin will have it later. Who got no answer repeats it with the same
+/// `Idempotency-Key`; within ten minutes it is queued once.
 #[utoipa::path(put, path = "/v1/entries/{resource}/{id}", tag = "data",
     params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
     responses((status = 200, body = WriteReply),
+        (status = 202, body = WriteReply, description = "Queued for its origin, durably"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn write(
     State(app): State<Arc<App>>,
@@ -111,15 +119,20 @@ pub(crate) async fn write(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let request = inputs_of(&caller, Operation::Write, names, &parts)?;
+    let operation = operation_id(&parts)?;
     let value = value_of(&parts, body, app.body_max).await?;
-    let writing = app.engine.write(request, value).await?;
+    let writing = match operation {
+        Some(id) => app.engine.write_once(request, value, &id).await?,
+        None => app.engine.write(request, value).await?,
+    };
     Ok(written(writing))
 }
 
-/// Deletes an entry by the strategy that its policy chooses.
+/// Deletes an entry by the strategy that its policy chooses; as `PUT` under `write_behind`.
 #[utoipa::path(delete, path = "/v1/entries/{resource}/{id}", tag = "data",
     params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
     responses((status = 200, body = WriteReply),
+        (status = 202, body = WriteReply, description = "Queued for its origin, durably"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
@@ -129,14 +142,45 @@ pub(crate) async fn delete(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let request = inputs_of(&caller, Operation::Delete, names, &parts)?;
-    Ok(written(app.engine.delete(request).await?))
+    let writing = match operation_id(&parts)? {
+        Some(id) => app.engine.delete_once(request, &id).await?,
+        None => app.engine.delete(request).await?,
+    };
+    Ok(written(writing))
+}
+
+/// The `Idempotency-Key` of a write, quoted or bare.
+fn operation_id(parts: &Parts) -> Result<Option<String>, Problem> {
+    let Some(header) = parts.headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let text = header.to_str().unwrap_or_default().trim();
+    let bare = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let id = bare.unwrap_or(text);
+    if id.is_empty() || id.len() > OPERATION_MAX {
+        let detail = format!(
+            "the header `Idempotency-Key` is not 1 to {OPERATION_MAX} characters of ASCII; a UUID \
+             is one way to make it"
+        );
+        return Err(Problem::bad("invalid_header", detail));
+    }
+    Ok(Some(id.to_owned()))
 }
 
 fn written(writing: Writing) -> Response {
     let decided = writing.decided.clone();
     let stored = writing.not_stored.is_none();
+    let queued = writing.queued.clone();
     let mut response = Json(WriteReply::from(writing)).into_response();
+    if queued.is_some() {
+        *response.status_mut() = StatusCode::ACCEPTED;
+    }
     let headers = response.headers_mut();
+    if let Some(queued) = queued {
+        insert(headers, "larder-queue", &queued.id.to_string());
+    }
     let status = if stored {
         "Larder; fwd=method; stored"
     } else {

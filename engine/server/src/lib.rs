@@ -33,6 +33,7 @@ pub mod metrics;
 mod openapi;
 mod policies;
 pub mod problem;
+mod queue;
 mod routes;
 mod seal;
 pub mod server;

@@ -101,4 +101,18 @@ fn describe() {
         "larder_policy_reloads_total",
         "Attempts to load a build of a policy, by result"
     );
+    describe_gauge!("larder_queue_waiting", "Writes that wait to be flushed");
+    describe_gauge!("larder_queue_bytes", "Their size, in bytes, roughly");
+    describe_gauge!(
+        "larder_queue_oldest_seconds",
+        "How long the oldest of them waits"
+    );
+    describe_gauge!(
+        "larder_queue_dead_letters",
+        "Writes that their origin refused, or that follow one"
+    );
+    describe_gauge!(
+        "larder_queue_parked_rows",
+        "Rows whose later writes follow a dead letter"
+    );
 }

@@ -5,13 +5,13 @@ use utoipa::openapi::OpenApi as Description;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::{decide, entries, invalidate, leases, policies, status};
+use crate::{decide, entries, invalidate, leases, policies, queue, status};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Larder", description = "A cache whose rules are programs."),
     tags((name = "data", description = "Decide, read, write, invalidate"),
-         (name = "admin", description = "Policies, state, health; on a listener of its own")),
+         (name = "admin", description = "Policies, the write-behind queue, state, health; on a listener of its own")),
     modifiers(&Tokens),
     // Nothing, where the plane is open; otherwise a token.
     security((), ("token" = [])),
@@ -21,6 +21,7 @@ use crate::{decide, entries, invalidate, leases, policies, status};
         leases::fill, leases::release,
         invalidate::invalidate, invalidate::sweep, openapi,
         policies::all, policies::one, policies::reload, policies::rollback, policies::pin,
+        queue::status, queue::letters, queue::letter, queue::retry, queue::drop_letters,
         status::status, status::live, status::ready, status::metrics,
     )
 )]

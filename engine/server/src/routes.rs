@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::seal::Seal;
 use crate::server::{BindError, Parts};
 use crate::settings::Settings;
-use crate::{decide, entries, invalidate, leases, openapi, policies, status};
+use crate::{decide, entries, invalidate, leases, openapi, policies, queue, status};
 
 /// What the handlers share.
 pub(crate) struct App {
@@ -78,6 +78,11 @@ pub(crate) fn admin(app: Arc<App>) -> Router {
         .route("/v1/policies/{name}/reload", post(policies::reload))
         .route("/v1/policies/{name}/rollback", post(policies::rollback))
         .route("/v1/policies/{name}/pin", post(policies::pin))
+        .route("/v1/queue", get(queue::status))
+        .route("/v1/queue/letters", get(queue::letters))
+        .route("/v1/queue/letters/retry", post(queue::retry))
+        .route("/v1/queue/letters/drop", post(queue::drop_letters))
+        .route("/v1/queue/letters/{*id}", get(queue::letter))
         .route("/v1/status", get(status::status))
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
@@ -88,11 +93,14 @@ pub(crate) fn admin(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// Beginnings of paths of the admin plane, for those who ask the other one.
+const ADMIN: [&str; 4] = ["/v1/policies", "/v1/queue", "/v1/status", "/health"];
+
 async fn nothing_here(method: Method, uri: Uri) -> Problem {
     let path = larder::core::request::clip(uri.path());
     let hint = match uri.path() {
         path if path.starts_with("/v1/entries") => "; an entry is /v1/entries/RESOURCE/ID",
-        path if path.starts_with("/v1/policies") || path.starts_with("/health") => {
+        path if ADMIN.iter().any(|begin| path.starts_with(begin)) => {
             "; that is on the admin listener"
         }
         _ => "; /openapi.json describes what there is",

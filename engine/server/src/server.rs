@@ -136,6 +136,7 @@ impl Server {
         stop.send_replace(true);
         let drain = self.settings.drain;
         let drained = tokio::time::timeout(drain, data).await;
+        flush(&self.app, self.settings.queue_drain).await;
         stop_admin.send_replace(true);
         if let Some(admin) = admin {
             // An operator who still reads is cut off.
@@ -145,6 +146,23 @@ impl Server {
         drained
             .map(drop)
             .map_err(|_elapsed| ServeError::Drain(drain))
+    }
+}
+
+/// Flushes what the write-behind queue holds, as far as there is time. What is left is durable, and
+/// no reason to call the shutdown a failure.
+async fn flush(app: &App, limit: Duration) {
+    let Some(queue) = app.engine.queue() else {
+        return;
+    };
+    match app.engine.drain(tokio::time::Instant::now() + limit).await {
+        Ok(drained) if drained.left > 0 => tracing::warn!(
+            left = drained.left,
+            place = queue.summary().place,
+            "writes wait in the write-behind queue; they are flushed after the next start"
+        ),
+        Ok(_) => tracing::info!("the write-behind queue is empty"),
+        Err(error) => tracing::warn!("the write-behind queue does not say what is left: {error}"),
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// How long requests that are under way may take to end after shutdown began. Default: 10 s.
     pub drain: Duration,
+    /// How long the write-behind queue is flushed after the last request has ended; what is left
+    /// waits for the next start. Default: 10 s.
+    pub queue_drain: Duration,
     /// Authenticates leases. Nodes that are to take each other's leases share it. Default: random
     /// at each start, which makes leases from before a restart void.
     pub lease_secret: Option<Vec<u8>>,
@@ -43,6 +46,7 @@ impl Default for Settings {
             header_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(10),
+            queue_drain: Duration::from_secs(10),
             lease_secret: None,
         }
     }

@@ -1,5 +1,7 @@
 //! What goes over the wire, as one set of types for the server, its clients and the description.
 
+pub mod queue;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -183,6 +185,8 @@ pub struct WriteReply {
     pub stored: bool,
     /// Why it does not.
     pub not_stored: Option<&'static str>,
+    /// Where it waits for its origin, under `write_behind`; none where the origin has it.
+    pub queued: Option<queue::QueuedReply>,
     /// What was made stale.
     pub invalidated: Invalidated,
 }
@@ -193,10 +197,11 @@ impl From<Writing> for WriteReply {
             decision_id: writing.decided.decision_id,
             strategy: writing.decided.decision.strategy.as_str(),
             key: writing.decided.decision.key,
-            written: writing.written,
+            written: writing.written && writing.queued.is_none(),
             existed: writing.existed,
             stored: writing.not_stored.is_none(),
             not_stored: writing.not_stored.map(larder::core::NotStored::as_str),
+            queued: writing.queued.map(Into::into),
             invalidated: writing.invalidated,
         }
     }

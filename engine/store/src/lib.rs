@@ -2,9 +2,11 @@
 //! namespaces. The [`Store`] trait says what a store promises. [`MemoryStore`] keeps it all in this
 //! process, [`RedisStore`] where several processes share it, [`TieredStore`] there with copies
 //! here. Writes that an origin does not have yet are kept by a [`queue::Queue`]: [`LocalQueue`] is
-//! that of one process, in a folder, [`RedisQueue`] one that several share. With the feature `contract` the modules `contract` and
-//! `queue::contract` check the promises of any store and of any queue. Which entries are made and
-//! how long they may be served is decided elsewhere; loading values is left to `larder-origin`.
+//! that of one process, in a folder, [`RedisQueue`] one that several share, and [`MirroredQueue`]
+//! the first kind where other processes see what waits, through a [`Mirror`]. With the feature
+//! `contract` the modules `contract` and `queue::contract` check the promises of any store and of
+//! any queue. Which entries are made and how long they may be served is decided elsewhere; loading
+//! values is left to `larder-origin`.
 
 mod bounded;
 #[cfg(any(test, feature = "contract"))]
@@ -20,11 +22,11 @@ pub mod testing;
 mod tiered;
 
 pub use memory::{MemoryConfig, MemoryStore};
-pub use queue::{LocalQueue, LocalQueueConfig, QueueOpenError};
+pub use queue::{LocalQueue, LocalQueueConfig, MirroredQueue, QueueOpenError};
 #[doc(hidden)]
 pub use redis::envelope;
 pub use redis::{
-    ConnectError, RedisConfig, RedisQueue, RedisQueueConfig, RedisStore, SentinelConfig,
+    ConnectError, Mirror, RedisConfig, RedisQueue, RedisQueueConfig, RedisStore, SentinelConfig,
 };
 pub use store::{
     Answer, Expected, Filled, Found, Health, LeaseRequest, Leased, Step, Store, StoreError,

@@ -3,6 +3,7 @@
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod local;
+mod mirrored;
 #[doc(hidden)]
 pub mod record;
 
@@ -13,6 +14,7 @@ use futures_util::future::{BoxFuture, Either, Ready};
 use larder_core::{Key, Timestamp, Value};
 
 pub use self::local::{LocalQueue, LocalQueueConfig, QueueOpenError};
+pub use self::mirrored::MirroredQueue;
 
 /// Into how many partitions the rows of one origin fall. A row is always in the same one, whoever
 /// asks and whenever, so this is a constant and no setting.

@@ -42,5 +42,6 @@ mod version;
 
 pub use config::{RedisConfig, SentinelConfig};
 pub use error::ConnectError;
+pub use queue::mirror::Mirror;
 pub use queue::{RedisQueue, RedisQueueConfig};
 pub use store::RedisStore;

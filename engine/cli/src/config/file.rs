@@ -23,7 +23,7 @@ pub(super) struct File {
     pub(super) route: Vec<Route>,
     pub(super) origin: BTreeMap<String, Table>,
     pub(super) vault: Option<super::vault::Table>,
-    pub(super) write_behind: Option<Table>,
+    pub(super) write_behind: Option<super::write_behind::Table>,
     pub(super) guard: GuardTable,
     pub(super) log: Log,
 }

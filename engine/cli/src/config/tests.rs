@@ -199,8 +199,30 @@ fn each_mistake_is_named_with_its_place() {
         ),
         ("[store]\ncapacity = '0B'", "`capacity` is 0"),
         (
-            "[write_behind]\nlevel = 'local'",
-            "`[write_behind]` is not in this version yet",
+            "[write_behind]\nlevel = 'disk'",
+            "unknown variant `disk`, expected `local` or `redis`",
+        ),
+        (
+            "[write_behind]\nlevel = 'redis'",
+            "`[write_behind]`: level \"redis\" needs a Redis, and the store is none",
+        ),
+        (
+            "[write_behind]\nlevel = 'redis'\nurl = 'redis://h'\ndir = 'q'",
+            "`dir` is for `level = \"local\"`",
+        ),
+        (
+            "[write_behind]\nurl = 'redis://h'",
+            "`url` is for `level = \"redis\"`",
+        ),
+        ("[write_behind]\nlimit = 0", "a limit is 0"),
+        (
+            "[write_behind]\nbatch_max = 0",
+            "`batch_max` and `attempts_max` are at least 1",
+        ),
+        ("[write_behind]\nclaim_ttl = '5ms'", "at least 1000ms"),
+        (
+            "[write_behind]\nlevle = 'local'",
+            "unknown field `levle`, expected one of `level`, `dir`",
         ),
         (
             "[origin.a]\ntype = 'postgres'\nurl = 'x'",

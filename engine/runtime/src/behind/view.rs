@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use larder_store::queue::{DeadLetter, Depth, LetterId, Letters, QueueSummary};
 
-use super::Behind;
+use super::renew::Outdated;
+use super::{Behind, stale};
 use crate::engine::Inner;
 use crate::error::Error;
 
@@ -39,6 +40,14 @@ impl QueueView {
     /// [`Error::Queue`].
     pub async fn depth(&self) -> Result<Depth, Error> {
         Ok(self.behind.queue.depth().await?)
+    }
+
+    /// How long the oldest change waits, in milliseconds, by the engine's clock; none where none
+    /// does.
+    #[must_use]
+    pub fn lag_ms(&self, depth: &Depth) -> Option<u64> {
+        let oldest = depth.oldest?;
+        Some(self.inner.clock.now().since(oldest))
     }
 
     /// Dead letters, oldest first, at most `limit`, those after `after` where it is given. Values
@@ -79,7 +88,22 @@ impl QueueView {
     /// could not be invalidated.
     pub async fn forget(&self, which: &Letters) -> Result<u64, Error> {
         let forgotten = self.behind.queue.forget(which).await?;
-        let _ = &self.inner;
+        let mut keys = Vec::with_capacity(forgotten.len());
+        let mut stale = Vec::with_capacity(forgotten.len());
+        for queued in &forgotten {
+            let change = &queued.change;
+            keys.push(change.key.clone());
+            match stale::read(&change.row.tenant, &change.stale) {
+                Ok(what) => stale.push(what),
+                Err(why) => tracing::warn!(
+                    letter = %queued.letter_id(),
+                    "what the forgotten write made stale is not understood: {why}"
+                ),
+            }
+        }
+        // The value that was acknowledged may be in the cache, and lists that show it.
+        self.inner.drop_entries(&keys).await?;
+        self.inner.renew(&Outdated::of(stale.iter())?).await?;
         Ok(forgotten.len() as u64)
     }
 }

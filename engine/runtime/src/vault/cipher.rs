@@ -9,6 +9,8 @@ use larder_core::Value;
 use larder_core::freshness::Windows;
 
 const FORMAT: u8 = 1;
+/// Begins what binds a change, in the place of the format, so that neither opens as the other.
+const CHANGE: u8 = 0x80;
 const NONCE: usize = 24;
 const TAG: usize = 16;
 const ABSENT: u8 = 0;
@@ -19,13 +21,25 @@ const PRESENT: u8 = 1;
 pub(super) struct Binding<'a> {
     pub(super) logical: &'a str,
     pub(super) content_type: Option<&'a str>,
-    pub(super) windows: &'a Windows,
+    pub(super) of: Of<'a>,
+}
+
+/// What it is the value of.
+#[derive(Clone, Copy)]
+pub(super) enum Of<'a> {
+    /// An entry that may be served for so long.
+    Entry(&'a Windows),
+    /// A change that this operation has queued.
+    Change(&'a str),
 }
 
 impl Binding<'_> {
     /// The associated data. Each field carries its length, so that none reaches into the next.
     fn bytes(&self) -> Vec<u8> {
-        let mut all = vec![FORMAT];
+        let mut all = vec![match self.of {
+            Of::Entry(_) => FORMAT,
+            Of::Change(_) => CHANGE,
+        }];
         let mut field = |bytes: &[u8]| {
             all.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
             all.extend_from_slice(bytes);
@@ -33,14 +47,18 @@ impl Binding<'_> {
         field(self.logical.as_bytes());
         field(&[u8::from(self.content_type.is_some())]);
         field(self.content_type.unwrap_or_default().as_bytes());
-        let windows = self.windows;
-        for moment in [
-            windows.created,
-            windows.fresh_until,
-            windows.revalidate_until,
-            windows.error_until,
-        ] {
-            field(&moment.0.to_le_bytes());
+        match self.of {
+            Of::Entry(windows) => {
+                for moment in [
+                    windows.created,
+                    windows.fresh_until,
+                    windows.revalidate_until,
+                    windows.error_until,
+                ] {
+                    field(&moment.0.to_le_bytes());
+                }
+            }
+            Of::Change(operation) => field(operation.as_bytes()),
         }
         all
     }
@@ -125,7 +143,7 @@ mod tests {
         let binding = Binding {
             logical: "t:n:k",
             content_type: None,
-            windows: &windows,
+            of: Of::Entry(&windows),
         };
         for value in [
             None,
@@ -144,7 +162,7 @@ mod tests {
         let binding = Binding {
             logical: "t:n:k",
             content_type: Some("text/plain"),
-            windows: &windows,
+            of: Of::Entry(&windows),
         };
         let value = Value::new("a secret");
         let sealed = seal(&cipher(1), NONCE_7, &binding, Some(&value)).unwrap();
@@ -171,7 +189,7 @@ mod tests {
         let binding = Binding {
             logical: "t:n:k",
             content_type: Some(""),
-            windows: &own,
+            of: Of::Entry(&own),
         };
         let value = Value::new("a secret");
         let sealed = seal(&cipher(1), NONCE_7, &binding, Some(&value)).unwrap();
@@ -201,14 +219,21 @@ mod tests {
             (
                 "end",
                 Binding {
-                    windows: &later,
+                    of: Of::Entry(&later),
+                    ..binding
+                },
+            ),
+            (
+                "change",
+                Binding {
+                    of: Of::Change("an operation"),
                     ..binding
                 },
             ),
             (
                 "begin",
                 Binding {
-                    windows: &younger,
+                    of: Of::Entry(&younger),
                     ..binding
                 },
             ),
@@ -218,13 +243,26 @@ mod tests {
     }
 
     #[test]
+    fn a_change_opens_only_as_the_same_operation() {
+        let binding = |operation| Binding {
+            logical: "t:n:k",
+            content_type: None,
+            of: Of::Change(operation),
+        };
+        let value = Value::new("a secret");
+        let sealed = seal(&cipher(1), NONCE_7, &binding("one"), Some(&value)).unwrap();
+        assert!(open(&cipher(1), &binding("one"), &sealed).is_some());
+        assert!(open(&cipher(1), &binding("two"), &sealed).is_none());
+    }
+
+    #[test]
     fn no_field_of_the_binding_reaches_into_the_next() {
         let windows = windows();
         let of = |logical, content_type| {
             Binding {
                 logical,
                 content_type: Some(content_type),
-                windows: &windows,
+                of: Of::Entry(&windows),
             }
             .bytes()
         };

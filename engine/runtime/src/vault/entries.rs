@@ -9,7 +9,7 @@ use larder_store::{Found, LeaseRequest, Leased, StoreError};
 use parking_lot::Mutex;
 
 use super::Vault;
-use super::cipher::{self, Binding};
+use super::cipher::{self, Binding, Of};
 use crate::decide::Job;
 use crate::engine::Inner;
 
@@ -54,7 +54,7 @@ impl Unreadable {
 /// The vault of an engine, if it has one, and what it has complained of.
 #[derive(Default)]
 pub(crate) struct Seals {
-    vault: Option<Arc<Vault>>,
+    pub(super) vault: Option<Arc<Vault>>,
     logged: Mutex<HashSet<(&'static str, Arc<str>)>>,
 }
 
@@ -75,17 +75,13 @@ impl Seals {
         let ring = self.vault.as_ref().ok_or(NotStored::NoKeyRing)?.ring();
         let id = ring.active();
         let cipher = ring.cipher(id).ok_or(NotStored::NoKeyRing)?;
-        let mut nonce = [0; 24];
-        getrandom::fill(&mut nonce).map_err(|error| {
-            tracing::error!("nothing can be encrypted, the system has no random bytes: {error}");
-            NotStored::NoKeyRing
-        })?;
+        let nonce = fresh_nonce().ok_or(NotStored::NoKeyRing)?;
         let value = entry.value.take();
         let content_type = value.as_ref().and_then(|value| value.content_type.clone());
         let binding = Binding {
             logical: &entry.logical,
             content_type: content_type.as_deref(),
-            windows: &entry.windows,
+            of: Of::Entry(&entry.windows),
         };
         let sealed = cipher::seal(cipher, nonce, &binding, value.as_ref());
         entry.value = Some(Value {
@@ -111,7 +107,7 @@ impl Seals {
         let binding = Binding {
             logical: job.key.logical(),
             content_type: value.content_type.as_deref(),
-            windows: &found.entry.windows,
+            of: Of::Entry(&found.entry.windows),
         };
         let opened = cipher::open(cipher, &binding, &value.bytes);
         let bytes = opened.ok_or(Unreadable::DoesNotOpen)?;
@@ -133,6 +129,14 @@ impl Seals {
         let mut logged = self.logged.lock();
         logged.len() < LOGGED_MAX && logged.insert((why.as_str(), Arc::clone(id)))
     }
+}
+
+pub(super) fn fresh_nonce() -> Option<[u8; 24]> {
+    let mut nonce = [0; 24];
+    let filled = getrandom::fill(&mut nonce).inspect_err(|error| {
+        tracing::error!("nothing can be encrypted, the system has no random bytes: {error}");
+    });
+    filled.ok().map(|()| nonce)
 }
 
 impl Inner {

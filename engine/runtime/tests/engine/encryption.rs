@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use larder::core::dependency::Mode;
 use larder::core::{Clock, Entry, Guard, Key, NotStored, Outcome, Strategy, Timestamp};
+use larder::origin::OriginError;
+use larder::store::queue::Queue as _;
 use larder::store::{Expected, Filled, Found, LeaseRequest, Leased, Store as _};
-use larder::{KeyRing, Request, Value, Vault};
+use larder::{KeyRing, QueueTuning, Request, Value, Vault};
 
-use crate::kit::{Parts, Rig, STORED, policy, some, text};
+use crate::kit::{Parts, Rig, STORED, Shelter, policy, some, text};
 
 const SECRET: &str = "the plain text of a secret";
 
@@ -405,4 +407,88 @@ async fn a_rotation_under_load_is_not_noticed() {
         assert!(reader.await.expect("meets no error") > 0);
     }
     assert_eq!(rig.shop.loads() as u64, IDS, "nothing was loaded again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_queued_is_sealed_and_still_read_and_flushed() {
+    let queue = Arc::new(Shelter::default());
+    let vault = vault();
+    let mut parts = Parts::new(policy(Strategy::WriteBehind, |_, decision| {
+        decision.encrypt = true;
+    }));
+    parts.vault = Some(Arc::clone(&vault));
+    parts.queue = Some((queue.clone(), QueueTuning::default()));
+    let rig = parts.build();
+    let down = OriginError::Unreachable("told to be".into());
+    rig.shop.fail_writes(Some(down));
+    rig.write("42", SECRET).await;
+    let queued = Arc::clone(&queue.waiting()[0]);
+    assert_eq!(queued.change.sealed.as_deref(), Some("a"));
+    let kept = queued.change.value.as_ref().expect("has bytes");
+    for part in SECRET.as_bytes().windows(5) {
+        assert!(!kept.bytes.windows(5).any(|bytes| bytes == part));
+    }
+    rig.clock.advance(crate::kit::TTL);
+    assert_eq!(rig.look("42").await, (Outcome::Miss, some(SECRET)));
+
+    // Without its key nothing is served in its place, and nothing is dropped.
+    rig.clock.advance(crate::kit::TTL);
+    vault.replace(ring("b", &["b"]));
+    rig.shop.fail_writes(None);
+    let error = rig.try_read("42").await.expect_err("cannot be read");
+    assert_eq!(error.code(), "unflushable");
+    rig.write("7", SECRET).await;
+    rig.pass(60_000).await;
+    assert_eq!(rig.shop.holds("7"), some(SECRET), "others flow");
+    assert_eq!(queue.waiting().len(), 1, "it stays");
+    vault.replace(ring("b", &["a", "b"]));
+    for _ in 0..100 {
+        rig.pass(1_000).await;
+    }
+    assert_eq!(rig.shop.holds("42"), some(SECRET));
+    assert!(queue.waiting().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_moved_in_the_queue_does_not_open_and_becomes_a_dead_letter() {
+    let queue = Arc::new(Shelter::default());
+    let mut parts = Parts::new(policy(Strategy::WriteBehind, |_, decision| {
+        decision.encrypt = true;
+    }));
+    parts.vault = Some(vault());
+    parts.queue = Some((queue.clone(), QueueTuning::default()));
+    let rig = parts.build();
+    let down = OriginError::Unreachable("told to be".into());
+    rig.shop.fail_writes(Some(down));
+    rig.write("42", SECRET).await;
+    let mut moved = queue.waiting()[0].change.clone();
+    moved.operation = "another".into();
+    let now = rig.clock.now();
+    queue.enqueue(moved, now).await.expect("is taken");
+    rig.shop.fail_writes(None);
+    for _ in 0..100 {
+        rig.pass(1_000).await;
+    }
+    assert_eq!(rig.shop.holds("42"), some(SECRET), "the one before it");
+    let view = rig.engine.queue().expect("has a queue");
+    let letters = view.letters(None, 10).await.expect("are listed");
+    assert_eq!(letters.len(), 1);
+    assert!(
+        letters[0].why.contains("does not open"),
+        "{}",
+        letters[0].why
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_key_ring_a_write_to_be_sealed_is_refused() {
+    let queue = Arc::new(Shelter::default());
+    let mut parts = Parts::new(policy(Strategy::WriteBehind, |_, decision| {
+        decision.encrypt = true;
+    }));
+    parts.queue = Some((queue.clone(), QueueTuning::default()));
+    let rig = parts.build();
+    let error = rig.try_write("42", SECRET).await.expect_err("is refused");
+    assert_eq!(error.code(), "no_key_ring");
+    assert!(queue.waiting().is_empty());
 }

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use larder::core::{Decision, Strategy};
+use larder::store::queue::Queue;
 use larder::store::testing::{Cluster, Server};
 use larder::store::{
-    MemoryConfig, MemoryStore, RedisConfig, RedisStore, Store, TieredConfig, TieredStore,
+    LocalQueue, LocalQueueConfig, MemoryConfig, MemoryStore, RedisConfig, RedisQueue,
+    RedisQueueConfig, RedisStore, Store, TieredConfig, TieredStore,
 };
+use tempfile::TempDir;
 
-use crate::kit::{Hands, Parts, Rig, policy};
+use crate::kit::{Hands, Parts, Rig, Shelter, policy};
 
 /// What each scenario's engines stand on; every engine gets a key space of its own.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub(crate) enum Ground {
     Redis(RedisConfig),
     /// Memory in front of a Redis.
     Tiered(RedisConfig),
+    /// This process's memory, and a folder for what is queued.
+    Local(Arc<TempDir>),
 }
 
 /// Numbers key spaces.
@@ -47,14 +52,14 @@ impl Ground {
     }
 
     /// Two nodes that share what they store.
-    pub(crate) async fn pair(&self, parts: impl Fn() -> Parts) -> [Rig; 2] {
+    pub(crate) async fn pair(&self, mut parts: impl FnMut() -> Parts) -> [Rig; 2] {
         let stores = self.stores::<2>().await;
         stores.map(|store| parts().build_over(store, self.hands()))
     }
 
     fn hands(&self) -> Hands {
         match self {
-            Self::Memory => Hands::default(),
+            Self::Memory | Self::Local(_) => Hands::default(),
             Self::Redis(_) | Self::Tiered(_) => Hands::from_now(),
         }
     }
@@ -63,7 +68,7 @@ impl Ground {
     async fn stores<const N: usize>(&self) -> [Arc<dyn Store>; N] {
         let mut all: Vec<Arc<dyn Store>> = Vec::new();
         match self {
-            Self::Memory => {
+            Self::Memory | Self::Local(_) => {
                 let memory = Arc::new(MemoryStore::new(MemoryConfig::default()));
                 all.resize(N, memory);
             }
@@ -84,6 +89,34 @@ impl Ground {
                     };
                     let store = TieredStore::connect(config).await;
                     all.push(Arc::new(store.expect("connects")));
+                }
+            }
+        }
+        all.try_into()
+            .unwrap_or_else(|_| unreachable!("one for each"))
+    }
+
+    /// As many nodes' views of one new queue.
+    pub(crate) async fn queues<const N: usize>(&self) -> [Arc<dyn Queue>; N] {
+        let mut all: Vec<Arc<dyn Queue>> = Vec::new();
+        match self {
+            Self::Memory => all.resize(N, Arc::new(Shelter::default())),
+            Self::Local(dir) => {
+                let space = SPACES.fetch_add(1, Ordering::Relaxed).to_string();
+                let config = LocalQueueConfig::new(dir.path().join(space));
+                let queue = LocalQueue::open(config).expect("opens");
+                all.resize(N, Arc::new(queue));
+            }
+            Self::Redis(config) | Self::Tiered(config) => {
+                let config = RedisQueueConfig {
+                    redis: apart(config),
+                    // These servers end with the scenarios.
+                    accept_loss: true,
+                    ..RedisQueueConfig::default()
+                };
+                for _ in 0..N {
+                    let queue = RedisQueue::connect(config.clone()).await;
+                    all.push(Arc::new(queue.expect("connects")));
                 }
             }
         }
@@ -129,7 +162,10 @@ macro_rules! races {
 /// Runs every scenario and names those that fail.
 async fn run(on: Ground) {
     let mut broken = Vec::new();
-    let all = crate::races::RACES.iter().chain(crate::patterns::RACES);
+    let all = crate::races::RACES
+        .iter()
+        .chain(crate::patterns::RACES)
+        .chain(crate::behind::RACES);
     for (name, race) in all {
         if tokio::spawn(race(on.clone())).await.is_err() {
             broken.push(*name);
@@ -150,6 +186,12 @@ fn among(servers: &Cluster) -> RedisConfig {
         cluster: servers.urls(),
         ..RedisConfig::default()
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_scenario_on_memory_with_a_local_queue() {
+    let dir = TempDir::new().expect("is made");
+    run(Ground::Local(Arc::new(dir))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@
 mod clock;
 mod gate;
 mod policy;
+mod queue;
 mod shop;
 mod window;
 
@@ -12,10 +13,11 @@ use std::time::Duration;
 
 use larder::core::dependency::Mode;
 use larder::core::{Decision, Guard, NotStored, Outcome, Strategy};
+use larder::store::queue::Queue;
 use larder::store::{MemoryConfig, MemoryStore, Store};
 use larder::{
-    Engine, Error, Invalidated, Invalidation, OnFailure, OriginLimits, Reading, Request, Route,
-    Tuning, Value, Vault, Writing,
+    Engine, Error, Invalidated, Invalidation, OnFailure, OriginLimits, QueueTuning, Reading,
+    Request, Route, Tuning, Value, Vault, Writing,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -23,6 +25,7 @@ use tokio::time::Instant;
 pub(crate) use self::clock::Hands;
 pub(crate) use self::gate::Gate;
 pub(crate) use self::policy::{Native, Shelf};
+pub(crate) use self::queue::Shelter;
 pub(crate) use self::shop::{Call, Shop};
 pub(crate) use self::window::{When, Window};
 
@@ -60,6 +63,9 @@ pub(crate) struct Parts {
     pub(crate) tuning: Tuning,
     pub(crate) limits: OriginLimits,
     pub(crate) vault: Option<Arc<Vault>>,
+    pub(crate) queue: Option<(Arc<dyn Queue>, QueueTuning)>,
+    /// None makes one.
+    pub(crate) shop: Option<Arc<Shop>>,
 }
 
 impl Parts {
@@ -72,6 +78,8 @@ impl Parts {
             tuning: Tuning::default(),
             limits: OriginLimits::default(),
             vault: None,
+            queue: None,
+            shop: None,
         }
     }
 
@@ -83,7 +91,7 @@ impl Parts {
     }
 
     pub(crate) fn build_over(self, store: Arc<dyn Store>, hands: Hands) -> Rig {
-        let (clock, shop) = (Arc::new(hands), Arc::new(Shop::default()));
+        let (clock, shop) = (Arc::new(hands), self.shop.unwrap_or_default());
         let policies = Arc::new(Shelf::default());
         policies.put(self.policy);
         let store = Arc::new(Window::new(store));
@@ -95,6 +103,9 @@ impl Parts {
         let mut builder = Engine::builder(policies.clone(), store.clone());
         if let Some(vault) = self.vault {
             builder = builder.key_ring(vault);
+        }
+        if let Some((queue, tuning)) = self.queue {
+            builder = builder.queue(queue, tuning);
         }
         let engine = builder
             .route(route)

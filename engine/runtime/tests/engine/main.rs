@@ -10,10 +10,12 @@ mod breaker;
 mod builder;
 mod cluster;
 mod deadlines;
+mod encryption;
 mod failures;
 mod freshness;
 #[macro_use]
 mod ground;
+mod behind;
 mod kit;
 mod limits;
 mod patterns;

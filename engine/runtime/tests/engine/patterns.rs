@@ -1,5 +1,6 @@
 //! Each pattern and each invalidation keeps its promise, by the name that the guide calls it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use larder::core::dependency::Mode;
@@ -8,13 +9,14 @@ use larder::origin::OriginError;
 use larder::{Request, Value};
 
 use crate::ground::Ground;
-use crate::kit::{Aim, Call, Parts, Rig, STORED, TTL, join, policy, some, text};
+use crate::kit::{Aim, Call, Parts, Rig, STORED, Shop, TTL, join, policy, some, text};
 
 races! {
     bypass,
     cache_aside,
     read_through,
     write_through,
+    concurrent_writers,
     negative_entries,
     time_to_idle,
     stale_while_revalidate,
@@ -89,6 +91,45 @@ async fn write_through(on: Ground) {
     rig.try_delete("42").await.expect("is deleted");
     assert_eq!(rig.look("42").await, (Outcome::NegativeHit, None));
     assert_eq!(rig.shop.loads(), 0);
+}
+
+/// How often two nodes write and read one key at once.
+const ROUNDS: u64 = 1_000;
+
+/// In whichever order the origin takes the writes and in whichever the nodes hear of it, the cache
+/// ends with what the origin ended with.
+async fn concurrent_writers(on: Ground) {
+    let shop = Arc::new(Shop::default());
+    shop.waver(2);
+    let parts = || Parts {
+        shop: Some(Arc::clone(&shop)),
+        ..Parts::new(policy(Strategy::WriteThrough, |_, _| ()))
+    };
+    let [here, there] = on.pair(parts).await;
+    let (mut hits, mut stored) = (0, 0);
+    for round in 0..ROUNDS {
+        let write = async |rig: &Rig, who: &str| {
+            tokio::time::sleep(Duration::from_micros(fastrand::u64(..2_000))).await;
+            rig.write("42", &format!("{who} {round}")).await.not_stored == STORED
+        };
+        let (one, two, three, _) = tokio::join!(
+            write(&here, "here"),
+            write(&there, "there"),
+            write(&here, "here again"),
+            there.read("42"),
+        );
+        stored += [one, two, three].into_iter().filter(|one| *one).count();
+        let holds = shop.holds("42");
+        for rig in [&here, &there] {
+            let (outcome, value) = rig.look("42").await;
+            assert_eq!(value, holds, "round {round}, by {outcome:?}");
+            hits += usize::from(outcome == Outcome::Hit);
+        }
+    }
+    assert!(
+        stored > 0 && hits > 0,
+        "the cache took part: {stored}, {hits}"
+    );
 }
 
 async fn negative_entries(on: Ground) {

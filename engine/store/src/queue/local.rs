@@ -12,6 +12,7 @@
 //! | `index` | what is on the disk, in memory |
 //! | `claims` | who flushes what |
 //! | `shared` | the index, and those who wait for it |
+//! | `peek` | what those who show it to others read |
 
 mod batch;
 mod claims;
@@ -20,6 +21,7 @@ mod disk;
 mod folder;
 mod index;
 mod operations;
+mod peek;
 mod schema;
 mod shared;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | `letters` | what the origin will not take |
 //! | `room` | how much there is, and may be |
 //! | `wait` | who waits for what comes or goes |
+//! | `mirror` | what nodes show each other of queues of their own |
 //! | `durability` | what an acknowledged write can be lost by |
 //! | `open` | what is looked at before it is used |
 //! | `stored` | changes as the scripts know them |
@@ -18,6 +19,7 @@ mod config;
 mod durability;
 mod flush;
 mod letters;
+pub(crate) mod mirror;
 mod names;
 mod open;
 mod room;

@@ -22,10 +22,28 @@ struct Mood {
     load_error: Option<OriginError>,
     load_panics: bool,
     takes: Duration,
+    /// Each takes a random part of that.
+    wavers: bool,
     write_error: Option<OriginError>,
+    /// Writes of these are not taken.
+    refused: Vec<(String, OriginError)>,
+    /// Writes of these values are not taken.
+    refused_values: Vec<String>,
     write_panics: bool,
     /// Writes are answered without saying what is there now.
     mute: bool,
+}
+
+impl Mood {
+    async fn pass_time(&self) {
+        let share = match self.wavers {
+            true => fastrand::f64(),
+            false => 1.0,
+        };
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes.mul_f64(share)).await;
+        }
+    }
 }
 
 /// An origin in memory: it counts and logs what it is asked, stops at gates, and fails on demand.
@@ -94,8 +112,26 @@ impl Shop {
         self.mood.lock().takes = Duration::from_millis(ms);
     }
 
+    /// Every call takes any time up to so long, so that answers overtake each other.
+    pub(crate) fn waver(&self, ms: u64) {
+        self.slow_down(ms);
+        self.mood.lock().wavers = true;
+    }
+
     pub(crate) fn fail_writes(&self, error: Option<OriginError>) {
         self.mood.lock().write_error = error;
+    }
+
+    /// Takes no write of this one, or takes them again.
+    pub(crate) fn refuse(&self, id: &str, error: Option<OriginError>) {
+        let id = format!("/product/{id}");
+        let refused = &mut self.mood.lock().refused;
+        refused.retain(|(one, _)| *one != id);
+        refused.extend(error.map(|error| (id, error)));
+    }
+
+    pub(crate) fn refuse_value(&self, value: &str) {
+        self.mood.lock().refused_values.push(value.to_owned());
     }
 
     pub(crate) fn panic_in_writes(&self) {
@@ -139,15 +175,19 @@ impl Shop {
         {
             return Err(error);
         }
+        if let Some((_, error)) = mood.refused.iter().find(|(one, _)| *one == id) {
+            return Err(error.clone());
+        }
+        if super::text(&value).is_some_and(|text| mood.refused_values.contains(&text)) {
+            return Err(OriginError::Rejected("that value".into()));
+        }
         let before = match &value {
             Some(value) => self.values.lock().insert(id, value.clone()),
             None => self.values.lock().remove(&id),
         };
         let _visit = self.visits.enter();
         self.gates.pass(Call::Write).await;
-        if !mood.takes.is_zero() {
-            tokio::time::sleep(mood.takes).await;
-        }
+        mood.pass_time().await;
         assert!(!mood.write_panics, "told to panic after the commit");
         match mood.write_error {
             Some(error) => Err(error),
@@ -168,9 +208,7 @@ impl Origin for Shop {
             let value = self.values.lock().get(&id).cloned();
             let _visit = self.visits.enter();
             self.gates.pass(Call::Load).await;
-            if !mood.takes.is_zero() {
-                tokio::time::sleep(mood.takes).await;
-            }
+            mood.pass_time().await;
             assert!(!mood.load_panics, "told to panic");
             match mood.load_error {
                 Some(error) => Err(error),

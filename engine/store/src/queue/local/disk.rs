@@ -43,6 +43,11 @@ impl Disk {
         Ok((Self { db, path }, contents))
     }
 
+    #[cfg(test)]
+    pub(super) fn pragma(&self, pragma: &str) {
+        self.db.execute_batch(&format!("PRAGMA {pragma}")).unwrap();
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

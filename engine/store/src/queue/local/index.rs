@@ -79,6 +79,11 @@ impl Index {
         }
     }
 
+    /// Every change that can be read.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Queued>> {
+        self.rows.values().flat_map(|kept| &kept.changes)
+    }
+
     /// Those who wait for changes of a partition.
     pub(super) fn arrived(&mut self, partition: &Partition) -> Arc<Notify> {
         if let Some(part) = self.partitions.get(partition) {

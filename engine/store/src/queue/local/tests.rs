@@ -1,5 +1,11 @@
 //! What is particular to the queue of one process.
 
+mod crash;
+mod file;
+mod full;
+
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -7,8 +13,12 @@ use futures_util::future::{BoxFuture, ready};
 use tempfile::TempDir;
 
 use super::{LocalQueue, LocalQueueConfig};
-use crate::queue::Queue;
+use crate::queue::contract::subject::NOW;
 use crate::queue::contract::{self, Place, Room};
+use crate::queue::{Partition, Queue, Queued, Row};
+
+/// Where a child finds the folder that it is to work in.
+const FOLDER: &str = "LARDER_TEST_QUEUE";
 
 /// A folder that ends with the test.
 struct Folder(TempDir);
@@ -28,4 +38,45 @@ impl Place for Folder {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_local_queue_keeps_the_contract() {
     contract::all(|| Arc::new(Folder(tempfile::tempdir().unwrap()))).await;
+}
+
+fn open(dir: &Path) -> LocalQueue {
+    LocalQueue::open(LocalQueueConfig::new(dir)).unwrap()
+}
+
+fn row(id: &str) -> Row {
+    Row {
+        origin: "shop".into(),
+        tenant: "acme".into(),
+        resource: "product".into(),
+        id: id.into(),
+    }
+}
+
+fn text(queued: &Queued) -> String {
+    let value = queued.change.value.as_ref().unwrap();
+    String::from_utf8(value.bytes.to_vec()).unwrap()
+}
+
+/// All that waits in a queue, partition by partition.
+async fn waiting(queue: &LocalQueue) -> Vec<Arc<Queued>> {
+    let mut all = Vec::new();
+    for partition in Partition::all(&"shop".into()) {
+        let claim = queue.claim(&partition, 1_000, NOW).await.unwrap().unwrap();
+        let head = queue.head(&claim, usize::MAX, NOW).await.unwrap();
+        assert!(head.is_sorted_by(|a, b| a.sequence < b.sequence));
+        all.extend(head);
+        queue.let_go(&claim).await.unwrap();
+    }
+    all
+}
+
+/// A test of this program that is to run in a process of its own.
+fn child(test: &str, dir: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .arg(format!("queue::local::tests::{test}"))
+        .env(FOLDER, dir);
+    command
 }

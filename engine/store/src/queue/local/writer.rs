@@ -79,17 +79,8 @@ impl Writer {
             match task {
                 Task::Alone(alone) => self.alone(alone),
                 Task::Grouped(first) => {
-                    let mut group = vec![first];
-                    while group.len() < GROUP {
-                        match tasks.try_recv() {
-                            Ok(Task::Grouped(task)) => group.push(task),
-                            Ok(alone) => {
-                                next = Some(alone);
-                                break;
-                            }
-                            Err(_) => break,
-                        }
-                    }
+                    let group;
+                    (group, next) = gather(first, tasks);
                     self.group(group);
                 }
             }
@@ -249,6 +240,26 @@ impl Writer {
         drop(woken);
         Ok(forgotten)
     }
+}
+
+/// All that waits, up to a task that has to be alone.
+fn gather(first: Grouped, tasks: &Receiver<Task>) -> (Vec<Grouped>, Option<Task>) {
+    let mut group = vec![first];
+    let mut seen = 0;
+    // Those who were just answered are about to ask again: a commit that begins before they do
+    // has them wait for two.
+    while group.len() > seen {
+        seen = group.len();
+        std::thread::yield_now();
+        while group.len() < GROUP {
+            match tasks.try_recv() {
+                Ok(Task::Grouped(task)) => group.push(task),
+                Ok(alone) => return (group, Some(alone)),
+                Err(_) => break,
+            }
+        }
+    }
+    (group, None)
 }
 
 pub(super) fn respond<T>(answer: Answer<T>, result: Result<T, QueueError>) {

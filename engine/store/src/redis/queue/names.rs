@@ -14,18 +14,24 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(prefix: &str) -> Self {
-        let prefix = prefix.to_owned();
+        let prefix = format!("{prefix}:q");
+        Self { prefix }
+    }
+
+    /// Names of what nodes show of queues of their own.
+    pub(super) fn of_mirror(prefix: &str) -> Self {
+        let prefix = format!("{prefix}:m");
         Self { prefix }
     }
 
     /// Where the format of all that is kept is told.
     pub(super) fn format(&self) -> String {
-        format!("{}:q:{{wb}}:format", self.prefix)
+        format!("{}:{{wb}}:format", self.prefix)
     }
 
     /// Where the origins are that ever had changes.
     pub(super) fn origins(&self) -> String {
-        format!("{}:q:{{wb}}:origins", self.prefix)
+        format!("{}:{{wb}}:origins", self.prefix)
     }
 
     /// Where a partition is, in the order in which scripts take its keys.
@@ -57,6 +63,21 @@ impl Names {
         format!("{}:parked", self.base(of))
     }
 
+    /// Where the changes of a row are that nodes show.
+    pub(super) fn shown(&self, row: &Row) -> String {
+        self.shown_as(&row.partition(), &row_name(row))
+    }
+
+    /// The same for a row of which only the name is known.
+    pub(super) fn shown_as(&self, of: &Partition, name: &str) -> String {
+        format!("{}:row:{name}", self.base(of))
+    }
+
+    /// Where the rows of a partition are that a node shows.
+    pub(super) fn shown_by(&self, node: &str, of: &Partition) -> String {
+        format!("{}:of:{node}", self.base(of))
+    }
+
     /// Where it is noted that an operation was taken for a row.
     pub(super) fn operation(&self, row: &Row, operation: &str) -> String {
         let base = self.base(&row.partition());
@@ -65,7 +86,7 @@ impl Names {
 
     fn base(&self, of: &Partition) -> String {
         let (origin, number) = (escaped(&of.origin), of.number);
-        format!("{}:q:{{wb:{origin}:{number}}}", self.prefix)
+        format!("{}:{{wb:{origin}:{number}}}", self.prefix)
     }
 }
 

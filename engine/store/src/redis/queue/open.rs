@@ -97,7 +97,7 @@ fn not_ready(place: &str, error: &StoreError) -> ConnectError {
 }
 
 /// Where it is, without credentials.
-fn place(config: &RedisConfig) -> String {
+pub(super) fn place(config: &RedisConfig) -> String {
     let all = |urls: &[String]| {
         let urls: Vec<_> = urls.iter().map(|url| shown(url)).collect();
         urls.join(", ")

@@ -75,7 +75,7 @@ impl Inner {
     }
 
     async fn others_put(&self, partition: &Partition) {
-        let mut pauses = Pauses(PAUSE);
+        let mut pauses = Pauses::new();
         loop {
             let looked = self.signals.with(partition, |one| one.looked.clone());
             let arrived = self.arrived_by_now(partition).await;
@@ -111,7 +111,7 @@ impl Inner {
     /// Where nothing is left to wait for, or somebody has to look after the row, it ends too; not
     /// at once, since callers look again at once.
     async fn others_took(&self, row: &Row, partition: &Partition) {
-        let (mut pauses, mut first) = (Pauses(PAUSE), None);
+        let (mut pauses, mut first) = (Pauses::new(), None);
         loop {
             if let Ok(stands) = self.stands(row, partition).await {
                 let ended = stands.0 == 0 || stands.1 > 0;
@@ -140,11 +140,15 @@ impl Inner {
 
 /// The time until it is asked again. Where there is no answer it is asked on: whoever waits bounds
 /// the wait.
-struct Pauses(Duration);
+pub(super) struct Pauses(Duration);
 
 impl Pauses {
+    pub(super) fn new() -> Self {
+        Self(PAUSE)
+    }
+
     /// Those who wait for the same do not ask in step.
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         sleep(self.0.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
         self.0 = (self.0 * 3 / 2).min(LONGEST);
     }

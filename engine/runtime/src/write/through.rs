@@ -1,0 +1,78 @@
+//! `write_through`: the origin first, then the cache takes what it holds now.
+
+use larder_core::{Dependency, Timestamp, Version};
+use larder_store::Token;
+
+use super::{Ready, UNKNOWN_HOLD_MS, Writing, may_be_done, not_invalidated, writing};
+use crate::engine::Inner;
+use crate::error::Error;
+use crate::gate::Pass;
+
+/// The right to write a row and to fill its key, and what was there before.
+struct Held {
+    pass: Option<Pass>,
+    token: Token,
+    under: Vec<(Dependency, Version)>,
+    began: Timestamp,
+}
+
+impl Inner {
+    /// The origin first, then the cache takes what the origin says it holds now. Nobody else
+    /// fills the key in between, and of two writes that overlap neither does: which of them the
+    /// origin took last, only the origin knows.
+    pub(crate) async fn write_through(&self, ready: Ready) -> Result<Writing, Error> {
+        let job = &ready.job;
+        let Held {
+            pass,
+            token,
+            under,
+            began,
+        } = self.hold_in_turn(&ready).await?;
+        let written = match self.call_origin(&ready, pass).await {
+            Ok(written) => written,
+            Err(error) if may_be_done(&error) => {
+                self.hold(job, UNKNOWN_HOLD_MS)
+                    .await
+                    .map_err(Error::NotInvalidated)?;
+                self.give_up(&job.key, token).await;
+                self.invalidate(&ready.stale)
+                    .await
+                    .map_err(not_invalidated)?;
+                return Err(error);
+            }
+            Err(error) => {
+                self.give_up(&job.key, token).await;
+                return Err(error);
+            }
+        };
+        let settled = self.settle(&ready, (token, under), Some(&written), began);
+        let (not_stored, invalidated) = settled.await.map_err(not_invalidated)?;
+        Ok(writing(ready.job, written, not_stored, invalidated))
+    }
+
+    /// Takes a place at the origin, then the key, while the queue has nothing of the row. Looked
+    /// for once more when the key is held: a write that was queued since would be flushed over
+    /// this one, and the value that this one leaves in the cache would stay.
+    async fn hold_in_turn(&self, ready: &Ready) -> Result<Held, Error> {
+        let job = &ready.job;
+        loop {
+            self.turn(job).await?;
+            // Before the key is held: a write that is refused must not cost the entry.
+            let pass = self.enter(job).await?;
+            let under = self.versions_for(job).await?;
+            let began = self.clock.now();
+            let token = self.hold(job, self.write_hold_ms()).await?;
+            let queued = self.queued_of(job).await;
+            if let Ok(None) = queued {
+                return Ok(Held {
+                    pass,
+                    token,
+                    under,
+                    began,
+                });
+            }
+            self.give_up(&job.key, token).await;
+            queued?;
+        }
+    }
+}

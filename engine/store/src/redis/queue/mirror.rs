@@ -1,0 +1,207 @@
+//! What nodes show each other of queues of their own, in Redis.
+//!
+//! Each row is a hash with the newest change of each node that has one, and each node a set of the
+//! rows that it shows. Nothing of it has an end: a node takes back what it showed, also after a
+//! restart, by the name that it has kept.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+use parking_lot::Mutex;
+use redis::{Script, Value};
+use tokio::sync::watch;
+
+use super::super::config::RedisConfig;
+use super::super::error::ConnectError;
+use super::super::link::Link;
+use super::super::link::topology::Topology;
+use super::names::{Names, row_name};
+use super::open::place;
+use super::typed;
+use super::wait::Pauses;
+use crate::queue::{Partition, QueueError, Queued, Row, record};
+
+/// How wide the number in front of a change is, in digits.
+const NUMBER: usize = 20;
+
+/// Shows unflushed changes of one node to the others.
+///
+/// Redis is where they see them, not where they are kept: what it loses is shown again when the
+/// node starts the next time, or when the row changes.
+pub struct Mirror {
+    link: Link,
+    /// The masters as they were when they were last looked at.
+    seen: Mutex<Option<watch::Receiver<Arc<Topology>>>>,
+    names: Names,
+    place: String,
+    show: Script,
+    hide: Script,
+}
+
+impl Mirror {
+    /// Connects. Where waiting may help it begins without a connection, as a local queue does not
+    /// need Redis to start.
+    ///
+    /// # Errors
+    /// If the server cannot be used; the message says what to change.
+    pub async fn connect(config: &RedisConfig) -> Result<Self, ConnectError> {
+        Ok(Self {
+            link: Link::connect_or_wait(config).await?,
+            seen: Mutex::default(),
+            names: Names::of_mirror(&config.prefix),
+            place: place(config),
+            show: Script::new(include_str!("lua/show.lua")),
+            hide: Script::new(include_str!("lua/hide.lua")),
+        })
+    }
+
+    /// Where it is, without credentials.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Shows the newest change that `node` has of a row, in the place of what it showed before.
+    ///
+    /// # Errors
+    /// If Redis does not take it; whether it did may not be known.
+    pub async fn show(&self, node: &str, queued: &Queued) -> Result<(), QueueError> {
+        let row = &queued.change.row;
+        let mut text = format!("{:020}", queued.sequence).into_bytes();
+        text.extend_from_slice(&record::encode(&queued.change, queued.at));
+        let (name, keys) = (row_name(row), self.keys(node, row));
+        let keys = keys.each_ref().map(String::as_str);
+        let args = [node.as_bytes(), name.as_bytes(), &text];
+        self.link.script(&self.show, &keys, &args).await?;
+        Ok(())
+    }
+
+    /// `node` has no change of a row any more.
+    ///
+    /// # Errors
+    /// If Redis does not take it; whether it did may not be known.
+    pub async fn hide(&self, node: &str, row: &Row) -> Result<(), QueueError> {
+        let (name, keys) = (row_name(row), self.keys(node, row));
+        let keys = keys.each_ref().map(String::as_str);
+        let args = [node.as_bytes(), name.as_bytes()];
+        self.link.script(&self.hide, &keys, &args).await?;
+        Ok(())
+    }
+
+    /// The newest change of a row that a node other than `but` shows.
+    ///
+    /// # Errors
+    /// If Redis does not answer, or shows something that is not a change.
+    pub async fn unflushed(&self, but: &str, row: &Row) -> Result<Option<Arc<Queued>>, QueueError> {
+        let key = self.names.shown(row);
+        let mut all = redis::cmd("HGETALL");
+        all.arg(&key);
+        let shown: HashMap<String, Value> = typed(self.link.query(all).await?)?;
+        let mut newest: Option<Arc<Queued>> = None;
+        for (_, text) in shown.into_iter().filter(|(node, _)| node != but) {
+            let queued = queued(text, &key)?;
+            if newest
+                .as_ref()
+                .is_none_or(|newest| newest.sequence < queued.sequence)
+            {
+                newest = Some(Arc::new(queued));
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Whether links were lost, healed or moved since this was last asked; none while not all
+    /// masters are reached.
+    pub(crate) fn news(&self) -> Option<bool> {
+        let mut seen = self.seen.lock();
+        let first = seen.is_none();
+        let watched = seen.get_or_insert_with(|| self.link.watch());
+        let news = first || watched.has_changed().unwrap_or(false);
+        let up = watched.borrow_and_update().is_up();
+        if !up {
+            // It will be news when it is up.
+            *seen = None;
+        }
+        up.then_some(news)
+    }
+
+    /// Waits until what nodes other than `but` show of a row may have changed.
+    pub(crate) async fn moved(&self, but: &str, row: &Row) {
+        let (mut pauses, mut first) = (Pauses::new(), None);
+        loop {
+            if let Ok(shown) = self.unflushed(but, row).await {
+                let shown = shown.map(|queued| queued.sequence);
+                if first.is_some_and(|first| shown.is_none() || first != shown) {
+                    return;
+                }
+                first = Some(shown);
+            }
+            pauses.next().await;
+        }
+    }
+
+    /// All rows that `node` shows.
+    pub(crate) async fn rows(&self, node: &str) -> Result<Vec<Row>, QueueError> {
+        let mut members = redis::cmd("SMEMBERS");
+        members.arg(self.names.origins());
+        let origins: Vec<String> = typed(self.link.query(members).await?)?;
+        let origins: Vec<Arc<str>> = origins.into_iter().map(Arc::from).collect();
+        let each = origins.iter().flat_map(Partition::all);
+        let rows = try_join_all(each.map(async |of| self.rows_of(node, &of).await)).await?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    async fn rows_of(&self, node: &str, of: &Partition) -> Result<Vec<Row>, QueueError> {
+        let mut members = redis::cmd("SMEMBERS");
+        members.arg(self.names.shown_by(node, of));
+        let names: Vec<String> = typed(self.link.query(members).await?)?;
+        let mut rows = Vec::with_capacity(names.len());
+        for name in names {
+            let key = self.names.shown_as(of, &name);
+            let mut get = redis::cmd("HGET");
+            get.arg(&key).arg(node);
+            let text = self.link.query(get).await?;
+            if text != Value::Nil {
+                rows.push(queued(text, &key)?.change.row);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Makes an origin known, before anything of it is shown: nothing else tells which there are.
+    pub(crate) async fn know(&self, origin: &str) -> Result<(), QueueError> {
+        let mut add = redis::cmd("SADD");
+        add.arg(self.names.origins()).arg(origin);
+        self.link.query(add).await?;
+        Ok(())
+    }
+
+    fn keys(&self, node: &str, row: &Row) -> [String; 2] {
+        let of = row.partition();
+        [self.names.shown(row), self.names.shown_by(node, &of)]
+    }
+}
+
+fn queued(text: Value, place: &str) -> Result<Queued, QueueError> {
+    let corrupt = |why: &str| QueueError::Corrupt {
+        place: place.to_owned(),
+        why: why.to_owned(),
+    };
+    let Value::BulkString(text) = text else {
+        return Err(corrupt("it is no text"));
+    };
+    let text = bytes::Bytes::from(text);
+    let number = text
+        .get(..NUMBER)
+        .and_then(|digits| std::str::from_utf8(digits).ok());
+    let number = number.and_then(|digits| digits.parse().ok());
+    let sequence = number.ok_or_else(|| corrupt("it has no number"))?;
+    let (change, at) =
+        record::decode(&text.slice(NUMBER..)).map_err(|damage| corrupt(damage.why))?;
+    Ok(Queued {
+        sequence,
+        at,
+        change,
+    })
+}
