@@ -34,9 +34,11 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    type Check = fn(&[u8]);
+
     #[test]
     fn the_corpus_holds() {
-        let targets: [(&str, fn(&[u8])); 5] = [
+        let targets: [(&str, Check); 5] = [
             ("config", super::config::check),
             ("envelope", super::envelope::check),
             ("http", super::http::check),
