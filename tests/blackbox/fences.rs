@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::workspace::{cargo, output, root};
 
 /// What is fenced, and the one crate of the engine that may name it.
-const FENCES: [(&str, &str); 8] = [
+const FENCES: [(&str, &str); 11] = [
     ("wasmtime", "larder-wasm"),
     ("wasmparser", "larder-wasm"),
     ("wit-component", "larder-wasm"),
@@ -16,6 +16,9 @@ const FENCES: [(&str, &str); 8] = [
     ("redis", "larder-store"),
     ("axum", "larder-server"),
     ("reqwest", "larder-origin"),
+    ("tokio-postgres", "larder-origin"),
+    ("deadpool-postgres", "larder-origin"),
+    ("tokio-postgres-rustls", "larder-origin"),
 ];
 
 /// What each package of the workspace needs to run, development and builds aside.
@@ -48,6 +51,7 @@ fn each_foreign_library_is_known_to_one_crate() {
             let beside = !user.starts_with("larder")
                 || user.starts_with("larder-example")
                 || user == "larder-checker"
+                || user == "larder-durability"
                 || user.contains("bench")
                 || user.contains("peer");
             assert!(

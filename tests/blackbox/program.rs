@@ -1,25 +1,12 @@
 //! The program `larder` as a process: policies made, built, checked and asked.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 use serde_json::Value;
 
 use crate::guests::shipped;
-use crate::workspace::{cargo, kept, output, root};
-
-/// The program, built once for each run, beside the tests themselves.
-fn program() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        let mut build = cargo(&root());
-        build.args(["build", "--quiet", "--package=larder-cli", "--target-dir"]);
-        output(build.arg(target_dir));
-        target_dir.join("debug").join("larder")
-    })
-}
+use crate::workspace::{cargo, kept, output, program, root};
 
 /// The program with these arguments, in `dir`. What it builds is kept for the next run.
 pub(crate) fn larder(dir: &Path, args: &[&str]) -> Command {

@@ -49,7 +49,7 @@ impl Place {
 pub(crate) struct Serving {
     child: Child,
     pub(crate) data: String,
-    admin: String,
+    pub(crate) admin: String,
 }
 
 async fn serve(place: &Place) -> Serving {

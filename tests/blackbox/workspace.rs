@@ -1,17 +1,28 @@
-//! The checkout, and cargo in it.
+//! The checkout, cargo in it, and what cargo makes of it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The root of the checkout.
 pub(crate) fn root() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().unwrap().to_path_buf()
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut above = package.ancestors();
+    let root = above.find(|dir| dir.join("Cargo.lock").is_file());
+    root.unwrap().to_path_buf()
+}
+
+/// Where this program was built: `target/debug` or `target/release`.
+fn built() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    let dir = program.parent().unwrap();
+    let tests = dir.file_name().is_some_and(|name| name == "deps");
+    if tests { dir.parent().unwrap() } else { dir }.to_path_buf()
 }
 
 /// A folder that outlives a run, for what takes long to build.
 pub(crate) fn kept(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let path = built().parent().unwrap().join("tmp").join(name);
     std::fs::create_dir_all(&path).unwrap();
     path
 }
@@ -27,6 +38,22 @@ pub(crate) fn cargo(dir: &Path) -> Command {
         }
     }
     command
+}
+
+/// The program `larder`, built once for each run, beside the tests and in their profile.
+pub(crate) fn program() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let dir = built();
+        let mut build = cargo(&root());
+        build.args(["build", "--quiet", "--package=larder-cli", "--target-dir"]);
+        build.arg(dir.parent().unwrap());
+        if dir.ends_with("release") {
+            build.arg("--release");
+        }
+        output(&mut build);
+        dir.join("larder")
+    })
 }
 
 /// Runs `command` and answers what it printed.

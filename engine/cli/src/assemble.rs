@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use larder::Engine;
-use larder::origin::{HttpOrigin, Origin, SqliteOrigin};
+use larder::origin::{HttpOrigin, Origin, PostgresOrigin, SqliteOrigin};
 use larder::store::queue::Queue;
 use larder::store::{
     LocalQueue, MemoryStore, Mirror, MirroredQueue, RedisQueue, RedisStore, Store, TieredStore,
@@ -28,7 +28,9 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
         .retire(config.retire);
     for (name, origin) in config.origins {
         let limits = origin.limits;
-        let opened = open(origin.kind).with_context(|| format!("[origin.{name}]"))?;
+        let opened = open(origin.kind)
+            .await
+            .with_context(|| format!("[origin.{name}]"))?;
         tracing::info!(origin = name, "{}", opened.summary());
         builder = builder
             .origin(name.clone(), opened)
@@ -90,9 +92,10 @@ async fn queue(level: Level) -> Result<Arc<dyn Queue>> {
     })
 }
 
-fn open(origin: OriginKind) -> Result<Arc<dyn Origin>> {
+async fn open(origin: OriginKind) -> Result<Arc<dyn Origin>> {
     Ok(match origin {
         OriginKind::Sqlite(config) => Arc::new(SqliteOrigin::open(config)?),
+        OriginKind::Postgres(config) => Arc::new(PostgresOrigin::open(config).await?),
         OriginKind::Http(config) => Arc::new(HttpOrigin::new(config)?),
     })
 }

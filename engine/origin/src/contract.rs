@@ -7,7 +7,7 @@
 use futures_util::future::join_all;
 use larder_core::Value;
 
-use crate::{Origin, Wanted};
+use crate::{Change, Origin, Wanted};
 
 /// Ids that break careless addresses, statements and keys.
 const AWKWARD: [&str; 14] = [
@@ -36,6 +36,7 @@ pub async fn all(origin: &dyn Origin, value: impl Fn(&str, u32) -> Value) {
     a_delete_is_final(origin, &value).await;
     awkward_ids_name_themselves(origin, &value).await;
     loads_run_together(origin, &value).await;
+    batches_are_taken_in_order(origin, &value).await;
 }
 
 /// Nothing there is `None`, not an error, for loads and deletes.
@@ -108,6 +109,39 @@ async fn loads_run_together(origin: &dyn Origin, value: &impl Fn(&str, u32) -> V
         );
     }
 }
+
+/// Many writes and deletes at once, each answered in its place, the same ones twice, and newer
+/// ones after them. None at all is no error.
+async fn batches_are_taken_in_order(origin: &dyn Origin, value: &impl Fn(&str, u32) -> Value) {
+    assert!(origin.apply(&[]).await.is_empty());
+    let ids: Vec<String> = (0..20).map(|n| format!("batch-{n}")).collect();
+    for version in [1, 2, 2] {
+        let values: Vec<Value> = ids.iter().map(|id| value(id, version)).collect();
+        let each = ids.iter().zip(&values).enumerate();
+        let changes: Vec<Change<'_>> = each
+            .map(|(n, (id, value))| Change {
+                wanted: wanted(id),
+                value: (version == 1 || n % 2 == 0).then_some(value),
+                sequence: SEQUENCE + u64::from(version),
+                operation: id,
+            })
+            .collect();
+        let answers = origin.apply(&changes).await;
+        assert_eq!(answers.len(), changes.len());
+        for (change, answer) in changes.iter().zip(answers) {
+            let id = change.wanted.id;
+            assert!(answer.is_ok(), "{id}: {answer:?}");
+            let loaded = load(origin, id).await;
+            match change.value {
+                Some(value) => assert!(same(loaded.as_ref(), value), "{id}: {loaded:?}"),
+                None => assert_eq!(loaded, None, "{id}"),
+            }
+        }
+    }
+}
+
+/// Later than any write of today: an origin that keeps sequences gives a direct write the time.
+const SEQUENCE: u64 = 9_000_000_000_000_000;
 
 fn wanted(id: &str) -> Wanted<'_> {
     Wanted {

@@ -10,6 +10,7 @@ mod tests;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, stream};
 use larder_core::Value;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, Url, redirect, retry};
@@ -19,7 +20,10 @@ use address::Address;
 use answer::Meaning;
 pub use config::HttpConfig;
 
-use crate::{Fetched, OpenError, Origin, OriginError, Wanted, Written};
+use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};
+
+/// Requests of one batch that are under way at once.
+const TOGETHER: usize = 16;
 
 /// A service that answers `GET`, `PUT` and `DELETE` under one address for each thing.
 ///
@@ -72,11 +76,16 @@ impl HttpOrigin {
         &self,
         method: Method,
         wanted: &Wanted<'_>,
-        value: Option<&Value>,
+        (value, operation): (Option<&Value>, Option<&str>),
     ) -> Result<(Url, Response), OriginError> {
         let url = self.address.of(wanted)?;
         let mut headers = headers::outgoing(wanted.attributes, &self.headers)?;
         let mut request = self.client.request(method.clone(), url.clone());
+        if let Some(operation) = operation {
+            let operation = HeaderValue::from_str(operation)
+                .map_err(|_| OriginError::Rejected("the operation id is no header".into()))?;
+            headers.insert("idempotency-key", operation);
+        }
         if let Some(value) = value {
             if let Some(kind) = &value.content_type {
                 let kind = HeaderValue::from_str(kind)
@@ -99,7 +108,7 @@ impl HttpOrigin {
     }
 
     async fn get(&self, wanted: Wanted<'_>, deadline: Instant) -> Result<Fetched, OriginError> {
-        let (url, response) = self.send(Method::GET, &wanted, None).await?;
+        let (url, response) = self.send(Method::GET, &wanted, (None, None)).await?;
         let attributes = headers::incoming(response.status(), response.headers());
         let value = match answer::meaning(response.status()) {
             Meaning::Done => {
@@ -127,9 +136,9 @@ impl HttpOrigin {
         &self,
         method: Method,
         wanted: Wanted<'_>,
-        (value, deadline): (Option<&Value>, Instant),
+        (what, deadline): ((Option<&Value>, Option<&str>), Instant),
     ) -> Result<Written, OriginError> {
-        let (url, response) = self.send(method.clone(), &wanted, value).await?;
+        let (url, response) = self.send(method.clone(), &wanted, what).await?;
         let status = response.status();
         let what = answer::describe(method.as_str(), &url, &response);
         settle(response, deadline).await;
@@ -175,7 +184,7 @@ impl Origin for HttpOrigin {
     ) -> BoxFuture<'a, Result<Written, OriginError>> {
         Box::pin(async move {
             let deadline = Instant::now() + self.timeout;
-            let call = self.change(Method::PUT, wanted, (Some(value), deadline));
+            let call = self.change(Method::PUT, wanted, ((Some(value), None), deadline));
             self.bounded(deadline, call).await
         })
     }
@@ -183,9 +192,30 @@ impl Origin for HttpOrigin {
     fn delete<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Written, OriginError>> {
         Box::pin(async move {
             let deadline = Instant::now() + self.timeout;
-            let call = self.change(Method::DELETE, wanted, (None, deadline));
+            let call = self.change(Method::DELETE, wanted, ((None, None), deadline));
             self.bounded(deadline, call).await
         })
+    }
+
+    /// One request each, since HTTP has no other way, a few at a time.
+    fn apply<'a>(
+        &'a self,
+        changes: &'a [Change<'a>],
+    ) -> BoxFuture<'a, Vec<Result<Written, OriginError>>> {
+        let deadline = Instant::now() + self.timeout;
+        let requests: Vec<_> = changes
+            .iter()
+            .map(|change| {
+                let method = match change.value {
+                    Some(_) => Method::PUT,
+                    None => Method::DELETE,
+                };
+                let what = (change.value, Some(change.operation));
+                let call = self.change(method, change.wanted, (what, deadline));
+                self.bounded(deadline, call)
+            })
+            .collect();
+        Box::pin(stream::iter(requests).buffered(TOGETHER).collect())
     }
 
     fn summary(&self) -> String {

@@ -29,20 +29,20 @@ pub enum OpenError {
         why: String,
     },
     /// The database has no such table.
-    #[error("no table `{table}` in {path}; it has: {has}", path = path.display())]
+    #[error("no table `{table}` in {database}; it has: {has}")]
     NoTable {
-        /// Which file.
-        path: PathBuf,
+        /// Which file or server.
+        database: String,
         /// The table that was configured.
         table: String,
         /// The tables that exist.
         has: String,
     },
     /// The table has no such column.
-    #[error("no column `{column}` in table `{table}` of {path}; it has: {has}", path = path.display())]
+    #[error("no column `{column}` in table `{table}` of {database}; it has: {has}")]
     NoColumn {
-        /// Which file.
-        path: PathBuf,
+        /// Which file or server.
+        database: String,
         /// Which table.
         table: String,
         /// The column that was configured.
@@ -50,7 +50,29 @@ pub enum OpenError {
         /// The columns that exist.
         has: String,
     },
-    /// The HTTP client could not be set up.
-    #[error("the HTTP client cannot be set up: {0}")]
+    /// The server cannot be reached, or does not let us in.
+    #[error("PostgreSQL at {database} cannot be used: {why}")]
+    Server {
+        /// Which server and database.
+        database: String,
+        /// What it says.
+        why: String,
+    },
+    /// Nothing keeps the key unique, so that a row could not be updated or inserted in one step.
+    #[error(
+        "column `{column}` of table `{table}` in {database} has no unique index of its own: {fix}"
+    )]
+    NoUnique {
+        /// Which server and database.
+        database: String,
+        /// Which table.
+        table: String,
+        /// The key.
+        column: String,
+        /// The SQL that adds one.
+        fix: String,
+    },
+    /// The client could not be set up.
+    #[error("the client cannot be set up: {0}")]
     Client(String),
 }

@@ -338,6 +338,7 @@ impl Inner {
             },
             policy,
             key,
+            came: tokio::time::Instant::now(),
             deadline: in_ms(self.tuning.read_timeout_ms),
             attributes: request.attributes.clone(),
             request,

@@ -215,6 +215,7 @@ impl EngineBuilder {
             clock: self.clock,
             tuning: self.tuning,
             flights: crate::flight::Flights::default(),
+            looks: crate::questions::Questions::default(),
             retry: crate::retry::Retry::default(),
             sweeps: Sweeps::default(),
             changes: AtomicU64::new(0),

@@ -40,6 +40,8 @@ pub(crate) struct Job {
     /// The build that decided; none where a fallback did.
     pub(crate) policy: Option<Arc<dyn Policy>>,
     pub(crate) key: Key,
+    /// When it came: before anything was asked of the policy or the store.
+    pub(crate) came: Instant,
     /// How long the caller waits. A load for others as well is not bound by it.
     pub(crate) deadline: Instant,
     /// What the origin may see of the request's attributes.
@@ -122,6 +124,7 @@ impl Inner {
 
     /// Decides about `request` and prepares what every pattern needs.
     pub(crate) fn job(&self, request: Request, deadline: Instant) -> Result<Job, Error> {
+        let came = Instant::now();
         request.validate()?;
         let route = Arc::clone(self.route(&request)?);
         let Asked { decided, policy } = self.ask(&route, &request, self.clock.now())?;
@@ -136,6 +139,7 @@ impl Inner {
             decided,
             policy,
             key,
+            came,
             deadline,
             attributes,
             check: None,

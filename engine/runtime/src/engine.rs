@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use larder_core::{Clock, Guard, Policies, Request, Value};
-use larder_store::{Health, Store, Summary, Sweep};
+use larder_store::{Found, Health, Store, StoreError, Summary, Sweep};
 use tokio::time::Instant;
 
 use crate::aside::{Filling, Lease};
@@ -22,6 +22,7 @@ use crate::invalidate::{Invalidated, Invalidation, Sweeps};
 use crate::limits::OriginLimits;
 use crate::loader::from_closure;
 use crate::meters::{Meters, PolicyMeters};
+use crate::questions::Questions;
 use crate::read::Reading;
 use crate::retry::Retry;
 use crate::route::{Resolved, Route, Routes};
@@ -46,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tuning: Tuning,
     pub(crate) flights: Flights,
+    /// What is under a key, asked for all who want to know at once.
+    pub(crate) looks: Questions<Arc<str>, Result<Option<Found>, StoreError>>,
     pub(crate) retry: Retry,
     pub(crate) sweeps: Sweeps,
     /// Counts what this engine has written and invalidated, whether it was done or not.

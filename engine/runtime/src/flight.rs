@@ -7,12 +7,13 @@ use std::time::Duration;
 use larder_core::NotStored;
 use larder_core::freshness::Windows;
 use larder_core::{Dependency, Key, Value, Version};
-use larder_store::{Found, Token};
+use larder_store::{Found, StoreError, Token};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::questions::Questions;
 
 /// What a load was begun under. A read may join it only while all of this still holds: had
 /// anything been invalidated since, the load may bring the value from before.
@@ -22,6 +23,8 @@ pub(crate) struct Terms {
     /// What this engine had written and invalidated when the load began.
     pub(crate) changes: u64,
     pub(crate) began: Instant,
+    /// Whether the claim still holds, asked for all who want to join.
+    pub(crate) questions: Questions<(), Result<bool, StoreError>>,
 }
 
 /// What a load found in the store before it began.

@@ -16,10 +16,15 @@ use crate::engine::Inner;
 use crate::error::Error;
 use crate::flight::{Claim, Terms};
 use crate::loader::Loader;
+use crate::questions::Questions;
 
 /// How often an entry that is too old to serve is shown to the store as seen, before the load
 /// does without a lease.
 const ATTEMPTS: usize = 4;
+
+/// How often in all a load that does not know of another asks whether it may begin, while the
+/// store answers too late.
+const ASKED_MAX: u32 = 2;
 
 /// What a load holds on the key.
 pub(crate) enum Hold {
@@ -55,6 +60,7 @@ impl Hold {
             claim,
             changes,
             began: Instant::now(),
+            questions: Questions::default(),
         }))
     }
 }
@@ -103,18 +109,27 @@ impl Inner {
         seen: Option<Timestamp>,
         patience: Instant,
     ) -> Result<Begun, StoreError> {
-        if job.decision().loading.stampede != Stampede::PerCluster {
-            return self.begin(job, seen).await;
-        }
+        let in_turn = job.decision().loading.stampede == Stampede::PerCluster;
         let patience = patience.min(in_ms(self.tuning.cluster_wait_ms));
+        let (mut held, mut late) = (None, 0);
         loop {
             // Taken before the look, so that an end in between is not slept through.
             let changed = self.store.changed(&job.key);
-            let begun = self.begin(job, seen).await?;
-            if !matches!(begun, Begun::Under(Hold::Witness(_), _)) {
-                return Ok(begun);
+            match self.begin(job, seen).await {
+                Ok(begun @ Begun::Under(Hold::Witness(_), _)) if in_turn => held = Some(begun),
+                Ok(begun) => return Ok(begun),
+                Err(error) => {
+                    late += 1;
+                    if !asks_again(&error, held.is_some(), late) {
+                        return Err(error);
+                    }
+                    self.store_failed(&error);
+                }
             }
-            if tokio::time::timeout_at(patience, changed).await.is_err() {
+            if held.is_some()
+                && tokio::time::timeout_at(patience, changed).await.is_err()
+                && let Some(begun) = held.take()
+            {
                 return Ok(begun);
             }
         }
@@ -157,6 +172,37 @@ impl Inner {
     pub(crate) async fn give_up(&self, key: &Key, token: Token) {
         if let Err(error) = self.store.release(key, token).await {
             self.store_failed(&error);
+        }
+    }
+}
+
+/// Whether a store that has failed `late` times to say whether a load may begin is asked
+/// again. One late answer of a busy store is no reason to load beside others, and where another is
+/// known to load it is none to stop waiting for it.
+fn asks_again(error: &StoreError, held: bool, late: u32) -> bool {
+    matches!(error, StoreError::Timeout { .. }) && (held || late < ASKED_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_answer_is_waited_for_and_a_store_that_is_away_is_not() {
+        let timeout = StoreError::Timeout { limit_ms: 500 };
+        let away = StoreError::Unavailable("it is away".to_owned());
+        for (error, held, late, again) in [
+            (&timeout, false, 1, true),
+            (&timeout, false, 2, false),
+            (&timeout, true, 9, true),
+            (&away, false, 1, false),
+            (&away, true, 1, false),
+        ] {
+            assert_eq!(
+                asks_again(error, held, late),
+                again,
+                "{error} {held} {late}"
+            );
         }
     }
 }

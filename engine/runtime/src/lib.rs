@@ -41,6 +41,7 @@ pub mod limits;
 mod load;
 mod loader;
 mod meters;
+mod questions;
 pub mod read;
 mod retry;
 pub mod route;

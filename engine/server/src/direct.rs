@@ -41,7 +41,10 @@ impl Direct {
         let answer = self.0.clone().answer(request.map(Body::from)).await;
         let (head, body) = answer.unwrap_or_else(|never| match never {}).into_parts();
         // The routes stream nothing, so that a body does not break off.
-        let body = body.collect().await.unwrap_or_default();
-        http::Response::from_parts(head, body.to_bytes())
+        let body = body
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes);
+        http::Response::from_parts(head, body.unwrap_or_default())
     }
 }

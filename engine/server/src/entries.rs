@@ -11,9 +11,11 @@ use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use larder::core::Outcome;
 use larder::{Operation, Reading, Value, Writing};
+use tokio::time::Instant;
 
 use crate::access::{Ability, Caller};
 use crate::body;
+use crate::deadline::time_for;
 use crate::headers::{add_decided, add_read, insert};
 use crate::inputs;
 use crate::problem::Problem;
@@ -27,9 +29,12 @@ type Names = Result<Path<(String, String)>, PathRejection>;
 
 /// Reads an entry by the strategy that its policy chooses. The query and the headers are
 /// attributes; `Larder-Context-*` headers are the attributes `context.*`, `Larder-Tenant` is the
-/// tenant. A cache-aside miss is 404 with `Larder-Lease`.
+/// tenant. A cache-aside miss is 404 with `Larder-Lease`. `Larder-Timeout-Ms` says how long the
+/// client waits, where that is less than the server would: by then there is a stale value if one
+/// may be served, or else 504 `deadline_exceeded`; the load goes on for others.
 #[utoipa::path(get, path = "/v1/entries/{resource}/{id}", tag = "data",
-    params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
+    params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes"),
+        ("Larder-Timeout-Ms" = Option<u32>, Header, description = "How long the client waits for the answer, in milliseconds, at least 1; no longer than the server allows")),
     responses((status = 200, description = "The value, in its own content type"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn read(
@@ -41,7 +46,8 @@ pub(crate) async fn read(
     let (parts, _) = request.into_parts();
     let request = inputs_of(&caller, Operation::Read, names, &parts)?;
     let (tenant, resource) = (request.tenant.clone(), request.resource.clone());
-    let reading = app.engine.read(request).await?;
+    let deadline = Instant::now() + time_for(app.request_timeout, &parts.headers)?;
+    let reading = app.engine.read_by(request, deadline).await?;
     answer(&app, &tenant, &resource, reading)
 }
 

@@ -19,6 +19,7 @@
 pub mod access;
 mod body;
 mod connection;
+mod deadline;
 mod decide;
 #[doc(hidden)]
 pub mod direct;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
@@ -28,6 +28,8 @@ pub(crate) struct App {
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) seal: Seal,
     pub(crate) body_max: usize,
+    /// How long a request may take.
+    pub(crate) request_timeout: Duration,
     pub(crate) started: Instant,
     pub(crate) draining: AtomicBool,
 }
@@ -43,6 +45,7 @@ impl App {
             in_flight: Arc::new(InFlight::new(settings.max_in_flight)),
             seal: seal.map_err(|error| BindError::Secret(error.to_string()))?,
             body_max: settings.body_max_bytes,
+            request_timeout: settings.request_timeout,
             started: Instant::now(),
             draining: AtomicBool::new(false),
         })

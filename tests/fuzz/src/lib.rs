@@ -34,11 +34,10 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    type Check = fn(&[u8]);
-
     #[test]
     fn the_corpus_holds() {
-        let targets: [(&str, Check); 5] = [
+        type Target = (&'static str, fn(&[u8]));
+        let targets: [Target; 5] = [
             ("config", super::config::check),
             ("envelope", super::envelope::check),
             ("http", super::http::check),

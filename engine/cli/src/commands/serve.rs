@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use larder::store::ConnectError;
 use larder_server::{BindError, Server, install_metrics};
 
 use crate::assemble::assemble;
@@ -30,6 +31,7 @@ fn help() -> String {
 The file is checked whole before a port opens: an unknown field, a route to an origin that is not
 there or a database without its table end with 2 and say what to change. A policy file that does
 not load is no such error: `larder policies` shows why, and a better file is taken when it comes.
+A Redis that does not answer at the start ends it with 4; one that fails later only costs hits.
 
 Without tokens the server listens on loopback only; `larder token` makes one.
 
@@ -61,6 +63,16 @@ fn wrong(error: anyhow::Error) -> Failure {
     Failure::new(Code::Usage, error)
 }
 
+/// A Redis that may come by itself is no wrong configuration: whoever starts the program may try
+/// again.
+fn unmade(error: anyhow::Error) -> Failure {
+    let connecting = error.downcast_ref::<ConnectError>();
+    match connecting.is_some_and(ConnectError::is_transient) {
+        true => Failure::new(Code::Unreachable, error),
+        false => wrong(error),
+    }
+}
+
 /// Serves `config` until a signal comes; prints what `greeting` makes of the addresses once the
 /// ports are open. `hint` says how to choose other ports.
 pub(super) fn serve(
@@ -78,7 +90,7 @@ pub(super) fn serve(
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-        let (settings, parts) = assemble(config, metrics).await.map_err(wrong)?;
+        let (settings, parts) = assemble(config, metrics).await.map_err(unmade)?;
         let server = Server::bind(settings, parts).await;
         let server = server.map_err(|error| refused(&error, hint))?;
         let (data, admin) = server.addresses();

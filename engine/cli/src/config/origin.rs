@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use larder::origin::{HttpConfig, SqliteConfig};
+use larder::origin::{HttpConfig, PostgresConfig, SqliteConfig};
 use larder::{BreakerConfig, OriginLimits};
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -23,6 +23,8 @@ pub(crate) struct OriginConfig {
 pub(crate) enum OriginKind {
     /// A table of a SQLite database.
     Sqlite(SqliteConfig),
+    /// A table of a PostgreSQL database.
+    Postgres(PostgresConfig),
     /// An HTTP service.
     Http(HttpConfig),
 }
@@ -35,6 +37,23 @@ struct Sqlite {
     key: String,
     timeout: Option<Span>,
     value_max: Option<Size>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Postgres {
+    url: String,
+    table: String,
+    key: String,
+    column: Option<String>,
+    version: Option<String>,
+    sequence: Option<String>,
+    deleted: Option<String>,
+    connections: Option<usize>,
+    timeout: Option<Span>,
+    connect_timeout: Option<Span>,
+    value_max: Option<Size>,
+    ca: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +124,7 @@ pub(super) fn read(
 }
 
 fn one(mut table: Table, folder: &Path) -> Result<OriginConfig, String> {
-    const KINDS: &str = "write \"sqlite\" or \"http\"";
+    const KINDS: &str = "write \"postgres\", \"sqlite\" or \"http\"";
     let kind = match table.remove("type") {
         Some(Value::String(kind)) => kind,
         Some(_) => return Err(format!("`type` is not a text; {KINDS}")),
@@ -119,9 +138,7 @@ fn one(mut table: Table, folder: &Path) -> Result<OriginConfig, String> {
     let kind = match kind.as_str() {
         "sqlite" => sqlite(table, folder),
         "http" => http(table),
-        "postgres" => Err(format!(
-            "`type = \"postgres\"` is not in this version yet; {KINDS}"
-        )),
+        "postgres" => postgres(table, folder),
         other => Err(format!("unknown type `{}`; {KINDS}", other.escape_debug())),
     }?;
     let limits = limits.over(OriginLimits::default());
@@ -138,6 +155,25 @@ fn sqlite(table: Table, folder: &Path) -> Result<OriginKind, String> {
         config.max_bytes = max.0;
     }
     Ok(OriginKind::Sqlite(config))
+}
+
+fn postgres(table: Table, folder: &Path) -> Result<OriginKind, String> {
+    let own: Postgres = fields(table)?;
+    let base = PostgresConfig::new(own.url, own.table, own.key);
+    Ok(OriginKind::Postgres(PostgresConfig {
+        column: own.column,
+        version: own.version,
+        sequence: own.sequence,
+        deleted: own.deleted,
+        connections: own.connections.unwrap_or(base.connections),
+        timeout: own.timeout.map_or(base.timeout, |span| span.0),
+        connect_timeout: own
+            .connect_timeout
+            .map_or(base.connect_timeout, |span| span.0),
+        max_bytes: own.value_max.map_or(base.max_bytes, |size| size.0),
+        ca: own.ca.map(|path| relative(folder, &path)),
+        ..base
+    }))
 }
 
 fn http(table: Table) -> Result<OriginKind, String> {

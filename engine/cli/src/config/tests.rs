@@ -226,11 +226,11 @@ fn each_mistake_is_named_with_its_place() {
         ),
         (
             "[origin.a]\ntype = 'postgres'\nurl = 'x'",
-            "`[origin.a]`: `type = \"postgres\"` is not in this version yet",
+            "`[origin.a]`: missing field `table`",
         ),
         (
             "[origin.a]\npath = 'x'",
-            "`[origin.a]`: `type` is missing; write \"sqlite\" or \"http\"",
+            "`[origin.a]`: `type` is missing; write \"postgres\", \"sqlite\" or \"http\"",
         ),
         (
             "[origin.a]\ntype = 'sqlite'\npath = 'x'\ntable = 't'",

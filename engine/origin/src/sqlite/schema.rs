@@ -44,7 +44,7 @@ impl Table {
         let tables = tables(db).map_err(broken)?;
         let Some(table) = find(&tables, &config.table) else {
             return Err(OpenError::NoTable {
-                path: config.path.clone(),
+                database: config.path.display().to_string(),
                 table: config.table.clone(),
                 has: list(&tables),
             });
@@ -54,7 +54,7 @@ impl Table {
         let key = find(&names, &config.key).and_then(|key| names.iter().position(|n| n == key));
         let Some(key) = key else {
             return Err(OpenError::NoColumn {
-                path: config.path.clone(),
+                database: config.path.display().to_string(),
                 table: table.clone(),
                 column: config.key.clone(),
                 has: list(&names),

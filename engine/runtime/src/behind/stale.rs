@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_an_error() {
-        for text in ["x", "[]", "{\"tags\": 1}", "{\"regions\": []}", "{\"tags\""] {
+        for text in ["x", "{\"tags\": 1}", "{\"regions\": []}", "{\"tags\""] {
             assert!(read("", text).is_err(), "{text}");
         }
     }

@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures_util::future::{BoxFuture, Either};
 use larder_core::{Entry, NotStored, Timestamp, Value};
-use larder_store::{Found, LeaseRequest, Leased, StoreError};
+use larder_store::{Expected, Found, LeaseRequest, Leased, StoreError};
 use parking_lot::Mutex;
 
 use super::Vault;
@@ -142,12 +143,38 @@ pub(super) fn fresh_nonce() -> Option<[u8; 24]> {
 impl Inner {
     /// What the store has under the job's key.
     pub(crate) async fn find(&self, job: &Job, now: Timestamp) -> Result<Sight, StoreError> {
-        let found = self.store.get(&job.key, job.expected(), now).await?;
-        Ok(match found {
+        let found = match self.store.get(&job.key, job.expected(), now) {
+            // From memory, at once.
+            Either::Left(found) => found.into_inner(),
+            Either::Right(found) => {
+                let shared = || self.look_for_all(job);
+                self.looks.ask(job.key.storage(), found, shared).await
+            }
+        };
+        Ok(match found? {
             None => Sight::Nothing,
             Some(found) => self
                 .open(job, found)
                 .map_or_else(Sight::Unreadable, Sight::Entry),
+        })
+    }
+
+    /// The question what is under the job's key, for whoever waits for it. It is asked at the time
+    /// of its asking: each of them judges the answer by its own.
+    fn look_for_all(&self, job: &Job) -> BoxFuture<'static, Result<Option<Found>, StoreError>> {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let (key, tenant) = (job.key.clone(), job.request.tenant.clone());
+        let (namespace, tags) = (
+            job.decision().namespace.clone(),
+            job.decision().tags.clone(),
+        );
+        Box::pin(async move {
+            let expected = Expected {
+                tenant: &tenant,
+                namespace: &namespace,
+                tags: &tags,
+            };
+            store.get(&key, expected, clock.now()).await
         })
     }
 

@@ -165,6 +165,7 @@ async fn run(on: Ground) {
     let all = crate::races::RACES
         .iter()
         .chain(crate::patterns::RACES)
+        .chain(crate::crowd::RACES)
         .chain(crate::behind::RACES);
     for (name, race) in all {
         if tokio::spawn(race(on.clone())).await.is_err() {
@@ -186,6 +187,21 @@ fn among(servers: &Cluster) -> RedisConfig {
         cluster: servers.urls(),
         ..RedisConfig::default()
     }
+}
+
+/// A server and a Cluster, for those who run on all grounds.
+pub(crate) async fn servers() -> (Server, Cluster) {
+    (Server::start().await, Cluster::start().await)
+}
+
+/// Every ground that needs a server.
+pub(crate) fn shared(server: &Server, servers: &Cluster) -> [(&'static str, Ground); 4] {
+    [
+        ("redis", Ground::Redis(at(server))),
+        ("tiered", Ground::Tiered(at(server))),
+        ("cluster", Ground::Redis(among(servers))),
+        ("tiered over a cluster", Ground::Tiered(among(servers))),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

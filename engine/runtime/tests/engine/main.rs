@@ -9,6 +9,7 @@ mod aside;
 mod breaker;
 mod builder;
 mod cluster;
+mod crowd;
 mod deadlines;
 mod encryption;
 mod failures;

@@ -15,7 +15,7 @@ pub enum ConnectError {
     #[error("the host name `{host}` does not resolve: correct the address, or the name service")]
     Unresolvable { host: String },
     #[error(
-        "{address} did not answer within {limit_ms} ms: check the address and the firewall, or raise `connect_timeout_ms`"
+        "{address} did not answer within {limit_ms} ms: check the address and the firewall, or raise the time to connect (`connect_timeout`)"
     )]
     Silent { address: String, limit_ms: u64 },
     #[error("the connection to {address} broke: {why}")]

@@ -1,0 +1,216 @@
+//! Writes, one or many: rows that set the same columns share a statement.
+
+use std::collections::BTreeMap;
+
+use larder_core::request::clip;
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::Row as Answer;
+
+use super::row::{self, Row};
+use super::{PostgresOrigin, statement};
+use crate::{Change, OriginError, Written};
+
+/// A statement takes rows of at most so many bytes together, so that a batch of large values does
+/// not become one message of gigabytes.
+const STATEMENT: usize = 8 << 20;
+
+/// Rows of one statement: deletes, or writes of the same columns.
+struct Group {
+    /// None deletes.
+    columns: Option<Vec<usize>>,
+    /// Each with its place in the batch.
+    rows: Vec<(usize, Row)>,
+}
+
+/// Rows that set the same columns, in parts of a size that one statement takes.
+type Parts = Vec<Vec<(usize, Row)>>;
+
+type Results = Vec<Option<Result<Written, OriginError>>>;
+
+impl PostgresOrigin {
+    /// A write that is not queued.
+    pub(super) async fn one(&self, change: &Change<'_>) -> Result<Written, OriginError> {
+        let wanted = (0, change.wanted.id, change.sequence);
+        if change.value.is_none() && !row::fits(wanted.1, &self.table.key) {
+            return Ok(nothing());
+        }
+        let row = row::of(wanted, change.value, (&self.table, self.max_bytes))?;
+        let columns = change.value.map(|_| row.columns.clone());
+        let group = Group {
+            columns,
+            rows: vec![(0, row)],
+        };
+        let mut results = vec![None];
+        self.run(&group, std::slice::from_ref(change), false, &mut results)
+            .await?;
+        results.pop().flatten().unwrap_or_else(unanswered)
+    }
+
+    /// Many queued writes. What is permanently wrong with a statement is looked for in its halves,
+    /// until the rows are alone that are to blame.
+    pub(super) async fn many(&self, changes: &[Change<'_>]) -> Vec<Result<Written, OriginError>> {
+        let deadline = Instant::now() + self.sessions.timeout();
+        let limit_ms = self.sessions.limit_ms();
+        let mut results: Results = vec![None; changes.len()];
+        let mut waiting = self.groups(changes, &mut results);
+        let mut failed = None;
+        while let Some(group) = waiting.pop() {
+            let run = self.run(&group, changes, true, &mut results);
+            let ended = timeout_at(deadline, run).await;
+            match ended.unwrap_or(Err(OriginError::Timeout { limit_ms })) {
+                Ok(()) => {}
+                Err(error) if !error.is_permanent() => {
+                    failed = Some(error);
+                    break;
+                }
+                Err(error) => match halves(group) {
+                    Ok(halves) => waiting.extend(halves),
+                    Err(place) => settle(&mut results, place, Err(error)),
+                },
+            }
+        }
+        let rest = failed.map_or_else(unanswered, Err);
+        results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(|| rest.clone()))
+            .collect()
+    }
+
+    /// Sorts the writes by what they set; those that cannot be sent are answered.
+    fn groups(&self, changes: &[Change<'_>], results: &mut Results) -> Vec<Group> {
+        let mut sorted: BTreeMap<Option<Vec<usize>>, Parts> = BTreeMap::new();
+        for (place, change) in changes.iter().enumerate() {
+            let id = change.wanted.id;
+            if change.value.is_none() && !row::fits(id, &self.table.key) {
+                settle(results, place, Ok(nothing()));
+                continue;
+            }
+            let wanted = (place, id, change.sequence);
+            match row::of(wanted, change.value, (&self.table, self.max_bytes)) {
+                Err(error) => settle(results, place, Err(error)),
+                Ok(row) => {
+                    let columns = change.value.map(|_| row.columns.clone());
+                    push(sorted.entry(columns).or_default(), (place, row));
+                }
+            }
+        }
+        let groups = sorted.into_iter().flat_map(|(columns, parts)| {
+            let group = move |rows| Group {
+                columns: columns.clone(),
+                rows,
+            };
+            parts.into_iter().map(group)
+        });
+        groups.collect()
+    }
+
+    /// Sends one statement and answers its rows.
+    async fn run(
+        &self,
+        group: &Group,
+        changes: &[Change<'_>],
+        queued: bool,
+        results: &mut Results,
+    ) -> Result<(), OriginError> {
+        let text = match &group.columns {
+            Some(columns) => statement::upsert(&self.table, columns, queued),
+            None => statement::delete(&self.table, queued),
+        };
+        let rows: Vec<&str> = group
+            .rows
+            .iter()
+            .map(|(_, row)| row.json.as_str())
+            .collect();
+        let rows = format!("[{}]", rows.join(","));
+        let answers = self.sessions.query(&text, &[&rows]).await?;
+        for answer in &answers {
+            let (place, taken) = read(answer).map_err(|error| {
+                OriginError::Broken(format!("what the write answered: {error}"))
+            })?;
+            let id = changes.get(place).map_or("", |change| change.wanted.id);
+            settle(results, place, self.written(taken, id));
+        }
+        Ok(())
+    }
+
+    fn written(&self, taken: Taken, id: &str) -> Result<Written, OriginError> {
+        if !taken.done && !taken.known {
+            return Err(OriginError::Failed(format!(
+                "`{}` was written by somebody else at the same moment, or column `{}` takes it for \
+                 another spelling of a key that is there",
+                clip(id),
+                self.table.key.name
+            )));
+        }
+        let value = taken
+            .value
+            .filter(|value| value.len() as u64 <= self.max_bytes);
+        Ok(Written {
+            value: value.map(|value| self.value(value)),
+            existed: Some(taken.existed),
+            version: taken
+                .version
+                .and_then(|version| u64::try_from(version).ok()),
+        })
+    }
+}
+
+/// What the statement says of one row.
+struct Taken {
+    /// There was a live row before.
+    existed: bool,
+    /// There was a row before, live or not.
+    known: bool,
+    done: bool,
+    version: Option<i64>,
+    value: Option<Vec<u8>>,
+}
+
+fn read(answer: &Answer) -> Result<(usize, Taken), tokio_postgres::Error> {
+    let place: i32 = answer.try_get(0)?;
+    let taken = Taken {
+        existed: answer.try_get(1)?,
+        known: answer.try_get(2)?,
+        done: answer.try_get(3)?,
+        version: answer.try_get(4)?,
+        value: answer.try_get(5)?,
+    };
+    Ok((usize::try_from(place).unwrap_or(usize::MAX), taken))
+}
+
+fn push(parts: &mut Parts, row: (usize, Row)) {
+    let size = |rows: &Vec<(usize, Row)>| rows.iter().map(|(_, row)| row.json.len()).sum::<usize>();
+    match parts.last_mut() {
+        Some(last) if size(last) + row.1.json.len() <= STATEMENT => last.push(row),
+        _ => parts.push(vec![row]),
+    }
+}
+
+/// Two groups of half the rows, or the place of the only one.
+fn halves(mut group: Group) -> Result<[Group; 2], usize> {
+    if let [(place, _)] = group.rows.as_slice() {
+        return Err(*place);
+    }
+    let rows = group.rows.split_off(group.rows.len() / 2);
+    let columns = group.columns.clone();
+    Ok([Group { columns, rows }, group])
+}
+
+fn settle(results: &mut Results, place: usize, result: Result<Written, OriginError>) {
+    if let Some(slot) = results.get_mut(place) {
+        *slot = Some(result);
+    }
+}
+
+fn nothing() -> Written {
+    Written {
+        existed: Some(false),
+        ..Written::default()
+    }
+}
+
+fn unanswered() -> Result<Written, OriginError> {
+    Err(OriginError::Broken(
+        "the statement left the row out of its answer".into(),
+    ))
+}

@@ -1,0 +1,93 @@
+//! From an address to a pool of connections.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Config, NoTls};
+
+use super::config::PostgresConfig;
+use super::tls;
+use crate::OpenError;
+
+/// The pool, not connected yet, and the address without credentials.
+pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String), OpenError> {
+    let (url, checked) = sslmode(&config.url);
+    // What the parser says of an address may be a piece of its password.
+    let mut target: Config = url.parse().map_err(|_| OpenError::Setting {
+        field: "url",
+        why: "is no address of a database: write postgres://user:password@host:port/database, \
+              with `%40` for an `@` in the password, and sslmode=disable, prefer, require or \
+              verify-full"
+            .into(),
+    })?;
+    let shown = shown(&target);
+    limit(&mut target, config);
+    let recycle = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let manager = match target.get_ssl_mode() {
+        SslMode::Disable => Manager::from_config(target, NoTls, recycle),
+        _ if checked => Manager::from_config(target, tls::checked(config.ca.as_deref())?, recycle),
+        _ => Manager::from_config(target, tls::unchecked()?, recycle),
+    };
+    let pool = Pool::builder(manager)
+        .max_size(config.connections)
+        .runtime(Runtime::Tokio1)
+        .timeouts(Timeouts {
+            wait: Some(config.timeout),
+            create: Some(config.connect_timeout),
+            recycle: Some(config.connect_timeout),
+        })
+        .build()
+        .map_err(|error| OpenError::Client(error.to_string()))?;
+    Ok((pool, shown))
+}
+
+/// The address as the client takes it, and whether the server's certificate is checked.
+fn sslmode(url: &str) -> (String, bool) {
+    let full = "sslmode=verify-full";
+    let checked = url.contains(full) || url.contains("sslmode=require");
+    (url.replace(full, "sslmode=require"), checked)
+}
+
+/// The server gives up when the caller does, and a peer that fell silent is noticed.
+fn limit(target: &mut Config, config: &PostgresConfig) {
+    let given = target.get_options().unwrap_or_default();
+    let options = format!(
+        "{given} -c statement_timeout={}",
+        config.timeout.as_millis().max(1)
+    );
+    target
+        .options(options.trim())
+        .connect_timeout(config.connect_timeout)
+        .tcp_user_timeout(config.timeout)
+        .keepalives(true)
+        .keepalives_idle(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(5))
+        .keepalives_retries(3);
+    if target.get_application_name().is_none() {
+        target.application_name("larder");
+    }
+}
+
+fn shown(target: &Config) -> String {
+    let ports = target.get_ports();
+    let hosts: Vec<String> = target
+        .get_hosts()
+        .iter()
+        .enumerate()
+        .map(|(at, host)| {
+            let port = ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+            match host {
+                Host::Tcp(name) => format!("{name}:{port}"),
+                Host::Unix(path) => format!("{}:{port}", path.display()),
+            }
+        })
+        .collect();
+    let database = target
+        .get_dbname()
+        .or(target.get_user())
+        .unwrap_or_default();
+    format!("{}/{database}", hosts.join(","))
+}

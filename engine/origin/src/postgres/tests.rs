@@ -1,0 +1,258 @@
+use larder_core::Value;
+use serde_json::json;
+
+use super::*;
+use crate::contract;
+use crate::testing::Postgres;
+
+const SHOP: &str = "
+    CREATE TABLE items (id text PRIMARY KEY, name text, n int);
+    CREATE TABLE kept (id text PRIMARY KEY, value jsonb, v bigint, s bigint, gone boolean);
+    CREATE TABLE blobs (id text PRIMARY KEY, value bytea);
+    CREATE TABLE products (id bigint PRIMARY KEY, name text NOT NULL UNIQUE, price numeric, sold boolean);
+    INSERT INTO products VALUES (42, 'Tea \"best\"', 3.50, true);
+    CREATE TABLE bare (id text, name text);
+    CREATE VIEW cheap AS SELECT * FROM products;
+    CREATE SCHEMA other; CREATE TABLE other.\"Odd \"\"name\" (\"The id\" uuid PRIMARY KEY, a int);
+";
+
+struct Shop(Postgres);
+
+impl Shop {
+    async fn new() -> Self {
+        let server = Postgres::start().await;
+        server.ask(SHOP).await.unwrap();
+        Self(server)
+    }
+
+    fn config(&self, table: &str) -> PostgresConfig {
+        let mut config = PostgresConfig::new(self.0.url(), table, "id");
+        config.connections = 4;
+        config
+    }
+
+    fn kept(&self) -> PostgresConfig {
+        let mut config = self.config("kept");
+        config.column = Some("value".into());
+        config.version = Some("v".into());
+        config.sequence = Some("s".into());
+        config.deleted = Some("gone".into());
+        config
+    }
+}
+
+async fn open(config: PostgresConfig) -> PostgresOrigin {
+    PostgresOrigin::open(config).await.unwrap()
+}
+
+fn wanted(id: &str) -> Wanted<'_> {
+    Wanted {
+        tenant: "",
+        resource: "product",
+        id,
+        attributes: &[],
+    }
+}
+
+async fn text(origin: &PostgresOrigin, id: &str) -> Option<String> {
+    let value = origin.load(wanted(id)).await.unwrap().value?;
+    Some(String::from_utf8(value.bytes.to_vec()).unwrap())
+}
+
+async fn write(origin: &PostgresOrigin, id: &str, body: &str) -> Result<Written, OriginError> {
+    origin
+        .write(wanted(id), &Value::json(body.to_owned()))
+        .await
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    let shop = Shop::new().await;
+    let row = |id: &str, version: u32| {
+        Value::json(json!({"id": id, "name": format!("of {id}"), "n": version}).to_string())
+    };
+    contract::all(&open(shop.config("items")).await, row).await;
+    contract::all(&open(shop.kept()).await, row).await;
+    let mut blobs = shop.config("blobs");
+    blobs.column = Some("value".into());
+    contract::all(&open(blobs).await, |id, version| {
+        Value::new(format!("\0{id} {version}"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_are_json_and_ids_have_one_spelling() {
+    let shop = Shop::new().await;
+    let origin = open(shop.config("products")).await;
+    let row = r#"{"id":42,"name":"Tea \"best\"","price":3.50,"sold":true}"#;
+    assert_eq!(text(&origin, "42").await.unwrap(), row);
+    for id in [
+        "042",
+        "42.0",
+        " 42",
+        "+42",
+        "",
+        "x",
+        "42\0",
+        "9223372036854775808",
+    ] {
+        assert_eq!(text(&origin, id).await, None, "`{id}`");
+        let deleted = origin.delete(wanted(id)).await.unwrap();
+        assert_eq!(deleted.existed, Some(false), "`{id}`");
+    }
+    let written = write(&origin, "42", r#"{"sold":false}"#).await.unwrap();
+    assert_eq!(written.existed, Some(true));
+    assert_eq!(
+        written.value,
+        Some(Value::json(row.replace("true", "false")))
+    );
+    write(&origin, "7", r#"{"name":"Jam"}"#).await.unwrap();
+    for (id, body, message) in [
+        ("042", "{}", "does not keep the id"),
+        ("42", "[1]", "JSON object"),
+        ("42", r#"{"nam":1}"#, "no column `nam`"),
+        ("42", r#"{"id":43}"#, "is not the id"),
+        ("42", r#"{"name":"Jam"}"#, "products_name_key"),
+        ("42", r#"{"price":"x"}"#, "numeric"),
+        ("8", r#"{"price":1}"#, "null value"),
+        ("42", r#"{"name":"a\u0000"}"#, "NUL"),
+    ] {
+        let error = write(&origin, id, body).await.unwrap_err();
+        assert_eq!(error.as_str(), "rejected", "{body}: {error}");
+        let said = error.to_string();
+        assert!(said.contains(message) || message == "NUL", "{error}");
+    }
+    let view = open(shop.config("cheap")).await;
+    assert!(text(&view, "42").await.is_some());
+    assert_eq!(
+        write(&view, "42", "{}").await.unwrap_err().as_str(),
+        "rejected"
+    );
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named_and_no_password_is_shown() {
+    let shop = Shop::new().await;
+    let refused = async |config| {
+        PostgresOrigin::open(config)
+            .await
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    let error = refused(shop.config("product")).await;
+    assert!(
+        error.contains("no table `product`") && error.contains("items, kept, other."),
+        "{error}"
+    );
+    let mut config = shop.config("items");
+    config.key = "key".into();
+    let error = refused(config).await;
+    assert!(error.ends_with("it has: id, name, n"), "{error}");
+    let error = refused(shop.config("bare")).await;
+    assert!(
+        error.contains(r#"CREATE UNIQUE INDEX ON "public"."bare" ("id")"#),
+        "{error}"
+    );
+    let mut config = shop.config("items");
+    config.version = Some("n".into());
+    assert!(refused(config).await.contains("must be bigint"));
+    let mut config = shop.config("items");
+    config.url = "postgres://u:secret@127.0.0.1:1/x".into();
+    let error = refused(config.clone()).await;
+    assert!(
+        error.contains("127.0.0.1:1/x") && !error.contains("secret"),
+        "{error}"
+    );
+    config.url = "postgres://u:p?secret@h/x".into();
+    assert!(!refused(config).await.contains("secret"));
+    let mut odd = shop.config("other.Odd \"name");
+    odd.key = "The id".into();
+    let origin = open(odd).await;
+    let id = "00000000-0000-0000-0000-00000000000a";
+    write(&origin, id, r#"{"a":1}"#).await.unwrap();
+    assert!(text(&origin, id).await.is_some());
+    assert_eq!(text(&origin, &id.to_uppercase()).await, None);
+    assert!(!origin.summary().contains("secret"), "{}", origin.summary());
+}
+
+#[tokio::test]
+async fn a_silent_or_killed_server_is_an_error_in_time_and_then_found_again() {
+    let mut shop = Shop::new().await;
+    let mut config = shop.config("products");
+    config.timeout = Duration::from_millis(500);
+    let origin = open(config).await;
+    shop.0.stop_replying();
+    let error = origin.load(wanted("42")).await.unwrap_err();
+    assert_eq!(error, OriginError::Timeout { limit_ms: 500 });
+    shop.0.go_on();
+    shop.0.kill();
+    let error = origin.load(wanted("42")).await.unwrap_err();
+    assert_eq!(error.as_str(), "unreachable", "{error}");
+    shop.0.restart().await;
+    assert!(text(&origin, "42").await.is_some());
+}
+
+fn queued<'a>(id: &'a str, value: Option<&'a Value>, sequence: u64) -> Change<'a> {
+    Change {
+        wanted: wanted(id),
+        value,
+        sequence,
+        operation: "",
+    }
+}
+
+#[tokio::test]
+async fn a_poison_row_fails_alone() {
+    let shop = Shop::new().await;
+    let origin = open(shop.config("products")).await;
+    let ids: Vec<String> = (100..150).map(|n| n.to_string()).collect();
+    let body = |id: &String| match id.as_str() {
+        "113" => Value::json(r#"{"name":null}"#),
+        "131" => Value::json(r#"{"name":"Tea \"best\""}"#),
+        "140" => Value::json(r#"{"nam":"x"}"#),
+        id => Value::json(format!(r#"{{"name":"of {id}"}}"#)),
+    };
+    let values: Vec<Value> = ids.iter().map(body).collect();
+    let changes: Vec<Change<'_>> = ids
+        .iter()
+        .zip(&values)
+        .map(|(id, value)| queued(id, Some(value), 1))
+        .collect();
+    for (id, answer) in ids.iter().zip(origin.apply(&changes).await) {
+        let poison = ["113", "131", "140"].contains(&id.as_str());
+        assert_eq!(answer.is_err_and(|e| e.is_permanent()), poison, "{id}");
+        assert_eq!(text(&origin, id).await.is_some(), !poison, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn sequences_fence_replays_and_versions_only_grow() {
+    let shop = Shop::new().await;
+    let origin = open(shop.kept()).await;
+    let (old, new) = (Value::json("[1]"), Value::json("[2]"));
+    let apply = async |value, sequence| {
+        let changes = [queued("a", value, sequence)];
+        origin.apply(&changes).await.pop().unwrap().unwrap()
+    };
+    assert_eq!(apply(Some(&old), 10).await.version, Some(1));
+    assert_eq!(apply(Some(&new), 20).await.version, Some(2));
+    for sequence in [20, 10] {
+        assert_eq!(apply(Some(&old), sequence).await.version, None);
+        apply(None, sequence).await;
+        assert_eq!(text(&origin, "a").await.unwrap(), "[2]");
+    }
+    assert_eq!(apply(None, 30).await.version, Some(3));
+    apply(Some(&old), 20).await;
+    assert_eq!(
+        text(&origin, "a").await,
+        None,
+        "an old write revives nothing"
+    );
+    assert_eq!(apply(Some(&new), 40).await.version, Some(4));
+    let direct = write(&origin, "a", "[3]").await.unwrap();
+    assert_eq!((direct.version, direct.existed), (Some(5), Some(true)));
+    apply(Some(&old), 50).await;
+    assert_eq!(text(&origin, "a").await.unwrap(), "[3]");
+}
