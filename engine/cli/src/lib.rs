@@ -1,5 +1,5 @@
-//! All of the binary `larder`: arguments, configuration and one module for each command. What a command
-//! does beyond reading its arguments and printing is left to the libraries: serving to
+//! All of the binary `larder`: arguments, configuration and one module for each command. What a
+//! command does beyond reading its arguments and printing is left to the libraries: serving to
 //! `larder-server`, caching to `larder`, judging policy files to `larder-wasm`.
 //!
 //! | file | concept |
