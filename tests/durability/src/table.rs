@@ -15,7 +15,7 @@ pub const KEPT: &str = "sequence = \"sequence\"\ndeleted = \"gone\"\n";
 /// one row are noted in the order of their commits, since the second waits for the first.
 const SCHEMA: &str = "
     CREATE TABLE things (
-        id text PRIMARY KEY, number bigint NOT NULL, filler text, sequence bigint, gone boolean
+        id text PRIMARY KEY, number bigint NOT NULL, sequence bigint, gone boolean
     );
     CREATE TABLE effects (
         place bigserial PRIMARY KEY, id text NOT NULL, kind text NOT NULL, number bigint NOT NULL,
