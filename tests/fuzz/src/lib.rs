@@ -12,11 +12,13 @@
 //! `tests/run` looks for half a minute with each. To look for long, or to try what was found again:
 //!
 //! ```sh
-//! LARDER_FUZZ_SECONDS=3600 tests/fuzz/run            # or LARDER_FUZZ_SECONDS=3600 tests/fuzz/run key http
+//! LARDER_FUZZ_SECONDS=3600 tests/fuzz/run            # all of them
+//! LARDER_FUZZ_SECONDS=3600 tests/fuzz/run key http   # these
 //! target/debug/fuzz-key target/fuzz/found/key-crash-...
 //! ```
 //!
-//! `corpus` holds inputs to begin with. They are checked by `cargo test` as well, without libFuzzer.
+//! `corpus` holds inputs to begin with, `words` what their texts are made of. The inputs are checked
+//! by `cargo test` as well, without libFuzzer.
 
 #![allow(
     clippy::expect_used,
