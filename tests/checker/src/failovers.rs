@@ -35,10 +35,12 @@ impl Failovers {
         let mut done = Done::default();
         while !course.is_over() && done.faults < self.times {
             sleep(Duration::from_millis(random.u64(500..2_000))).await;
+            done.unasked += u64::from(self.servers.lock().await.have_changed_roles().await);
             done.faults += 1;
             done.recoveries.push(self.once(&mut random, &course).await);
             self.servers.lock().await.restore().await;
         }
+        done.unasked += u64::from(self.servers.lock().await.have_changed_roles().await);
         done
     }
 
@@ -53,6 +55,7 @@ impl Failovers {
         while !self.works().await {
             patience.wait().await;
         }
+        course.recover();
         Recovery {
             replaced,
             recovered: killed.elapsed(),

@@ -1,17 +1,20 @@
 //! The seam to what goes wrong during a run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 
 /// How far a run is, as its clients and its faults tell each other.
 #[derive(Debug, Default)]
 pub struct Course {
     over: AtomicBool,
-    replacing: AtomicU64,
+    /// Since the last master that was killed was replaced; none while it is, or none was.
+    recovered: Mutex<Option<Instant>>,
+    killed: AtomicBool,
 }
 
 impl Course {
@@ -28,13 +31,26 @@ impl Course {
 
     /// A master is about to be killed: what it has not passed on to its replica will be lost.
     pub fn replace(&self) {
-        self.replacing.fetch_add(1, Ordering::SeqCst);
+        *self.recovered.lock() = None;
+        self.killed.store(true, Ordering::SeqCst);
+    }
+
+    /// Every engine has found the new master: nothing is lost from now on.
+    pub fn recover(&self) {
+        *self.recovered.lock() = Some(Instant::now());
     }
 
     /// Whether a master has been killed in this run.
     #[must_use]
-    pub fn may_have_lost(&self) -> bool {
-        self.replacing.load(Ordering::SeqCst) > 0
+    pub fn may_have_lost_any(&self) -> bool {
+        self.killed.load(Ordering::SeqCst)
+    }
+
+    /// Whether what was answered at `told`, and everything before, may have been lost.
+    #[must_use]
+    pub fn may_have_lost(&self, told: Option<Instant>) -> bool {
+        let recovered = *self.recovered.lock();
+        self.may_have_lost_any() && recovered.is_none_or(|at| told.is_none_or(|told| told <= at))
     }
 }
 
@@ -52,6 +68,9 @@ pub struct Recovery {
 pub struct Done {
     /// How often.
     pub faults: u64,
+    /// How often a replica took over from a master that was not killed: it was silent for too
+    /// long, as it is where a machine has too much to do. What was told to it then is lost.
+    pub unasked: u64,
     /// What each failover took.
     pub recoveries: Vec<Recovery>,
 }
@@ -61,4 +80,22 @@ pub trait Faults: Send {
     /// Goes on until the run is over, or until it went wrong as often as it should; then all is
     /// well again.
     fn run(self: Box<Self>, random: Rng, course: Arc<Course>) -> BoxFuture<'static, Done>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_told_before_the_recovery_may_be_lost() {
+        let course = Course::default();
+        let told = Some(Instant::now());
+        assert!(!course.may_have_lost(told) && !course.may_have_lost(None));
+        course.replace();
+        assert!(course.may_have_lost(Some(Instant::now())));
+        course.recover();
+        assert!(course.may_have_lost(told) && course.may_have_lost(None));
+        let later = Instant::now() + Duration::from_millis(1);
+        assert!(!course.may_have_lost(Some(later)));
+    }
 }

@@ -77,8 +77,7 @@ impl Ground {
             cluster: proxies.iter().map(url).collect(),
             ..RedisConfig::default()
         };
-        let killed = None;
-        Ok(Self::new(redis, Servers::Cluster { all, killed }, proxies))
+        Ok(Self::new(redis, Servers::cluster(all).await, proxies))
     }
 
     /// A Cluster whose replicas take over after a second.
@@ -88,8 +87,7 @@ impl Ground {
             cluster: all.urls(),
             ..RedisConfig::default()
         };
-        let killed = None;
-        Self::new(redis, Servers::Cluster { all, killed }, Vec::new())
+        Self::new(redis, Servers::cluster(all).await, Vec::new())
     }
 
     /// A master under sentinels, which replace it after a second.

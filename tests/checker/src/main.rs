@@ -33,6 +33,9 @@ struct Args {
     /// Keys
     #[arg(long, default_value_t = 100)]
     keys: usize,
+    /// How many of a thousand operations change something; few let copies grow old
+    #[arg(long, default_value_t = 200)]
+    changes: u16,
     /// The longest that half a load or a write takes, in microseconds
     #[arg(long, default_value_t = 2_000)]
     pause_us: u64,
@@ -106,6 +109,7 @@ async fn main() -> Result<ExitCode> {
         engines: args.engines.max(1),
         clients: args.clients.max(1),
         keys: args.keys.max(1),
+        changes: args.changes,
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
         ttl: ttl.unwrap_or(if failover { TTL_OF_FAILOVERS } else { TTL }),
     };

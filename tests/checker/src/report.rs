@@ -15,8 +15,10 @@ pub struct Seen {
     pub(crate) hits: u64,
     pub(crate) writes: u64,
     pub(crate) invalidations: [u64; 5],
-    pub(crate) refused_reads: u64,
-    pub(crate) refused_changes: u64,
+    refused_reads: u64,
+    refused_changes: u64,
+    /// What one of them was answered.
+    refusal: Option<String>,
     pub(crate) said_stale: u64,
     backwards: u64,
     back_late: u64,
@@ -50,6 +52,16 @@ impl Seen {
         }
     }
 
+    pub(crate) fn refused_read(&mut self, why: String) {
+        self.refused_reads += 1;
+        self.refusal.get_or_insert(why);
+    }
+
+    pub(crate) fn refused_change(&mut self, why: String) {
+        self.refused_changes += 1;
+        self.refusal.get_or_insert(why);
+    }
+
     pub(crate) fn took(&mut self, time: Duration) {
         self.slowest = self.slowest.max(time);
     }
@@ -60,6 +72,9 @@ impl Seen {
         self.writes += other.writes;
         self.refused_reads += other.refused_reads;
         self.refused_changes += other.refused_changes;
+        if self.refusal.is_none() {
+            self.refusal.clone_from(&other.refusal);
+        }
         self.said_stale += other.said_stale;
         self.backwards += other.backwards;
         self.back_late += other.back_late;
@@ -121,6 +136,12 @@ impl Report {
         seen.reads + seen.writes + seen.invalidations.iter().sum::<u64>()
     }
 
+    /// How many operations there were.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.answered() + self.seen.refused_reads + self.seen.refused_changes
+    }
+
     /// How many reads were answered by an error.
     #[must_use]
     pub fn refused_reads(&self) -> u64 {
@@ -170,7 +191,8 @@ impl Report {
             "  outdated        {:>8}  (invalidations that were lost; at most {:.0} ms)",
             self.seen.lost,
             self.seen.lost_for.as_secs_f64() * 1e3
-        )
+        )?;
+        writeln!(f, "  not asked for   {:>8}", self.done.unasked)
     }
 }
 
@@ -214,6 +236,9 @@ impl fmt::Display for Report {
             seen.refused_reads,
             seen.refused_changes
         )?;
+        if let Some(why) = &seen.refusal {
+            writeln!(f, "  such as: {why}")?;
+        }
         writeln!(f, "said to be stale{:>10}", seen.said_stale)?;
         writeln!(f, "faults          {:>10}", self.done.faults)?;
         self.fmt_failovers(f)?;

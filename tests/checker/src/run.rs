@@ -24,6 +24,10 @@ pub struct Plan {
     pub clients: usize,
     /// Keys.
     pub keys: usize,
+    /// How many of a thousand operations change something: two fifths are writes, the others
+    /// changes behind the engine's back that it is told of. Where changes are many, no copy lives
+    /// for long and nothing can be old; where they are few, it is rare that they overlap.
+    pub changes: u16,
     /// Replays the clients' choices; the timing is never the same.
     pub seed: u64,
     /// How long entries are kept, and so the bound for what a failover loses.
@@ -51,6 +55,7 @@ pub async fn run(
                 random: fastrand::Rng::with_seed(plan.seed.wrapping_add(n as u64)),
                 on: n % plan.engines,
                 keys: plan.keys,
+                changes: plan.changes,
                 lost_for: plan.ttl + BOUND,
                 last: LastRead::new(plan.keys, started),
                 subject: Arc::clone(&subject),
@@ -98,6 +103,7 @@ struct Client {
     random: fastrand::Rng,
     on: usize,
     keys: usize,
+    changes: u16,
     /// How long what a failover lost may be served.
     lost_for: Duration,
     last: LastRead,
@@ -114,10 +120,12 @@ impl Client {
         while !self.course.is_over() && take().is_ok() {
             let key = self.random.usize(..self.keys);
             let begun = Instant::now();
-            match self.random.u8(..100) {
-                0..80 => self.read(key).await,
-                80..88 => self.write(key).await,
-                _ => self.change_behind(key).await,
+            if self.random.u16(..1000) >= self.changes {
+                self.read(key).await;
+            } else if self.random.u8(..5) < 2 {
+                self.write(key).await;
+            } else {
+                self.change_behind(key).await;
             }
             self.seen.took(begun.elapsed());
         }
@@ -127,9 +135,9 @@ impl Client {
     async fn read(&mut self, key: usize) {
         let begun = self.truth.begin(key, self.on);
         let answer = self.subject.read(self.on, key).await;
-        let Ok(answer) = answer else {
-            self.seen.refused_reads += 1;
-            return;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(why) => return self.seen.refused_read(why),
         };
         self.seen.reads += 1;
         self.seen.hits += u64::from(answer.hit);
@@ -141,7 +149,8 @@ impl Client {
                 let untold = self.truth.untold(key);
                 let now = Instant::now();
                 let direction = self.last.read(key, verdict.version, untold, now);
-                self.seen.direction(direction, self.course.may_have_lost());
+                self.seen
+                    .direction(direction, self.course.may_have_lost_any());
             }
             // What is said to be stale may be, where it was only expired.
             Err(broken) if is_outdated(broken) && answer.stale && only_expired(key) => {
@@ -156,7 +165,7 @@ impl Client {
 
     /// Whether an invalidation that a failover lost explains it.
     fn may_be_lost(&self, broken: Broken) -> bool {
-        self.course.may_have_lost() && broken.behind <= self.lost_for
+        broken.behind <= self.lost_for && self.course.may_have_lost(broken.last_told)
     }
 
     async fn write(&mut self, key: usize) {
@@ -167,8 +176,8 @@ impl Client {
                 // At least the own version is settled; others may have come in between.
                 self.truth.settle(key, self.on, before + 1);
             }
-            Err(_) => {
-                self.seen.refused_changes += 1;
+            Err(why) => {
+                self.seen.refused_change(why);
                 // Others may have come in between, but none of them later than now.
                 self.truth.fail(key, self.truth.committed(key));
             }
@@ -194,8 +203,8 @@ impl Client {
                 self.seen.invalidations[way as usize] += 1;
                 self.truth.settle(key, self.on, version);
             }
-            Err(_) => {
-                self.seen.refused_changes += 1;
+            Err(why) => {
+                self.seen.refused_change(why);
                 self.truth.fail(key, version);
             }
         }

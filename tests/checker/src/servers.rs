@@ -15,6 +15,8 @@ pub enum Servers {
     Cluster {
         /// All of them.
         all: Cluster,
+        /// The masters as they should be, by their position.
+        masters: Vec<usize>,
         /// The one that was killed, by its position.
         killed: Option<usize>,
     },
@@ -28,6 +30,15 @@ pub enum Servers {
 }
 
 impl Servers {
+    /// A Cluster that is whole.
+    pub async fn cluster(all: Cluster) -> Self {
+        Self::Cluster {
+            masters: all.masters().await,
+            all,
+            killed: None,
+        }
+    }
+
     /// Whether a master may be silent for some seconds without being replaced.
     #[must_use]
     pub fn may_pause(&self) -> bool {
@@ -51,11 +62,29 @@ impl Servers {
         }
     }
 
+    /// Whether a replica has taken over since the servers were last restored, although nothing was
+    /// killed; from now on its role is the one it should have.
+    pub async fn have_changed_roles(&mut self) -> bool {
+        match self {
+            Self::Single(_) => false,
+            Self::Cluster { all, masters, .. } => {
+                let before = std::mem::replace(masters, all.masters().await);
+                before != *masters
+            }
+            Self::Sentinels { all, swapped } => {
+                let (_, replica) = by_role(all, *swapped);
+                let changed = says(replica, "role:master").await;
+                *swapped ^= changed;
+                changed
+            }
+        }
+    }
+
     /// Kills a master, as by `kill -9`.
     pub async fn kill(&mut self, random: &mut Rng) {
         match self {
             Self::Single(server) => server.kill(),
-            Self::Cluster { all, killed } => {
+            Self::Cluster { all, killed, .. } => {
                 *killed = random.choice(all.masters().await);
                 if let Some(at) = *killed {
                     all.nodes[at].kill();
@@ -93,7 +122,11 @@ impl Servers {
     pub async fn restore(&mut self) {
         match self {
             Self::Single(server) => server.restart().await,
-            Self::Cluster { all, killed } => {
+            Self::Cluster {
+                all,
+                killed,
+                masters,
+            } => {
                 if let Some(at) = killed.take() {
                     all.nodes[at].restart().await;
                 }
@@ -101,6 +134,7 @@ impl Servers {
                 while !all.is_whole().await {
                     patience.wait().await;
                 }
+                *masters = all.masters().await;
             }
             Self::Sentinels { all, swapped } => {
                 let (master, old) = by_role(all, *swapped);

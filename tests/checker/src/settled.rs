@@ -47,6 +47,12 @@ impl Settled {
         let newer = self.0.partition_point(|step| step.version <= version);
         at.checked_duration_since(self.0.get(newer)?.at)
     }
+
+    /// When, up to `at`, something was last settled.
+    pub(crate) fn last(&self, at: Instant) -> Option<Instant> {
+        let later = self.0.partition_point(|step| step.at <= at);
+        Some(self.0.get(later.checked_sub(1)?)?.at)
+    }
 }
 
 #[cfg(test)]
@@ -75,6 +81,9 @@ mod tests {
             let found = settled.behind(version, start + ms(at));
             assert_eq!(found, behind.map(ms), "version {version} at {at}");
         }
+        let last = |at| settled.last(start + ms(at)).map(|last| last - start);
+        let all = [last(0), last(150), last(304), last(400)];
+        assert_eq!(all, [0, 100, 200, 305].map(|at| Some(ms(at))));
     }
 
     #[test]

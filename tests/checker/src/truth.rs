@@ -16,8 +16,8 @@ pub const BOUND: Duration = Duration::from_secs(2);
 /// One key: its committed version, and what has been promised about it.
 struct Thing {
     committed: AtomicU64,
-    /// By engine: the newest version whose invalidation it has answered.
-    settled: Vec<AtomicU64>,
+    /// By engine: the newest version whose invalidation it has answered, and when.
+    settled: Vec<Mutex<(u64, Option<Instant>)>>,
     /// Which versions are settled on any engine, and since when.
     log: Mutex<Settled>,
     /// The newest version whose invalidation was answered by an error.
@@ -45,12 +45,17 @@ pub struct Broken {
     /// How long ago, at the read's beginning, a newer version had been invalidated; zero where
     /// the value is not of this key at all.
     pub behind: Duration,
+    /// When the last invalidation was answered that the read had to know of.
+    pub last_told: Option<Instant>,
 }
 
 impl Broken {
     fn at_once(violation: Violation) -> Self {
-        let behind = Duration::ZERO;
-        Self { violation, behind }
+        Self {
+            violation,
+            behind: Duration::ZERO,
+            last_told: None,
+        }
     }
 }
 
@@ -68,6 +73,7 @@ pub struct Verdict {
 pub struct Begun {
     at: Instant,
     settled: u64,
+    settled_at: Option<Instant>,
 }
 
 /// The origin of all keys.
@@ -96,7 +102,7 @@ impl Truth {
     pub fn new(keys: usize, engines: usize, pause_us: u64) -> Self {
         let thing = |_| Thing {
             committed: AtomicU64::new(1),
-            settled: (0..engines).map(|_| AtomicU64::new(0)).collect(),
+            settled: (0..engines).map(|_| Mutex::default()).collect(),
             log: Mutex::default(),
             untold: AtomicU64::new(0),
         };
@@ -127,7 +133,13 @@ impl Truth {
     /// `engine` has answered an invalidation of `version`.
     pub fn settle(&self, key: usize, engine: usize, version: u64) {
         let thing = &self.things[key];
-        thing.settled[engine].fetch_max(version, Ordering::SeqCst);
+        let now = Instant::now();
+        let mut own = thing.settled[engine].lock();
+        if own.0 < version {
+            *own = (version, Some(now));
+        }
+        drop(own);
+        // The time is taken under the lock, so that they come in order.
         let mut log = thing.log.lock();
         log.note(version, Instant::now());
     }
@@ -146,8 +158,10 @@ impl Truth {
     /// To be called before a read begins.
     #[must_use]
     pub fn begin(&self, key: usize, engine: usize) -> Begun {
+        let (settled, settled_at) = *self.things[key].settled[engine].lock();
         Begun {
-            settled: self.things[key].settled[engine].load(Ordering::SeqCst),
+            settled,
+            settled_at,
             at: Instant::now(),
         }
     }
@@ -161,10 +175,14 @@ impl Truth {
         if version > self.committed(key) || version == 0 {
             return Err(Broken::at_once(Violation::NeverWritten));
         }
-        let behind = self.things[key].log.lock().behind(version, begun.at);
+        let log = self.things[key].log.lock();
+        let behind = log.behind(version, begun.at);
+        let elsewhere = begun.at.checked_sub(BOUND).and_then(|at| log.last(at));
+        drop(log);
         let broken = |violation| Broken {
             violation,
             behind: behind.unwrap_or_default(),
+            last_told: begun.settled_at.max(elsewhere),
         };
         if version < begun.settled {
             return Err(broken(Violation::Stale));
