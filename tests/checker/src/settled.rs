@@ -20,10 +20,12 @@ struct Step {
 pub(crate) struct Settled(VecDeque<Step>);
 
 impl Settled {
-    /// `version` is settled since `at`. Older ones than the newest say nothing new.
+    /// `version` is settled since `at`. One that is older than the newest makes nothing newer, and
+    /// was an invalidation all the same.
     pub(crate) fn note(&mut self, version: u64, at: Instant) {
+        let newest = self.0.back().map_or(0, |last| last.version);
+        let version = version.max(newest);
         match self.0.back_mut() {
-            Some(last) if last.version >= version => return,
             Some(last) if at.duration_since(last.begun) < STEP => {
                 (last.version, last.at) = (version, at);
                 return;
