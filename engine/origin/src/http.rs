@@ -51,15 +51,8 @@ impl HttpOrigin {
         reason = "the origin takes its configuration over, whatever it keeps of it"
     )]
     pub fn new(config: HttpConfig) -> Result<Self, OpenError> {
-        for (field, value) in [
-            ("timeout", config.timeout),
-            ("connect_timeout", config.connect_timeout),
-        ] {
-            if value < Duration::from_millis(1) || value > Duration::from_secs(3600) {
-                let why = "must be between 1 ms and 1 hour".into();
-                return Err(OpenError::Setting { field, why });
-            }
-        }
+        OpenError::check_time("timeout", config.timeout)?;
+        OpenError::check_time("connect_timeout", config.connect_timeout)?;
         let address = Address::new(&config.base_url, &config.path)?;
         Ok(Self {
             client: client(&config)?,

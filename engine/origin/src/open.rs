@@ -1,6 +1,7 @@
 //! Why an origin could not be opened.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What is wrong with the configuration of an origin, or with what it names. No message carries
 /// credentials.
@@ -75,4 +76,16 @@ pub enum OpenError {
     /// The client could not be set up.
     #[error("the client cannot be set up: {0}")]
     Client(String),
+}
+
+impl OpenError {
+    /// Refuses a time beyond what can be meant: timeouts above are taken for mistakes, and SQLite
+    /// counts milliseconds in 32 bits.
+    pub(crate) fn check_time(field: &'static str, time: Duration) -> Result<(), Self> {
+        if time < Duration::from_millis(1) || time > Duration::from_secs(3600) {
+            let why = "must be between 1 ms and 1 hour".into();
+            return Err(Self::Setting { field, why });
+        }
+        Ok(())
+    }
 }

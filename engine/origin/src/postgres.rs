@@ -12,8 +12,6 @@ mod statement;
 mod tests;
 mod tls;
 
-use std::time::Duration;
-
 use futures_util::future::BoxFuture;
 use larder_core::Value;
 use larder_core::request::clip;
@@ -165,15 +163,8 @@ fn direct<'a>(wanted: Wanted<'a>, value: Option<&'a Value>) -> Change<'a> {
 }
 
 fn check(config: &PostgresConfig) -> Result<(), OpenError> {
-    for (field, value) in [
-        ("timeout", config.timeout),
-        ("connect_timeout", config.connect_timeout),
-    ] {
-        if value < Duration::from_millis(1) || value > Duration::from_secs(3600) {
-            let why = "must be between 1 ms and 1 hour".into();
-            return Err(OpenError::Setting { field, why });
-        }
-    }
+    OpenError::check_time("timeout", config.timeout)?;
+    OpenError::check_time("connect_timeout", config.connect_timeout)?;
     for (field, zero) in [
         ("connections", config.connections == 0),
         ("max_bytes", config.max_bytes == 0),

@@ -9,7 +9,6 @@ mod tests;
 mod worker;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use larder_core::Value;
@@ -25,8 +24,6 @@ use crate::{Fetched, OpenError, Origin, OriginError, Wanted, Written};
 
 /// Connections that read. Reads do not wait for the writer: the database is put into WAL mode.
 const READERS: usize = 2;
-/// Timeouts beyond this are taken for mistakes, and SQLite counts milliseconds in 32 bits.
-const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// One table of a SQLite database, one row for each id.
 ///
@@ -115,12 +112,7 @@ impl Origin for SqliteOrigin {
 }
 
 fn check(config: &SqliteConfig) -> Result<(), OpenError> {
-    if config.timeout < Duration::from_millis(1) || config.timeout > MAX_TIMEOUT {
-        return Err(OpenError::Setting {
-            field: "timeout",
-            why: "must be between 1 ms and 1 hour".into(),
-        });
-    }
+    OpenError::check_time("timeout", config.timeout)?;
     if config.max_bytes == 0 {
         return Err(OpenError::Setting {
             field: "max_bytes",

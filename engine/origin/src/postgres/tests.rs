@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use larder_core::Value;
 use serde_json::json;
 
