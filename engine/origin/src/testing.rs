@@ -125,6 +125,8 @@ impl Postgres {
         let Some(mut child) = self.child.take() else {
             return;
         };
+        // Stopped first, so that it has no more children than are found.
+        signal("-STOP", &[child.id()]);
         let mut all = children(child.id());
         all.insert(0, child.id());
         signal("-KILL", &all);
