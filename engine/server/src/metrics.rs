@@ -101,6 +101,28 @@ fn describe() {
         "larder_policy_reloads_total",
         "Attempts to load a build of a policy, by result"
     );
+    describe_queue();
+}
+
+fn describe_queue() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_counter!(
+        "larder_queue_enqueued_total",
+        "Writes that the write-behind queue was given, by result"
+    );
+    describe_counter!("larder_queue_flushed_total", "Writes that their origin has");
+    describe_counter!(
+        "larder_queue_retries_total",
+        "Rows that had to be handed over again, by origin"
+    );
+    describe_histogram!(
+        "larder_queue_batch_size",
+        "Rows that were handed over together"
+    );
+    describe_gauge!(
+        "larder_queue_depth",
+        "Writes that wait to be flushed, by origin"
+    );
     describe_gauge!("larder_queue_waiting", "Writes that wait to be flushed");
     describe_gauge!("larder_queue_bytes", "Their size, in bytes, roughly");
     describe_gauge!(

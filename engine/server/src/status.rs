@@ -89,28 +89,6 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     metrics::gauge!("larder_requests_in_flight").set(app.in_flight.taken() as f64);
     let up = !matches!(app.engine.store_health(), Health::Down { .. });
     metrics::gauge!("larder_store_up").set(f64::from(u8::from(up)));
-    queue_gauges(&app).await;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, app.metrics.render()).into_response()
-}
-
-/// How full the queue is, as of now: asked for when somebody looks and not on every write. Its
-/// gauges stay as they were while it does not answer.
-async fn queue_gauges(app: &App) {
-    let Some(queue) = app.engine.queue() else {
-        return;
-    };
-    let depth = match queue.depth().await {
-        Ok(depth) => depth,
-        Err(error) => {
-            tracing::warn!("the write-behind queue does not say how full it is: {error}");
-            return;
-        }
-    };
-    let oldest = queue.lag_ms(&depth).unwrap_or(0);
-    metrics::gauge!("larder_queue_waiting").set(depth.waiting as f64);
-    metrics::gauge!("larder_queue_bytes").set(depth.bytes as f64);
-    metrics::gauge!("larder_queue_oldest_seconds").set(oldest as f64 / 1000.0);
-    metrics::gauge!("larder_queue_dead_letters").set(depth.dead as f64);
-    metrics::gauge!("larder_queue_parked_rows").set(depth.parked as f64);
 }

@@ -142,6 +142,14 @@ pub struct Depth {
     pub origins: Vec<(Arc<str>, u64)>,
 }
 
+impl Depth {
+    /// How long the oldest change waits, in milliseconds; none where none does.
+    #[must_use]
+    pub fn lag_ms(&self, now: Timestamp) -> Option<u64> {
+        self.oldest.map(|oldest| now.since(oldest))
+    }
+}
+
 /// What a queue says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueSummary {

@@ -42,9 +42,12 @@ impl QueueMeters {
         for (origin, waiting) in &depth.origins {
             gauge!("larder_queue_depth", "origin" => origin.to_string()).set(*waiting as f64);
         }
-        let oldest_ms = depth.oldest.map_or(0, |at| now.since(at));
-        gauge!("larder_queue_oldest_seconds").set(oldest_ms as f64 / 1e3);
+        let lag_ms = depth.lag_ms(now).unwrap_or(0);
+        gauge!("larder_queue_waiting").set(depth.waiting as f64);
+        gauge!("larder_queue_bytes").set(depth.bytes as f64);
+        gauge!("larder_queue_oldest_seconds").set(lag_ms as f64 / 1e3);
         gauge!("larder_queue_dead_letters").set(depth.dead as f64);
+        gauge!("larder_queue_parked_rows").set(depth.parked as f64);
     }
 }
 

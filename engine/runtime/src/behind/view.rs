@@ -46,8 +46,7 @@ impl QueueView {
     /// does.
     #[must_use]
     pub fn lag_ms(&self, depth: &Depth) -> Option<u64> {
-        let oldest = depth.oldest?;
-        Some(self.inner.clock.now().since(oldest))
+        depth.lag_ms(self.inner.clock.now())
     }
 
     /// Dead letters, oldest first, at most `limit`, those after `after` where it is given. Values
