@@ -126,6 +126,18 @@ async fn a_cluster_whose_network_breaks_and_whose_masters_pause_keeps_the_promis
     }
 }
 
+/// A run without faults in which nothing is refused.
+async fn all_is_well(plan: Plan, larder: Arc<dyn Subject>, truth: Arc<Truth>) {
+    let plan = Plan {
+        operations: 4_000,
+        ..plan
+    };
+    let report = run(&plan, larder, truth, None).await;
+    assert_eq!(report.violations(), 0, "{report}");
+    let answered = report.answered();
+    assert_eq!(answered, 4_000, "nothing is refused: {report}");
+}
+
 async fn failovers(ground: Ground, kind: Kind) {
     let plan = Plan {
         operations: u64::MAX,
@@ -159,14 +171,7 @@ async fn failovers(ground: Ground, kind: Kind) {
     assert_eq!(report.done().recoveries.len(), 1, "{report}");
     // What was lost is gone once the entries are.
     tokio::time::sleep(plan.ttl).await;
-    let plan = Plan {
-        operations: 4_000,
-        ..plan
-    };
-    let report = run(&plan, larder, truth, None).await;
-    assert_eq!(report.violations(), 0, "{report}");
-    let answered = report.answered();
-    assert_eq!(answered, 4_000, "nothing is refused: {report}");
+    all_is_well(plan, larder, truth).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -218,14 +223,7 @@ async fn a_redis_that_is_killed_twenty_times_breaks_nothing() {
         watched.health() == Health::Up
     })
     .await;
-    let plan = Plan {
-        operations: 4_000,
-        ..plan
-    };
-    let report = run(&plan, larder, truth, None).await;
-    assert_eq!(report.violations(), 0, "{report}");
-    let answered = report.answered();
-    assert_eq!(answered, 4_000, "nothing is refused: {report}");
+    all_is_well(plan, larder, truth).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

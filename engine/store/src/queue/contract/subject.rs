@@ -139,7 +139,7 @@ impl Subject {
     }
 }
 
-pub(super) fn row(id: &str) -> Row {
+pub(crate) fn row(id: &str) -> Row {
     Row {
         origin: "shop".into(),
         tenant: "acme".into(),

@@ -13,9 +13,9 @@ use futures_util::future::{BoxFuture, ready};
 use tempfile::TempDir;
 
 use super::{LocalQueue, LocalQueueConfig};
-use crate::queue::contract::subject::NOW;
+use crate::queue::contract::subject::{NOW, row};
 use crate::queue::contract::{self, Place, Room};
-use crate::queue::{Partition, Queue, Queued, Row};
+use crate::queue::{Partition, Queue, Queued};
 
 /// Where a child finds the folder that it is to work in.
 const FOLDER: &str = "LARDER_TEST_QUEUE";
@@ -42,15 +42,6 @@ async fn a_local_queue_keeps_the_contract() {
 
 fn open(dir: &Path) -> LocalQueue {
     LocalQueue::open(LocalQueueConfig::new(dir)).unwrap()
-}
-
-fn row(id: &str) -> Row {
-    Row {
-        origin: "shop".into(),
-        tenant: "acme".into(),
-        resource: "product".into(),
-        id: id.into(),
-    }
 }
 
 fn text(queued: &Queued) -> String {

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::queue::LocalQueueConfig;
-use crate::queue::contract::subject::{NOW, change};
+use crate::queue::contract::subject::{NOW, change, row};
 use crate::queue::contract::{self, Place, Room};
 use crate::redis::RedisConfig;
 use crate::testing::{Server, until};
@@ -60,15 +60,6 @@ fn redis(server: &Server) -> RedisConfig {
 async fn a_mirrored_queue_keeps_the_contract() {
     let server = Server::start().await;
     contract::all(|| Arc::new(Node::new(&redis(&server)))).await;
-}
-
-fn row(id: &str) -> Row {
-    Row {
-        origin: "shop".into(),
-        tenant: "acme".into(),
-        resource: "product".into(),
-        id: id.into(),
-    }
 }
 
 async fn put(queue: &MirroredQueue, row: &Row, text: &str, now: Timestamp) -> u64 {

@@ -8,16 +8,15 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use larder_core::Timestamp;
 use redis::{Cmd, FromRedisValue, cmd};
 
 use super::{RedisQueue, RedisQueueConfig};
+use crate::queue::contract::subject::{NOW, change, row};
 use crate::queue::contract::{self, Place, Room};
-use crate::queue::{Change, Claim, Partition, Queue, QueueError, Queued, Row};
+use crate::queue::{Claim, Partition, Queue, QueueError, Queued, Row};
 use crate::redis::{ConnectError, RedisConfig, SentinelConfig};
 use crate::testing::{Cluster, Sentinels, Server};
 
-const NOW: Timestamp = contract::subject::NOW;
 const CLAIM_MS: u64 = 10_000;
 /// For servers that sync at every write.
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
@@ -69,19 +68,6 @@ impl Place for Spot {
         }
         .boxed()
     }
-}
-
-fn row(id: &str) -> Row {
-    Row {
-        origin: "shop".into(),
-        tenant: "acme".into(),
-        resource: "product".into(),
-        id: id.into(),
-    }
-}
-
-fn change(row: &Row, text: &str) -> Change {
-    contract::subject::change(row, text)
 }
 
 async fn put(queue: &RedisQueue, row: &Row, text: &str) -> u64 {
