@@ -39,10 +39,12 @@ impl Overrides {
 
     /// Reads the file's text with the overrides applied.
     pub(super) fn read(&self, text: &str) -> Result<File> {
+        // Read as a table even without overrides: a field of our own takes whole numbers that TOML
+        // has no room for, and the file would be refused as soon as a variable is set.
+        let mut root: Table = toml::from_str(text)?;
         if self.0.is_empty() {
             return Ok(toml::from_str(text)?);
         }
-        let mut root: Table = toml::from_str(text)?;
         for (name, value) in &self.0 {
             set(&mut root, name, value)?;
         }

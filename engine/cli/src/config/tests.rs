@@ -381,6 +381,16 @@ fn a_mistake_of_the_file_keeps_its_line_under_overrides() {
 }
 
 #[test]
+fn a_number_too_large_for_toml_is_refused_with_and_without_overrides() {
+    let setup = Folder::new();
+    let text = "[guard]\ntags_max = 9223477586854775807\n";
+    let alone = message(setup.parse(text));
+    assert!(alone.contains("tags_max = 9223477586854775807"), "{alone}");
+    let variables = [("LARDER__SERVER__LISTEN", "127.0.0.1:0")];
+    assert_eq!(message(setup.parse_with(text, &variables)), alone);
+}
+
+#[test]
 fn a_shared_store_is_read_with_its_units() {
     let text = "[store]\ntype = 'tiered'\ncapacity = '64MiB'\nsilence = '1s'\n\
         url = 'redis://user:hunter2@h:1/2'\ntimeout = '250ms'\nmax_entry = '1MiB'\n\
