@@ -95,7 +95,7 @@ fn pooled(limits: &[&Limits], slots: usize) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// Advances the epoch, by which calls are stopped, until the engine is gone. A thread of its own,
+/// Advances the epoch, by which calls are looked after, until the engine is gone. A thread of its own,
 /// because a task among others can be kept waiting by the very call it should stop.
 fn tick(engine: EngineWeak) -> std::io::Result<()> {
     let ticker = move || {

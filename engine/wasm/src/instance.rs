@@ -1,8 +1,9 @@
 //! One running instance of a policy.
 
 use larder_core::{Manifest, PolicyFailure};
-use wasmtime::Store;
+use wasmtime::{Store, UpdateDeadline};
 
+use crate::allowance::ran;
 use crate::contract::v0_1_0::{Answer, Checked, Functions};
 use crate::engine::Runtime;
 use crate::failure::explain;
@@ -32,7 +33,11 @@ impl Instance {
     ) -> Result<Self, PolicyFailure> {
         let mut store = Store::new(&runtime.engine, Meter::new(limits));
         store.limiter(|meter| meter);
-        store.set_epoch_deadline(ticks);
+        store.epoch_deadline_callback(|mut context| {
+            let next = context.data_mut().time.look(ran());
+            Ok(next.map_or(UpdateDeadline::Interrupt, UpdateDeadline::Continue))
+        });
+        begin(&mut store, ticks);
         store.set_hostcall_fuel(limits.output_bytes);
         match checked.instantiate(&mut store) {
             Ok(functions) => Ok(Self {
@@ -79,7 +84,7 @@ impl Instance {
         call: impl FnOnce(&Functions, &mut Store<Meter>) -> Answer<T>,
     ) -> Result<T, PolicyFailure> {
         self.calls += 1;
-        self.store.set_epoch_deadline(ticks);
+        begin(&mut self.store, ticks);
         match call(&self.functions, &mut self.store) {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(refusal)) => Err(PolicyFailure::Refused(clean(&refusal))),
@@ -93,4 +98,9 @@ impl Instance {
         self.calls >= limits.calls_per_instance
             || (memory > limits.memory_mark() && memory > self.start_memory)
     }
+}
+
+fn begin(store: &mut Store<Meter>, ticks: u64) {
+    let first = store.data_mut().time.begin(ticks);
+    store.set_epoch_deadline(first);
 }

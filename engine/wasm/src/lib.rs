@@ -11,10 +11,11 @@
 //! | `load` | from bytes to a policy, by the stages of `stage` |
 //! | `structure`, `imports`, `contract`, `manifest` | what those stages judge |
 //! | `generation` | one build; `pool` and `instance` are its instances |
-//! | `engine`, `meter`, `limits` | what bounds a call |
+//! | `engine`, `allowance`, `meter`, `limits` | what bounds a call |
 //! | `failure`, `panic_text`, `text` | how a call failed, in words |
 //! | `folder`, `watch` | the files and their events |
 
+mod allowance;
 mod clock;
 mod config;
 mod contract;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// The longest call, in milliseconds of wall time. Default: 10.
+    /// The longest call, in milliseconds that it runs. While the machine runs something else in its
+    /// place time does not count, until it is twenty times as much. Default: 10.
     pub deadline_ms: u64,
     /// The most linear memory of one instance, in bytes. Default: 16 MiB.
     pub memory_bytes: usize,
@@ -56,8 +57,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Ticks of the epoch, one each millisecond, after which a call is stopped. One more than the
-    /// limit, because the current tick is partly over.
+    /// Ticks, one each millisecond, that a call may run. One more than the limit, because the
+    /// current tick is partly over.
     pub(crate) const fn ticks(&self) -> u64 {
         self.deadline_ms.saturating_add(1)
     }

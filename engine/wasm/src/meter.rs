@@ -2,10 +2,13 @@
 
 use wasmtime::ResourceLimiter;
 
+use crate::allowance::Allowance;
 use crate::limits::Limits;
 
 /// What one instance uses. The host's data in each store.
 pub(crate) struct Meter {
+    /// Of the call under way.
+    pub(crate) time: Allowance,
     memory: usize,
     memory_limit: usize,
     table_limit: usize,
@@ -22,8 +25,9 @@ pub(crate) enum Refusal {
 }
 
 impl Meter {
-    pub(crate) const fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
+            time: Allowance::default(),
             memory: 0,
             memory_limit: limits.memory_bytes,
             table_limit: limits.table_elements,

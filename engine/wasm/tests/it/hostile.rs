@@ -3,6 +3,7 @@
 use larder_core::{Policies, PolicyFailure, Request, Timestamp};
 use larder_wasm::{Host, HostConfig, Isolation, Limits, PolicyConfig};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::guest::Guest;
 
@@ -284,4 +285,50 @@ fn all_instances_busy_is_said() {
         failures.contains(&"unavailable") && failures.contains(&"deadline"),
         "{failures:?}"
     );
+}
+
+/// Twenty callers share the processors, so that each takes a multiple of its work by the clock.
+#[test]
+fn a_call_that_the_machine_puts_aside_is_none_that_loops() {
+    let busy = Guest {
+        items: "(global $left (mut i32) (i32.const 0))".to_owned(),
+        decide: "(global.set $left (i32.const 30000000))
+            (loop $again
+                (global.set $left (i32.sub (global.get $left) (i32.const 1)))
+                (br_if $again (global.get $left)))",
+        ..Guest::default()
+    };
+    let took = |callers: usize, deadline_ms| {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("busy.wasm"), busy.build()).unwrap();
+        let limits = Limits {
+            deadline_ms,
+            ..Limits::default()
+        };
+        let policy = PolicyConfig {
+            limits,
+            ..PolicyConfig::new("busy")
+        };
+        let config = HostConfig {
+            watch: false,
+            policies: vec![policy],
+            ..HostConfig::new(dir.path())
+        };
+        let host = Host::start(config).unwrap();
+        std::thread::scope(|scope| {
+            let callers: Vec<_> = (0..callers)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let begun = Instant::now();
+                        assert_eq!(ask(&host, "busy").as_deref(), Ok("42"));
+                        begun.elapsed()
+                    })
+                })
+                .collect();
+            let times = callers.into_iter().map(|caller| caller.join().unwrap());
+            times.max().unwrap_or_default()
+        })
+    };
+    let alone = u64::try_from(took(1, 10_000).as_millis()).unwrap() + 1;
+    took(20, 3 * alone);
 }
