@@ -6,6 +6,7 @@
 mod backoff;
 mod coalesce;
 mod enqueue;
+mod failing;
 mod fate;
 mod flush;
 mod flusher;

@@ -27,8 +27,7 @@ const LETTERS_MAX: usize = 1_000;
 pub(crate) async fn status(State(app): State<Arc<App>>) -> Result<Json<QueueReply>, Problem> {
     let queue = queue(&app)?;
     let depth = queue.depth().await?;
-    let lag_ms = queue.lag_ms(&depth);
-    Ok(Json(QueueReply::new(queue.summary(), depth, lag_ms)))
+    Ok(Json(QueueReply::new(&queue, depth)))
 }
 
 /// Writes that their origin refused, or that follow one of the same row.

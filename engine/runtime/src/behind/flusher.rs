@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::failing::Failing;
 use super::lane::{Lane, Next};
 use super::tuning::QueueTuning;
 use crate::engine::Inner;
@@ -59,6 +60,7 @@ pub(crate) struct Flushers {
     phase: watch::Sender<Phase>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     settled: HashMap<Partition, Arc<Settled>>,
+    pub(super) failing: Arc<Failing>,
 }
 
 /// An origin, and the gate before it.
@@ -89,6 +91,7 @@ impl Flushers {
         Self {
             phase: watch::Sender::new(Phase::Run),
             tasks: Mutex::default(),
+            failing: Arc::default(),
             settled: partitions
                 .map(|partition| (partition, Arc::default()))
                 .collect(),
@@ -117,7 +120,7 @@ impl Flushers {
                     partition,
                     (Arc::clone(&origin), Arc::clone(&gate)),
                     (Arc::clone(queue), tuning),
-                    settled.unwrap_or_default(),
+                    (settled.unwrap_or_default(), Arc::clone(&self.failing)),
                 );
                 let flusher = flush(lane, Arc::downgrade(inner), self.phase.subscribe());
                 tasks.push(runtime.spawn(flusher));

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::backoff;
 use super::coalesce::{May, coalesce};
+use super::failing::Failing;
 use super::flusher::Settled;
 use super::meters::FlushMeters;
 use super::tuning::QueueTuning;
@@ -27,6 +28,7 @@ pub(super) struct Lane {
     pub(super) queue: Arc<dyn Queue>,
     tuning: QueueTuning,
     pub(super) settled: Arc<Settled>,
+    failing: Arc<Failing>,
     pub(super) meters: FlushMeters,
     /// The right to flush, and when it was last renewed.
     claim: Option<(Claim, Instant)>,
@@ -68,7 +70,7 @@ impl Lane {
         partition: Partition,
         (origin, gate): (Arc<dyn Origin>, Arc<Gate>),
         (queue, tuning): (Arc<dyn Queue>, QueueTuning),
-        settled: Arc<Settled>,
+        (settled, failing): (Arc<Settled>, Arc<Failing>),
     ) -> Self {
         Self {
             meters: FlushMeters::new(&partition.origin),
@@ -78,6 +80,7 @@ impl Lane {
             queue,
             tuning,
             settled,
+            failing,
             claim: None,
             failures: 0,
             troubles: HashMap::new(),
@@ -101,6 +104,7 @@ impl Lane {
             Ok(Ok(next)) => next,
             Ok(Err(QueueError::Lost(_))) => {
                 self.claim = None;
+                self.works();
                 Next::Elsewhere
             }
             Ok(Err(error)) => self.failed(&error.to_string(), 0),
@@ -117,7 +121,7 @@ impl Lane {
         if batch.is_empty() {
             self.troubles.clear();
             self.settled.clear();
-            self.failures = 0;
+            self.works();
             return Ok(Next::Nothing);
         }
         let full = batch.len() >= limit;
@@ -189,6 +193,7 @@ impl Lane {
     /// Notes a failure of the whole partition.
     pub(super) fn failed(&mut self, why: &str, at_least_ms: u64) -> Next {
         self.failures = self.failures.saturating_add(1);
+        self.failing.note(&self.partition, why);
         let after_ms = backoff::delay_ms(self.failures, fastrand::f64()).max(at_least_ms);
         tracing::warn!(
             partition = %self.partition, failures = self.failures, after_ms,
@@ -198,7 +203,10 @@ impl Lane {
     }
 
     pub(super) fn works(&mut self) {
-        self.failures = 0;
+        if self.failures > 0 {
+            self.failures = 0;
+            self.failing.clear(&self.partition);
+        }
     }
 
     pub(super) fn trouble(&mut self, row: &Row) -> &mut Trouble {

@@ -49,6 +49,13 @@ impl QueueView {
         depth.lag_ms(self.inner.clock.now())
     }
 
+    /// Why this node cannot flush what waits for an origin; none where its last try went well, and
+    /// where another node flushes.
+    #[must_use]
+    pub fn failing(&self, origin: &str) -> Option<String> {
+        self.behind.flushers.failing.of(origin)
+    }
+
     /// Dead letters, oldest first, at most `limit`, those after `after` where it is given. Values
     /// to be encrypted are shown as the queue keeps them.
     ///

@@ -335,11 +335,16 @@ async fn an_origin_that_is_down_for_long_gets_everything_in_the_end() {
     assert_eq!(queue.waiting().len(), 100, "nothing is lost");
     let tries = writes(&rig).len();
     assert!(tries < 5 * 100, "it is left alone meanwhile: {tries}");
+    let view = rig.engine.queue().expect("has a queue");
+    let why = view.failing("shop").expect("nothing can be flushed");
+    assert!(why.contains("told to be"), "{why}");
     // Its breaker is open, and the entry is gone: the queue answers all the same.
     assert_eq!(rig.look("3").await, (Outcome::Miss, some("value 19")));
     rig.shop.fail_writes(None);
     rig.shop.fail_loads(None);
     flushed(&*queue).await;
+    rig.pass(2_000).await;
+    assert_eq!(view.failing("shop"), None);
     for id in 0..5 {
         assert_eq!(rig.shop.holds(&id.to_string()), some("value 19"));
     }

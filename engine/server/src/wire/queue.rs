@@ -1,7 +1,7 @@
 //! The write-behind queue over the wire.
 
-use larder::Queued;
-use larder::store::queue::{DeadLetter, Depth, QueueSummary};
+use larder::store::queue::{DeadLetter, Depth};
+use larder::{QueueView, Queued};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -55,10 +55,14 @@ pub struct OriginDepth {
     pub origin: String,
     /// Writes that wait for it.
     pub waiting: u64,
+    /// Why this node cannot flush them now.
+    #[serde(default)]
+    pub failing: Option<String>,
 }
 
 impl QueueReply {
-    pub(crate) fn new(summary: QueueSummary, depth: Depth, lag_ms: Option<u64>) -> Self {
+    pub(crate) fn new(queue: &QueueView, depth: Depth) -> Self {
+        let (summary, lag_ms) = (queue.summary(), queue.lag_ms(&depth));
         let origins = depth.origins.into_iter();
         Self {
             level: summary.level.to_owned(),
@@ -71,6 +75,7 @@ impl QueueReply {
             parked: depth.parked,
             origins: origins
                 .map(|(origin, waiting)| OriginDepth {
+                    failing: queue.failing(&origin),
                     origin: origin.to_string(),
                     waiting,
                 })

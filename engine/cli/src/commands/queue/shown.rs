@@ -22,7 +22,13 @@ pub(super) fn status(queue: &QueueReply) -> String {
         ["parked rows".to_owned(), queue.parked.to_string()],
     ];
     let origins = queue.origins.iter();
-    rows.extend(origins.map(|one| [format!("for {}", one.origin), one.waiting.to_string()]));
+    rows.extend(origins.map(|one| {
+        let waiting = match &one.failing {
+            None => one.waiting.to_string(),
+            Some(why) => format!("{}, not flushed now: {why}", one.waiting),
+        };
+        [format!("for {}", one.origin), waiting]
+    }));
     columns(&rows)
 }
 
@@ -115,6 +121,7 @@ fn moment(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use larder_server::wire::queue::OriginDepth;
 
     #[test]
     fn moments_are_dates() {
@@ -125,6 +132,36 @@ mod tests {
             (u64::MAX, "18446744073709551615 ms after 1970"),
         ] {
             assert_eq!(moment(ms), expected);
+        }
+    }
+
+    #[test]
+    fn the_state_says_what_is_waited_for() {
+        let origin = |origin: &str, failing: Option<&str>| OriginDepth {
+            origin: origin.to_owned(),
+            waiting: 2,
+            failing: failing.map(str::to_owned),
+        };
+        let text = status(&QueueReply {
+            level: "local".to_owned(),
+            place: "./queue".to_owned(),
+            can_lose: "It is lost with the disk.".to_owned(),
+            waiting: 4,
+            bytes: 100,
+            lag_ms: Some(16_170),
+            dead: 0,
+            parked: 0,
+            origins: vec![
+                origin("shop", Some("the origin failed")),
+                origin("stock", None),
+            ],
+        });
+        for row in [
+            "oldest        16s",
+            "for shop      2, not flushed now: the origin failed",
+            "for stock     2",
+        ] {
+            assert!(text.lines().any(|line| line.trim_end() == row), "{text}");
         }
     }
 
