@@ -3,11 +3,17 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::config::QueueOpenError;
 
 /// Held for as long as the queue is open. The system lets it go however the process ends.
 const LOCK: &str = "queue.lock";
+/// How long a lock is waited for. Whoever had the queue may be ending; and a program that is just
+/// being started has its parent's locks as well, until it is another program.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
 /// The changes.
 const DATA: &str = "queue.db";
 
@@ -28,15 +34,12 @@ impl Folder {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let lock = options.open(path.join(LOCK)).map_err(unusable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(QueueOpenError::InUse {
-                    path: path.to_owned(),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(unusable(error)),
-        }
+        wait_for(&lock, || thread::park_timeout(PAUSE)).map_err(|error| match error {
+            TryLockError::WouldBlock => QueueOpenError::InUse {
+                path: path.to_owned(),
+            },
+            TryLockError::Error(error) => unusable(error),
+        })?;
         Ok(Self {
             path: path.to_owned(),
             _lock: lock,
@@ -68,5 +71,41 @@ impl Folder {
             path: self.path.clone(),
             why: error.to_string(),
         })
+    }
+}
+
+fn wait_for(lock: &File, mut pause: impl FnMut()) -> Result<(), TryLockError> {
+    for _ in 0..TRIES {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => pause(),
+            other => return other,
+        }
+    }
+    lock.try_lock()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_being_let_go_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = || File::create(folder.path().join(LOCK)).unwrap();
+        let mut first = Some(file());
+        first.as_ref().unwrap().try_lock().unwrap();
+        let second = file();
+        let mut pauses = 0;
+        let waited = wait_for(&second, || {
+            pauses += 1;
+            if pauses == 3 {
+                first = None;
+            }
+        });
+        assert!(waited.is_ok(), "{waited:?}");
+        let mut pauses = 0;
+        let kept = wait_for(&file(), || pauses += 1);
+        assert!(matches!(kept, Err(TryLockError::WouldBlock)), "{kept:?}");
+        assert_eq!(pauses, TRIES);
     }
 }
