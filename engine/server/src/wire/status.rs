@@ -1,0 +1,48 @@
+//! The state of an engine over the wire.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What the engine says of itself.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StatusReply {
+    /// The version of Larder.
+    pub version: &'static str,
+    /// How long it runs, in milliseconds.
+    pub uptime_ms: u64,
+    /// The store.
+    pub store: StoreStatus,
+    /// The routes, in the order in which they are tried.
+    pub routes: Vec<RouteStatus>,
+}
+
+/// The state of a store.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StoreStatus {
+    /// The kind: `memory`, `redis` or `tiered`.
+    pub kind: &'static str,
+    /// `up`, `degraded` (it keeps its promises with more effort than usual) or `down` (requests go
+    /// to their origins, within the origins' limits).
+    pub health: &'static str,
+    /// Why it is not up.
+    pub why: Option<String>,
+    /// Entries held.
+    pub entries: u64,
+    /// Bytes held, roughly.
+    pub bytes: u64,
+    /// Bytes that may be held; 0 where the store has no limit of its own.
+    pub capacity: u64,
+}
+
+/// One route.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RouteStatus {
+    /// The resources that it answers for.
+    pub resource: String,
+    /// The policy that decides.
+    pub policy: String,
+    /// The origin's name.
+    pub origin: Option<String>,
+    /// What the origin is.
+    pub origin_summary: Option<String>,
+}
