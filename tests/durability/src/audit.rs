@@ -1,10 +1,11 @@
 //! The judgement: what clients were told against what the origin did and holds. Pure, so that
 //! each kind of damage can be shown to be seen.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
+use std::collections::HashMap;
 
-use crate::ledger::{Fate, Ledger, Look, Write};
+use crate::ledger::Ledger;
+use crate::story::Story;
+use crate::verdict::{Damage, Verdict};
 
 /// What the origin committed to one row, in the order of the commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,96 +35,6 @@ pub struct End {
     pub rows: HashMap<String, u64>,
     /// By key, what every engine that was asked answered; none: there is no such thing.
     pub cached: Vec<(String, Option<u64>)>,
-}
-
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Damage {
-    /// An acknowledged write of which the origin holds neither the effect nor that of a later one.
-    Lost,
-    /// An effect of an earlier write after one of a later write of the same key, or a queue that
-    /// numbered a later write lower.
-    Inverted,
-    /// One write that took effect twice.
-    Duplicated,
-    /// An effect that no client asked for.
-    Foreign,
-    /// A read after everything was over that did not answer what the origin holds.
-    Unequal,
-    /// A read on the node that had acknowledged a write that answered an older one.
-    Unread,
-}
-
-/// How much of what is wrong.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
-    counts: BTreeMap<Damage, u64>,
-    examples: Vec<String>,
-}
-
-const EXAMPLES: usize = 12;
-
-impl Damage {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Lost,
-        Self::Inverted,
-        Self::Duplicated,
-        Self::Foreign,
-        Self::Unequal,
-        Self::Unread,
-    ];
-
-    /// The name in reports.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Lost => "lost",
-            Self::Inverted => "inverted",
-            Self::Duplicated => "duplicated",
-            Self::Foreign => "never written",
-            Self::Unequal => "cache not equal origin",
-            Self::Unread => "own write not read",
-        }
-    }
-}
-
-impl Verdict {
-    /// How often this was found.
-    #[must_use]
-    pub fn count(&self, damage: Damage) -> u64 {
-        self.counts.get(&damage).copied().unwrap_or_default()
-    }
-
-    /// Whether nothing is wrong, `but` aside.
-    #[must_use]
-    pub fn is_clean_but(&self, but: &[Damage]) -> bool {
-        self.counts.keys().all(|damage| but.contains(damage))
-    }
-
-    fn found(&mut self, damage: Damage, times: u64, example: impl FnOnce() -> String) {
-        if times == 0 {
-            return;
-        }
-        *self.counts.entry(damage).or_default() += times;
-        if self.examples.len() < EXAMPLES {
-            let example = example();
-            self.examples
-                .push(format!("{}: {example}", damage.as_str()));
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for damage in Damage::ALL {
-            writeln!(f, "{:<24}{:>10}", damage.as_str(), self.count(damage))?;
-        }
-        for example in &self.examples {
-            writeln!(f, "  {example}")?;
-        }
-        Ok(())
-    }
 }
 
 /// Judges a whole run.
@@ -159,163 +70,10 @@ pub fn audit(ledger: &Ledger, end: &End) -> Verdict {
     verdict
 }
 
-/// All that is known of one key.
-#[derive(Default)]
-struct Story<'a> {
-    writes: Vec<&'a Write>,
-    effects: Vec<EffectKind>,
-    looks: Vec<&'a Look>,
-}
-
-/// Where a write stands among those of its key. What was never acknowledged comes last: clients
-/// give up no write but the last of a key.
-fn place(write: &Write) -> (bool, u64, u64) {
-    match write.fate {
-        Fate::Acknowledged { sequence, .. } => (false, sequence.unwrap_or(0), write.number),
-        Fate::Unknown => (true, 0, write.number),
-    }
-}
-
-impl Story<'_> {
-    /// Puts the writes in the order of the queue, or in that of their numbers where some of them
-    /// did not go through it.
-    fn order(&mut self) {
-        let queued =
-            |write: &&Write| !matches!(write.fate, Fate::Acknowledged { sequence: None, .. });
-        if self.writes.iter().all(queued) {
-            self.writes.sort_by_key(|write| place(write));
-        } else {
-            self.writes
-                .sort_by_key(|write| (!write.is_known(), write.number));
-        }
-    }
-
-    fn judge(&self, key: &str, row: Option<u64>, verdict: &mut Verdict) {
-        self.judge_numbering(key, verdict);
-        self.judge_effects(key, verdict);
-        let lost = self.lost(row);
-        verdict.found(Damage::Lost, lost, || {
-            let last = self.writes.iter().rev().find(|write| write.is_known());
-            format!("{key}: the origin holds {row:?}, acknowledged last was {last:?}")
-        });
-        for look in &self.looks {
-            verdict.found(Damage::Unread, u64::from(!self.allows(look)), || {
-                format!("{look:?}")
-            });
-        }
-    }
-
-    fn rank(&self, number: u64) -> Option<usize> {
-        self.writes.iter().position(|write| write.number == number)
-    }
-
-    /// Of two writes of which one began after the other was acknowledged, the later comes later.
-    fn judge_numbering(&self, key: &str, verdict: &mut Verdict) {
-        let mut earliest = u64::MAX;
-        for write in self.writes.iter().rev() {
-            verdict.found(Damage::Inverted, u64::from(earliest < write.begun), || {
-                format!("{key}: {write:?} has a lower place than one acknowledged before")
-            });
-            if let Fate::Acknowledged { at, .. } = write.fate {
-                earliest = earliest.min(at);
-            }
-        }
-    }
-
-    /// Each effect once, and in order. Not every write has one: those of a batch that a later
-    /// write of the batch replaces have none.
-    fn judge_effects(&self, key: &str, verdict: &mut Verdict) {
-        let ranks: HashMap<u64, usize> = self
-            .writes
-            .iter()
-            .enumerate()
-            .map(|(rank, write)| (write.number, rank))
-            .collect();
-        let mut seen = HashSet::new();
-        // The rank below which nothing may take effect any more.
-        let mut floor = 0;
-        for effect in &self.effects {
-            let rank = match effect {
-                EffectKind::Put(number) => match ranks.get(number) {
-                    Some(rank) if !self.writes[*rank].deletes => Some(*rank),
-                    _ => {
-                        verdict.found(Damage::Foreign, 1, || format!("{key}: {number}"));
-                        continue;
-                    }
-                },
-                EffectKind::Delete(sequence) => self.deleting(*sequence, floor),
-            };
-            let again = rank.is_some_and(|rank| !seen.insert(rank));
-            verdict.found(Damage::Duplicated, u64::from(again), || {
-                format!("{key}: {effect:?}; all were {:?}", self.effects)
-            });
-            // Twice in a row is no other order.
-            let late = rank.is_none_or(|rank| rank + usize::from(again) < floor);
-            verdict.found(Damage::Inverted, u64::from(late), || {
-                format!("{key}: {effect:?} came late; all were {:?}", self.effects)
-            });
-            floor = floor.max(rank.map_or(0, |rank| rank + 1));
-        }
-    }
-
-    /// The rank of the delete of this place in the queue. Where the row does not say, or nobody
-    /// was told the place, it is the first delete that may have done it.
-    fn deleting(&self, sequence: Option<u64>, floor: usize) -> Option<usize> {
-        let is = |rank: &usize, known: bool| {
-            let write = self.writes[*rank];
-            write.deletes && (!known || sequence.is_some() && write.sequence() == sequence)
-        };
-        let known = (0..self.writes.len()).find(|rank| is(rank, true));
-        known.or_else(|| (floor..self.writes.len()).find(|rank| is(rank, false)))
-    }
-
-    /// How many acknowledged writes a row does not show that should.
-    fn lost(&self, row: Option<u64>) -> u64 {
-        let known_after = |rank: usize| {
-            let later = self.writes[rank..].iter();
-            later.filter(|write| write.is_known()).count() as u64
-        };
-        match row {
-            Some(number) => match self.rank(number) {
-                Some(rank) => known_after(rank + 1),
-                // Reported as what nobody wrote.
-                None => 0,
-            },
-            None if self.deleted_at_or_after(self.last_known()) => 0,
-            None => {
-                let deleted = self.writes.iter().rposition(|write| write.deletes);
-                known_after(deleted.map_or(0, |rank| rank + 1))
-            }
-        }
-    }
-
-    /// The rank of the last acknowledged write; none where all was given up.
-    fn last_known(&self) -> Option<usize> {
-        self.writes.iter().rposition(|write| write.is_known())
-    }
-
-    /// Whether the row may be absent once the write of this rank was acknowledged.
-    fn deleted_at_or_after(&self, rank: Option<usize>) -> bool {
-        let Some(rank) = rank else {
-            return true;
-        };
-        self.writes[rank..].iter().any(|write| write.deletes)
-    }
-
-    fn allows(&self, look: &Look) -> bool {
-        let Some(floor) = self.rank(look.floor) else {
-            return false;
-        };
-        match look.saw {
-            Some(saw) => self.rank(saw).is_some_and(|rank| rank >= floor),
-            None => self.deleted_at_or_after(Some(floor)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::{Fate, Look, Write};
 
     /// A write of `k` that was sent at ten times its number and acknowledged five later.
     fn put(number: u64) -> Write {
@@ -378,7 +136,12 @@ mod tests {
             rows: row.map(|number| ("k".into(), number)).into_iter().collect(),
             cached: vec![("k".into(), row)],
         };
-        audit(&ledger, &end).counts.into_iter().collect()
+        let verdict = audit(&ledger, &end);
+        let counted = Damage::ALL.map(|damage| (damage, verdict.count(damage)));
+        counted
+            .into_iter()
+            .filter(|(_, times)| *times > 0)
+            .collect()
     }
 
     #[test]

@@ -35,7 +35,9 @@ pub mod engine;
 pub mod ledger;
 pub mod load;
 pub mod run;
+mod story;
 pub mod table;
+pub mod verdict;
 pub mod victim;
 
 /// The module of a policy that ships, built where it has to be.

@@ -12,11 +12,12 @@ use larder_store::testing::Server;
 use tokio::time::{sleep, timeout};
 
 use crate::ask::Ask;
-use crate::audit::{Damage, End, Verdict, audit};
+use crate::audit::{End, audit};
 use crate::engine::{Engine, Settings};
 use crate::ledger::Ledger;
 use crate::load::{Field, Load};
 use crate::table;
+use crate::verdict::{Damage, Verdict};
 use crate::victim::{Killed, Schedule, Victim, kill_all};
 
 /// How long everything may take to settle once nothing is killed any more: the last answers, and
