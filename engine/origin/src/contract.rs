@@ -4,10 +4,36 @@
     reason = "a suite of tests reports a broken promise by panicking"
 )]
 
+mod batches;
+mod kept;
+
 use futures_util::future::join_all;
 use larder_core::Value;
 
-use crate::{Change, Origin, Wanted};
+use crate::{Origin, Wanted, Written};
+
+/// What an origin keeps of a row beside its value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keeps {
+    /// A number that every write raises, and answers.
+    pub version: bool,
+    /// The number of the last queued write, by which older ones are not taken.
+    pub sequence: bool,
+    /// That the row was deleted, so that version and sequence outlive it.
+    pub deleted: bool,
+}
+
+/// An origin under test. It must hold nothing under the ids that the suite uses.
+pub struct Subject<'a> {
+    /// Which.
+    pub origin: &'a dyn Origin,
+    /// What it keeps beside values.
+    pub keeps: Keeps,
+    /// The value to write for an id: a different one for each id and each version.
+    pub value: &'a dyn Fn(&str, u32) -> Value,
+    /// A value that it refuses under every id.
+    pub poison: Value,
+}
 
 /// Ids that break careless addresses, statements and keys.
 const AWKWARD: [&str; 14] = [
@@ -27,16 +53,16 @@ const AWKWARD: [&str; 14] = [
     "_%",
 ];
 
-/// Runs every clause against `origin`, which must hold nothing under the ids that the suite uses.
-/// `value(id, version)` makes the value to write for an id: a different one for each id and each
-/// version.
-pub async fn all(origin: &dyn Origin, value: impl Fn(&str, u32) -> Value) {
+/// Runs every clause.
+pub async fn all(subject: &Subject<'_>) {
+    let Subject { origin, value, .. } = *subject;
     absent_is_none(origin).await;
-    a_write_is_loaded(origin, &value).await;
-    a_delete_is_final(origin, &value).await;
-    awkward_ids_name_themselves(origin, &value).await;
-    loads_run_together(origin, &value).await;
-    batches_are_taken_in_order(origin, &value).await;
+    a_write_is_loaded(origin, value).await;
+    a_delete_is_final(origin, value).await;
+    awkward_ids_name_themselves(origin, value).await;
+    loads_run_together(origin, value).await;
+    batches::all(subject).await;
+    kept::all(subject).await;
 }
 
 /// Nothing there is `None`, not an error, for loads and deletes.
@@ -48,7 +74,7 @@ async fn absent_is_none(origin: &dyn Origin) {
 
 /// A write is what the next load answers, the second write too, and an answer that comes with the
 /// write is the very answer of the load.
-async fn a_write_is_loaded(origin: &dyn Origin, value: &impl Fn(&str, u32) -> Value) {
+async fn a_write_is_loaded(origin: &dyn Origin, value: &dyn Fn(&str, u32) -> Value) {
     for version in 1..=3 {
         let written = value("kept", version);
         let existed = write(origin, "kept", &written).await;
@@ -60,7 +86,7 @@ async fn a_write_is_loaded(origin: &dyn Origin, value: &impl Fn(&str, u32) -> Va
 }
 
 /// What was deleted is gone, alone, and may come back.
-async fn a_delete_is_final(origin: &dyn Origin, value: &impl Fn(&str, u32) -> Value) {
+async fn a_delete_is_final(origin: &dyn Origin, value: &dyn Fn(&str, u32) -> Value) {
     write(origin, "gone", &value("gone", 1)).await;
     write(origin, "stays", &value("stays", 1)).await;
     assert_ne!(delete(origin, "gone").await, Some(false));
@@ -76,7 +102,7 @@ async fn a_delete_is_final(origin: &dyn Origin, value: &impl Fn(&str, u32) -> Va
 
 /// An id names exactly one thing, whatever characters it has: it is found, its neighbours are
 /// not, and deleting it leaves them alone.
-async fn awkward_ids_name_themselves(origin: &dyn Origin, value: &impl Fn(&str, u32) -> Value) {
+async fn awkward_ids_name_themselves(origin: &dyn Origin, value: &dyn Fn(&str, u32) -> Value) {
     for id in AWKWARD {
         assert_eq!(load(origin, id).await, None, "{id} is not written yet");
         write(origin, id, &value(id, 1)).await;
@@ -95,7 +121,7 @@ async fn awkward_ids_name_themselves(origin: &dyn Origin, value: &impl Fn(&str, 
 }
 
 /// Loads that run at once each get their own value.
-async fn loads_run_together(origin: &dyn Origin, value: &impl Fn(&str, u32) -> Value) {
+async fn loads_run_together(origin: &dyn Origin, value: &dyn Fn(&str, u32) -> Value) {
     let ids: Vec<String> = (0..8).map(|n| format!("together-{n}")).collect();
     for id in &ids {
         write(origin, id, &value(id, 1)).await;
@@ -109,39 +135,6 @@ async fn loads_run_together(origin: &dyn Origin, value: &impl Fn(&str, u32) -> V
         );
     }
 }
-
-/// Many writes and deletes at once, each answered in its place, the same ones twice, and newer
-/// ones after them. None at all is no error.
-async fn batches_are_taken_in_order(origin: &dyn Origin, value: &impl Fn(&str, u32) -> Value) {
-    assert!(origin.apply(&[]).await.is_empty());
-    let ids: Vec<String> = (0..20).map(|n| format!("batch-{n}")).collect();
-    for version in [1, 2, 2] {
-        let values: Vec<Value> = ids.iter().map(|id| value(id, version)).collect();
-        let each = ids.iter().zip(&values).enumerate();
-        let changes: Vec<Change<'_>> = each
-            .map(|(n, (id, value))| Change {
-                wanted: wanted(id),
-                value: (version == 1 || n % 2 == 0).then_some(value),
-                sequence: SEQUENCE + u64::from(version),
-                operation: id,
-            })
-            .collect();
-        let answers = origin.apply(&changes).await;
-        assert_eq!(answers.len(), changes.len());
-        for (change, answer) in changes.iter().zip(answers) {
-            let id = change.wanted.id;
-            assert!(answer.is_ok(), "{id}: {answer:?}");
-            let loaded = load(origin, id).await;
-            match change.value {
-                Some(value) => assert!(same(loaded.as_ref(), value), "{id}: {loaded:?}"),
-                None => assert_eq!(loaded, None, "{id}"),
-            }
-        }
-    }
-}
-
-/// Later than any write of today: an origin that keeps sequences gives a direct write the time.
-const SEQUENCE: u64 = 9_000_000_000_000_000;
 
 fn wanted(id: &str) -> Wanted<'_> {
     Wanted {
@@ -160,6 +153,10 @@ async fn load(origin: &dyn Origin, id: &str) -> Option<Value> {
 }
 
 async fn write(origin: &dyn Origin, id: &str, value: &Value) -> Option<bool> {
+    put(origin, id, value).await.existed
+}
+
+async fn put(origin: &dyn Origin, id: &str, value: &Value) -> Written {
     match origin.write(wanted(id), value).await {
         Ok(written) => {
             if written.value.is_some() {
@@ -169,17 +166,21 @@ async fn write(origin: &dyn Origin, id: &str, value: &Value) -> Option<bool> {
                     "the answer to a write"
                 );
             }
-            written.existed
+            written
         }
         Err(error) => panic!("writing `{id}`: {error}"),
     }
 }
 
 async fn delete(origin: &dyn Origin, id: &str) -> Option<bool> {
+    remove(origin, id).await.existed
+}
+
+async fn remove(origin: &dyn Origin, id: &str) -> Written {
     match origin.delete(wanted(id)).await {
         Ok(written) => {
             assert_eq!(written.value, None, "a delete leaves no value");
-            written.existed
+            written
         }
         Err(error) => panic!("deleting `{id}`: {error}"),
     }

@@ -31,7 +31,8 @@ use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};
 /// [`Wanted`] are ignored: give each resource its own table or view, and each tenant its own.
 ///
 /// A write takes a JSON object whose fields are columns. It updates those columns of the row, the
-/// others staying as they are (also in a row that was marked as deleted), or inserts the row.
+/// others staying as they are, or inserts the row; what would be larger than values may be is not
+/// written. In a row that is marked as deleted the others become what they would be in a new row.
 pub struct PostgresOrigin {
     sessions: Sessions,
     table: Table,

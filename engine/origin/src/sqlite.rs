@@ -1,8 +1,11 @@
 //! Rows of a SQLite table as an origin.
 
+mod batch;
 mod config;
+mod edit;
 mod row;
 mod schema;
+mod sql;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -10,17 +13,19 @@ mod worker;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use larder_core::Value;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 pub use config::SqliteConfig;
+use edit::Edit;
 use schema::Table;
 use statement::Limits;
 use worker::{Pool, Task};
 
-use crate::{Fetched, OpenError, Origin, OriginError, Wanted, Written};
+use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};
 
 /// Connections that read. Reads do not wait for the writer: the database is put into WAL mode.
 const READERS: usize = 2;
@@ -30,11 +35,14 @@ const READERS: usize = 2;
 /// A load answers the row as a JSON object, its columns in table order: integers, reals, text and
 /// null as they are, blobs as base64, and columns declared `BOOLEAN` as `true` and `false`. Ids
 /// fit a key in its one spelling only, so `042` is not row 42. The columns are those that the
-/// table had when it was opened. Tenant, resource and attributes of [`Wanted`] are ignored: give
-/// each resource its own table or view, and each tenant its own.
+/// table had when it was opened; those that keep version, sequence and deletion are no part of the
+/// value. Tenant, resource and attributes of [`Wanted`] are ignored: give each resource its own
+/// table or view, and each tenant its own.
 ///
 /// A write takes a JSON object whose fields are columns. It updates those columns of the row, the
-/// others staying as they are, or inserts the row, and answers the row as it is then.
+/// others staying as they are, or inserts the row, and answers the row as it is then; what would
+/// be larger than values may be is not written. In a row that is marked as deleted the others
+/// become what they would be in a new row.
 pub struct SqliteOrigin {
     reads: Pool,
     writes: Pool,
@@ -42,7 +50,7 @@ pub struct SqliteOrigin {
 }
 
 impl SqliteOrigin {
-    /// Opens the database and checks that table and key exist. This blocks: call it at start.
+    /// Opens the database and checks that table and columns exist. This blocks: call it at start.
     ///
     /// # Errors
     /// Names the setting, file, table or column that is wrong, and what exists instead.
@@ -80,11 +88,24 @@ impl SqliteOrigin {
     }
 }
 
+impl SqliteOrigin {
+    /// Has one edit made that was not queued.
+    async fn one(&self, id: &str, body: Option<Bytes>) -> Result<Written, OriginError> {
+        let edit = Edit {
+            id: id.into(),
+            body,
+            sequence: None,
+        };
+        let answers = self.writes.call(Task::Edit(vec![edit])).await?;
+        only(answers)
+    }
+}
+
 impl Origin for SqliteOrigin {
     fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>> {
         Box::pin(async move {
             let id = wanted.id.into();
-            let found = self.reads.call(Task::Load { id }).await?;
+            let found = only(self.reads.call(Task::Load { id }).await?)?;
             Ok(Fetched {
                 value: found.value,
                 attributes: Vec::new(),
@@ -97,18 +118,43 @@ impl Origin for SqliteOrigin {
         wanted: Wanted<'a>,
         value: &'a Value,
     ) -> BoxFuture<'a, Result<Written, OriginError>> {
-        let (id, body) = (wanted.id.into(), value.bytes.clone());
-        Box::pin(self.writes.call(Task::Write { id, body }))
+        Box::pin(self.one(wanted.id, Some(value.bytes.clone())))
     }
 
     fn delete<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Written, OriginError>> {
-        let id = wanted.id.into();
-        Box::pin(self.writes.call(Task::Delete { id }))
+        Box::pin(self.one(wanted.id, None))
+    }
+
+    /// All in one transaction, each in a savepoint of its own.
+    fn apply<'a>(
+        &'a self,
+        changes: &'a [Change<'a>],
+    ) -> BoxFuture<'a, Vec<Result<Written, OriginError>>> {
+        let edits = changes.iter().map(|change| Edit {
+            id: change.wanted.id.into(),
+            body: change.value.map(|value| value.bytes.clone()),
+            sequence: Some(change.sequence),
+        });
+        let edits = Task::Edit(edits.collect());
+        Box::pin(async move {
+            let answers = self.writes.call(edits).await;
+            answers.unwrap_or_else(|error| vec![Err(error); changes.len()])
+        })
     }
 
     fn summary(&self) -> String {
         self.summary.clone()
     }
+}
+
+/// The answer to a task that named one id.
+fn only(mut answers: Vec<Result<Written, OriginError>>) -> Result<Written, OriginError> {
+    let none = || {
+        Err(OriginError::Broken(
+            "its worker thread answered nothing".into(),
+        ))
+    };
+    answers.pop().unwrap_or_else(none)
 }
 
 fn check(config: &SqliteConfig) -> Result<(), OpenError> {

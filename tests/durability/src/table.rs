@@ -12,7 +12,8 @@ use crate::audit::{Effect, EffectKind};
 pub const KEPT: &str = "sequence = \"sequence\"\ndeleted = \"gone\"\n";
 
 /// The table, and a trigger that notes every effect in the transaction that has it. Two effects on
-/// one row are noted in the order of their commits, since the second waits for the first.
+/// one row are noted in the order of their commits, since the second waits for the first. What was
+/// not queued leaves the row's sequence as it was, and is noted without one.
 const SCHEMA: &str = "
     CREATE TABLE things (
         id text PRIMARY KEY, number bigint NOT NULL, sequence bigint, gone boolean
@@ -28,7 +29,8 @@ const SCHEMA: &str = "
             RETURN OLD;
         END IF;
         INSERT INTO effects (id, kind, number, sequence) VALUES (
-            NEW.id, CASE WHEN NEW.gone THEN 'delete' ELSE 'put' END, NEW.number, NEW.sequence
+            NEW.id, CASE WHEN NEW.gone THEN 'delete' ELSE 'put' END, NEW.number,
+            CASE WHEN TG_OP = 'INSERT' OR NEW.sequence <> OLD.sequence THEN NEW.sequence END
         );
         RETURN NEW;
     END $$;

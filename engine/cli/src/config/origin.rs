@@ -35,6 +35,9 @@ struct Sqlite {
     path: PathBuf,
     table: String,
     key: String,
+    version: Option<String>,
+    sequence: Option<String>,
+    deleted: Option<String>,
     timeout: Option<Span>,
     value_max: Option<Size>,
 }
@@ -147,14 +150,15 @@ fn one(mut table: Table, folder: &Path) -> Result<OriginConfig, String> {
 
 fn sqlite(table: Table, folder: &Path) -> Result<OriginKind, String> {
     let own: Sqlite = fields(table)?;
-    let mut config = SqliteConfig::new(relative(folder, &own.path), own.table, own.key);
-    if let Some(timeout) = own.timeout {
-        config.timeout = timeout.0;
-    }
-    if let Some(max) = own.value_max {
-        config.max_bytes = max.0;
-    }
-    Ok(OriginKind::Sqlite(config))
+    let base = SqliteConfig::new(relative(folder, &own.path), own.table, own.key);
+    Ok(OriginKind::Sqlite(SqliteConfig {
+        version: own.version,
+        sequence: own.sequence,
+        deleted: own.deleted,
+        timeout: own.timeout.map_or(base.timeout, |span| span.0),
+        max_bytes: own.value_max.map_or(base.max_bytes, |size| size.0),
+        ..base
+    }))
 }
 
 fn postgres(table: Table, folder: &Path) -> Result<OriginKind, String> {

@@ -46,6 +46,8 @@ type = "sqlite"
 path = "shop.db"
 table = "products"
 key = "id"
+sequence = "place"
+deleted = "gone"
 
 [origin.prices]
 type = "http"
@@ -125,6 +127,8 @@ fn the_example_is_read_whole() {
         panic!("{:?}", config.origins);
     };
     assert_eq!(shop.path, folder.0.path().join("shop.db"));
+    let kept = [&shop.version, &shop.sequence, &shop.deleted].map(Option::as_deref);
+    assert_eq!(kept, [None, Some("place"), Some("gone")]);
     let OriginKind::Http(prices) = &config.origins["prices"].kind else {
         panic!("{:?}", config.origins);
     };

@@ -18,6 +18,8 @@ const STATEMENT: usize = 8 << 20;
 struct Group {
     /// None deletes.
     columns: Option<Vec<usize>>,
+    /// Whether deletes leave a mark where there is no row.
+    bury: bool,
     /// Each with its place in the batch.
     rows: Vec<(usize, Row)>,
 }
@@ -38,6 +40,7 @@ impl PostgresOrigin {
         let columns = change.value.map(|_| row.columns.clone());
         let group = Group {
             columns,
+            bury: false,
             rows: vec![(0, row)],
         };
         let mut results = vec![None];
@@ -65,7 +68,16 @@ impl PostgresOrigin {
                 }
                 Err(error) => match halves(group) {
                     Ok(halves) => waiting.extend(halves),
-                    Err(place) => settle(&mut results, place, Err(error)),
+                    // Something forbids the mark. The row is as absent without it.
+                    Err(group) if group.bury => waiting.push(Group {
+                        bury: false,
+                        ..group
+                    }),
+                    Err(group) => {
+                        for (place, _) in &group.rows {
+                            settle(&mut results, *place, Err(error.clone()));
+                        }
+                    }
                 },
             }
         }
@@ -95,8 +107,10 @@ impl PostgresOrigin {
             }
         }
         let groups = sorted.into_iter().flat_map(|(columns, parts)| {
+            let bury = columns.is_none() && self.table.buries;
             let group = move |rows| Group {
                 columns: columns.clone(),
+                bury,
                 rows,
             };
             parts.into_iter().map(group)
@@ -104,7 +118,8 @@ impl PostgresOrigin {
         groups.collect()
     }
 
-    /// Sends one statement and answers its rows.
+    /// Sends one statement and answers its rows. It is undone where a row would be larger than
+    /// values may be.
     async fn run(
         &self,
         group: &Group,
@@ -112,17 +127,31 @@ impl PostgresOrigin {
         queued: bool,
         results: &mut Results,
     ) -> Result<(), OriginError> {
-        let text = match &group.columns {
-            Some(columns) => statement::upsert(&self.table, columns, queued),
-            None => statement::delete(&self.table, queued),
-        };
         let rows: Vec<&str> = group
             .rows
             .iter()
             .map(|(_, row)| row.json.as_str())
             .collect();
         let rows = format!("[{}]", rows.join(","));
-        let answers = self.sessions.query(&text, &[&rows]).await?;
+        let max = i64::try_from(self.max_bytes).unwrap_or(i64::MAX);
+        let answers = match &group.columns {
+            Some(columns) => {
+                let text = statement::upsert(&self.table, columns, queued);
+                self.sessions.query(&text, &[&rows, &max]).await
+            }
+            None => {
+                let text = statement::delete(&self.table, queued, group.bury);
+                self.sessions.query(&text, &[&rows]).await
+            }
+        };
+        let answers = answers.map_err(|error| match error {
+            OriginError::Rejected(said) if said.contains(statement::TOO_LARGE) => {
+                OriginError::TooLarge {
+                    limit_bytes: self.max_bytes,
+                }
+            }
+            error => error,
+        })?;
         for answer in &answers {
             let (place, taken) = read(answer).map_err(|error| {
                 OriginError::Broken(format!("what the write answered: {error}"))
@@ -142,11 +171,8 @@ impl PostgresOrigin {
                 self.table.key.name
             )));
         }
-        let value = taken
-            .value
-            .filter(|value| value.len() as u64 <= self.max_bytes);
         Ok(Written {
-            value: value.map(|value| self.value(value)),
+            value: taken.value.map(|value| self.value(value)),
             existed: Some(taken.existed),
             version: taken
                 .version
@@ -186,14 +212,22 @@ fn push(parts: &mut Parts, row: (usize, Row)) {
     }
 }
 
-/// Two groups of half the rows, or the place of the only one.
-fn halves(mut group: Group) -> Result<[Group; 2], usize> {
-    if let [(place, _)] = group.rows.as_slice() {
-        return Err(*place);
+/// Two groups of half the rows, or the group of the only one.
+fn halves(mut group: Group) -> Result<[Group; 2], Group> {
+    if group.rows.len() < 2 {
+        return Err(group);
     }
     let rows = group.rows.split_off(group.rows.len() / 2);
     let columns = group.columns.clone();
-    Ok([Group { columns, rows }, group])
+    let bury = group.bury;
+    Ok([
+        Group {
+            columns,
+            bury,
+            rows,
+        },
+        group,
+    ])
 }
 
 fn settle(results: &mut Results, place: usize, result: Result<Written, OriginError>) {

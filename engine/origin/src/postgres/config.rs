@@ -21,13 +21,16 @@ pub struct PostgresConfig {
     /// The one column that holds the value: `json`, `jsonb`, `text` or `bytea`. None by default:
     /// the value is the row as a JSON object.
     pub column: Option<String>,
-    /// A `bigint` column that every write sets one higher, and answers.
+    /// A `bigint` column that every write and marked delete sets one higher, and answers.
     pub version: Option<String>,
-    /// A `bigint` column with the place of the last write among those of its row: a queued write
-    /// is taken only where its own is higher, so that handing it over again does no harm.
+    /// A `bigint` column with the place of the last queued write among those of its row: a queued
+    /// write is taken only where its own is higher, so that handing it over again does no harm. A
+    /// row that was not queued begins with 0; a direct write changes no place.
     pub sequence: Option<String>,
     /// A `boolean` column. With it a delete marks the row, which keeps its version and sequence;
-    /// a marked row is absent until the next write.
+    /// a marked row is absent until the next write, which finds every column that it does not name
+    /// at its default. With `sequence` too, a queued delete of a row that is not there leaves a
+    /// marked one, unless a column of the table needs a value or a constraint forbids it.
     pub deleted: Option<String>,
     /// How many connections are open at most. 16 by default.
     pub connections: usize,

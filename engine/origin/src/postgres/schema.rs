@@ -11,13 +11,17 @@ use crate::OpenError;
 const LISTED: i64 = 30;
 
 /// One column, in table order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Column {
     pub(super) name: String,
     /// The type as SQL spells it, without a length.
     pub(super) kind: String,
     /// Whether a write may set it.
     pub(super) settable: bool,
+    /// What an insert that does not name it puts there, as SQL; none where the server makes it.
+    pub(super) default: Option<String>,
+    /// Whether an insert has to name it.
+    pub(super) needed: bool,
 }
 
 /// The table, its names as they are in the database.
@@ -34,6 +38,9 @@ pub(super) struct Table {
     pub(super) version: Option<String>,
     pub(super) sequence: Option<String>,
     pub(super) deleted: Option<String>,
+    /// Whether a queued delete leaves a mark where there is no row: where there are columns for
+    /// it, and a row may have nothing but a key.
+    pub(super) buries: bool,
     /// Views are.
     pub(super) read_only: bool,
 }
@@ -68,6 +75,8 @@ impl Table {
             name: row.get(0),
             kind: row.get(1),
             settable: row.get(2),
+            default: row.get(3),
+            needed: row.get(4),
         });
         let table = Self::new(quoted, all.collect(), config, database)?;
         let unique = client
@@ -106,6 +115,12 @@ impl Table {
                     has: names.join(", "),
                 });
             };
+            if !column.settable && matches!(field, "version" | "sequence" | "deleted") {
+                return Err(OpenError::Setting {
+                    field,
+                    why: format!("names column `{name}`, which is generated and cannot be set"),
+                });
+            }
             if !kinds.is_empty() && !kinds.contains(&column.kind.as_str()) {
                 return Err(OpenError::Setting {
                     field,
@@ -135,14 +150,17 @@ impl Table {
             },
             |key| {
                 Ok(Column {
-                    name: key.name.clone(),
-                    kind: key.kind.clone(),
                     settable: true,
+                    ..key.clone()
                 })
             },
         )?;
+        let bare = all
+            .iter()
+            .all(|column| !column.needed || column.name == key.name);
         Ok(Self {
             quoted,
+            buries: bare && config.sequence.is_some() && config.deleted.is_some(),
             columns: all,
             key,
             column,
@@ -197,10 +215,21 @@ const TABLES: &str = "
           AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
         ORDER BY 1 LIMIT $1) names";
 
-/// The type modifier -1 keeps `character` from meaning one character.
+/// The type modifier -1 keeps `character` from meaning one character. A default is that of the
+/// column, or of its domain.
 const COLUMNS: &str = "
-    SELECT attname::text, format_type(atttypid, -1), attgenerated = '' AND attidentity <> 'a'
-    FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+    SELECT name, kind, settable,
+           CASE WHEN made THEN NULL ELSE '(' || coalesce(own, 'NULL') || ')' END,
+           attnotnull AND NOT made AND own IS NULL
+    FROM (
+        SELECT a.attnum, a.attname::text AS name, format_type(a.atttypid, -1) AS kind,
+               a.attgenerated = '' AND a.attidentity <> 'a' AS settable, a.attnotnull,
+               a.attgenerated <> '' OR a.attidentity <> '' AS made,
+               coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(t.typdefaultbin, 0)) AS own
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+    ) columns ORDER BY attnum";
 
 const UNIQUE: &str = "
     SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = $2

@@ -1,16 +1,21 @@
+mod kept;
+
 use std::time::Duration;
 
 use larder_core::Value;
 use serde_json::json;
 
 use super::*;
-use crate::contract;
+use crate::contract::{self, Keeps, Subject};
 use crate::testing::{Durability, Postgres};
 
 const SHOP: &str = "
-    CREATE TABLE items (id text PRIMARY KEY, name text, n int);
-    CREATE TABLE kept (id text PRIMARY KEY, value jsonb, v bigint, s bigint, gone boolean);
-    CREATE TABLE blobs (id text PRIMARY KEY, value bytea);
+    CREATE TABLE items (id text PRIMARY KEY, name text, n int CHECK (n < 999));
+    CREATE TABLE kept (
+        id text PRIMARY KEY, value jsonb CHECK (value->>'n' <> '999'),
+        v bigint, s bigint NOT NULL DEFAULT 0, gone boolean
+    );
+    CREATE TABLE blobs (id text PRIMARY KEY, value bytea CHECK (value <> 'poison'));
     CREATE TABLE products (id bigint PRIMARY KEY, name text NOT NULL UNIQUE, price numeric, sold boolean);
     INSERT INTO products VALUES (42, 'Tea \"best\"', 3.50, true);
     CREATE TABLE bare (id text, name text);
@@ -33,12 +38,13 @@ impl Shop {
         config
     }
 
-    fn kept(&self) -> PostgresConfig {
-        let mut config = self.config("kept");
-        config.column = Some("value".into());
-        config.version = Some("v".into());
-        config.sequence = Some("s".into());
-        config.deleted = Some("gone".into());
+    /// With the columns for what is to be kept.
+    fn keeping(&self, table: &str, keeps: Keeps) -> PostgresConfig {
+        let mut config = self.config(table);
+        config.column = (table == "kept").then(|| "value".into());
+        config.version = keeps.version.then(|| "v".into());
+        config.sequence = keeps.sequence.then(|| "s".into());
+        config.deleted = keeps.deleted.then(|| "gone".into());
         config
     }
 }
@@ -73,12 +79,33 @@ async fn keeps_the_contract() {
     let row = |id: &str, version: u32| {
         Value::json(json!({"id": id, "name": format!("of {id}"), "n": version}).to_string())
     };
-    contract::all(&open(shop.config("items")).await, row).await;
-    contract::all(&open(shop.kept()).await, row).await;
+    for (table, version, sequence, deleted) in [
+        ("items", false, false, false),
+        ("kept", true, true, true),
+        ("kept", false, true, false),
+        ("kept", true, false, true),
+    ] {
+        let keeps = Keeps {
+            version,
+            sequence,
+            deleted,
+        };
+        shop.0.ask("TRUNCATE kept").await.unwrap();
+        contract::all(&Subject {
+            origin: &open(shop.keeping(table, keeps)).await,
+            keeps,
+            value: &row,
+            poison: Value::json(r#"{"n":999}"#),
+        })
+        .await;
+    }
     let mut blobs = shop.config("blobs");
     blobs.column = Some("value".into());
-    contract::all(&open(blobs).await, |id, version| {
-        Value::new(format!("\0{id} {version}"))
+    contract::all(&Subject {
+        origin: &open(blobs).await,
+        keeps: Keeps::default(),
+        value: &|id, version| Value::new(format!("\0{id} {version}")),
+        poison: Value::new("poison"),
     })
     .await;
 }
@@ -227,34 +254,4 @@ async fn a_poison_row_fails_alone() {
         assert_eq!(answer.is_err_and(|e| e.is_permanent()), poison, "{id}");
         assert_eq!(text(&origin, id).await.is_some(), !poison, "{id}");
     }
-}
-
-#[tokio::test]
-async fn sequences_fence_replays_and_versions_only_grow() {
-    let shop = Shop::new().await;
-    let origin = open(shop.kept()).await;
-    let (old, new) = (Value::json("[1]"), Value::json("[2]"));
-    let apply = async |value, sequence| {
-        let changes = [queued("a", value, sequence)];
-        origin.apply(&changes).await.pop().unwrap().unwrap()
-    };
-    assert_eq!(apply(Some(&old), 10).await.version, Some(1));
-    assert_eq!(apply(Some(&new), 20).await.version, Some(2));
-    for sequence in [20, 10] {
-        assert_eq!(apply(Some(&old), sequence).await.version, None);
-        apply(None, sequence).await;
-        assert_eq!(text(&origin, "a").await.unwrap(), "[2]");
-    }
-    assert_eq!(apply(None, 30).await.version, Some(3));
-    apply(Some(&old), 20).await;
-    assert_eq!(
-        text(&origin, "a").await,
-        None,
-        "an old write revives nothing"
-    );
-    assert_eq!(apply(Some(&new), 40).await.version, Some(4));
-    let direct = write(&origin, "a", "[3]").await.unwrap();
-    assert_eq!((direct.version, direct.existed), (Some(5), Some(true)));
-    apply(Some(&old), 50).await;
-    assert_eq!(text(&origin, "a").await.unwrap(), "[3]");
 }

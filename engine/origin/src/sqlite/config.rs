@@ -16,8 +16,23 @@ pub struct SqliteConfig {
     /// The column that ids are compared with. Its values should be unique: an id that fits two
     /// rows is an error.
     pub key: String,
-    /// How long a call may take, waiting for its turn and for locks included. 2 s by default;
-    /// read as `timeout_ms`.
+    /// A column declared as integer that every write and marked delete sets one higher, and
+    /// answers.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// A column declared as integer with the place of the last queued write among those of its
+    /// row: a queued write is taken only where its own is higher, so that handing it over again
+    /// does no harm. A row that was not queued begins with 0; a direct write changes no place.
+    #[serde(default)]
+    pub sequence: Option<String>,
+    /// A column declared as boolean or integer. With it a delete marks the row, which keeps its
+    /// version and sequence; a marked row is absent until the next write, which finds every
+    /// column that it does not name at its default. With `sequence` too, a queued delete of a row
+    /// that is not there leaves a marked one, unless a constraint forbids it.
+    #[serde(default)]
+    pub deleted: Option<String>,
+    /// How long a call may take, waiting for its turn and for locks included; a batch is one call.
+    /// 2 s by default; read as `timeout_ms`.
     #[serde(
         default = "default_timeout",
         rename = "timeout_ms",
@@ -36,6 +51,9 @@ impl SqliteConfig {
             path: path.into(),
             table: table.into(),
             key: key.into(),
+            version: None,
+            sequence: None,
+            deleted: None,
             timeout: default_timeout(),
             max_bytes: default_max_bytes(),
         }

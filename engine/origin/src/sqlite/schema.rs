@@ -1,9 +1,9 @@
-//! What the database says of the configured table, checked once when the origin is opened, and
-//! the statements that follow from it.
+//! What the database says of the configured table, checked once when the origin is opened.
 
 use rusqlite::{Connection, params};
 
 use super::config::SqliteConfig;
+use super::sql::{self, Statements};
 use crate::OpenError;
 
 /// At most so many names are listed in a message.
@@ -19,19 +19,30 @@ pub(super) struct Column {
     pub(super) boolean: bool,
     /// Declared as blob: strings written to it are base64.
     pub(super) blob: bool,
+    /// What an insert that does not name it puts there, as SQL; none where it is generated or
+    /// part of the primary key.
+    pub(super) default: Option<String>,
+    declared: String,
+    generated: bool,
 }
 
-/// The table and its statements. Every statement takes the id as `?1`, and as `?2` once more as
-/// an integer where it is the spelling of one.
+/// The columns that are kept for Larder, quoted.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) version: Option<String>,
+    pub(super) sequence: Option<String>,
+    pub(super) deleted: Option<String>,
+}
+
+/// The table and its statements.
 #[derive(Debug)]
 pub(super) struct Table {
+    /// Those that a value shows: all but the ones that are only kept for Larder.
     pub(super) columns: Vec<Column>,
     /// Which of the columns ids are compared with.
     pub(super) key: usize,
-    pub(super) select: String,
-    pub(super) delete: String,
-    quoted: String,
-    fits: String,
+    pub(super) kept: Kept,
+    pub(super) sql: Statements,
 }
 
 impl Table {
@@ -41,77 +52,61 @@ impl Table {
             path: config.path.clone(),
             why: error.to_string(),
         };
+        let database = config.path.display().to_string();
         let tables = tables(db).map_err(broken)?;
         let Some(table) = find(&tables, &config.table) else {
             return Err(OpenError::NoTable {
-                database: config.path.display().to_string(),
+                database,
                 table: config.table.clone(),
                 has: list(&tables),
             });
         };
-        let columns = columns(db, table).map_err(broken)?;
+        let mut columns = columns(db, table).map_err(broken)?;
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
-        let key = find(&names, &config.key).and_then(|key| names.iter().position(|n| n == key));
-        let Some(key) = key else {
-            return Err(OpenError::NoColumn {
-                database: config.path.display().to_string(),
+        let named = |name: &String| {
+            let found = find(&names, name).and_then(|name| names.iter().position(|n| n == name));
+            found.ok_or_else(|| OpenError::NoColumn {
+                database: database.clone(),
                 table: table.clone(),
-                column: config.key.clone(),
+                column: name.clone(),
                 has: list(&names),
-            });
+            })
         };
-        Ok(Self::new(table, columns, key))
-    }
-
-    fn new(table: &str, columns: Vec<Column>, key: usize) -> Self {
-        let quoted = quote(table);
-        let key_name = columns
-            .get(key)
-            .map(|column| quote(&column.name))
-            .unwrap_or_default();
-        // The first half may use an index but follows the column's affinity and collation, by
-        // which `042` equals 42; the second half holds every row to one spelling.
-        let fits =
-            format!("{key_name} IN (?1, ?2) AND CAST({key_name} AS TEXT) = ?1 COLLATE BINARY");
-        let all: Vec<String> = columns.iter().map(|column| quote(&column.name)).collect();
-        Self {
-            select: format!(
-                "SELECT {} FROM {quoted} WHERE {fits} LIMIT 2",
-                all.join(", ")
-            ),
-            delete: format!("DELETE FROM {quoted} WHERE {fits}"),
+        let key = named(&config.key)?;
+        let mut own = Vec::new();
+        for (field, name, kinds) in wanted(config) {
+            let Some(name) = name else { continue };
+            let at = named(name)?;
+            if at == key || own.contains(&at) {
+                return Err(OpenError::Setting {
+                    field,
+                    why: format!("names column `{name}`, which another setting names too"),
+                });
+            }
+            if let Some(column) = columns.get(at) {
+                check(field, column, kinds)?;
+            }
+            own.push(at);
+        }
+        let kept = |name: &Option<String>| {
+            let name = name.as_ref().and_then(|name| find(&names, name));
+            name.map(|name| sql::quote(name))
+        };
+        let kept = Kept {
+            version: kept(&config.version),
+            sequence: kept(&config.sequence),
+            deleted: kept(&config.deleted),
+        };
+        let mut place = 0..;
+        columns.retain(|_| place.next().is_none_or(|at| !own.contains(&at)));
+        let key = key - own.iter().filter(|at| **at < key).count();
+        let sql = Statements::new(table, (&columns, key), &kept);
+        Ok(Self {
             columns,
             key,
-            quoted,
-            fits,
-        }
-    }
-
-    /// The statement that sets `columns`, whose values are `?3` and on.
-    pub(super) fn update(&self, columns: &[usize]) -> String {
-        let set: Vec<String> = self
-            .quoted_names(columns)
-            .enumerate()
-            .map(|(at, name)| format!("{name} = ?{}", at + 3))
-            .collect();
-        format!(
-            "UPDATE {} SET {} WHERE {}",
-            self.quoted,
-            set.join(", "),
-            self.fits
-        )
-    }
-
-    /// The statement that adds a row of `columns`, whose values are `?1` and on.
-    pub(super) fn insert(&self, columns: &[usize]) -> String {
-        let names: Vec<String> = self.quoted_names(columns).collect();
-        let values: Vec<String> = (1..=names.len()).map(|at| format!("?{at}")).collect();
-        format!(
-            "INSERT INTO {} ({}) VALUES ({})",
-            self.quoted,
-            names.join(", "),
-            values.join(", ")
-        )
+            kept,
+            sql,
+        })
     }
 
     /// The column names, for a message.
@@ -124,13 +119,39 @@ impl Table {
     pub(super) fn key_name(&self) -> &str {
         self.columns.get(self.key).map_or("", |column| &column.name)
     }
+}
 
-    fn quoted_names(&self, columns: &[usize]) -> impl Iterator<Item = String> {
-        columns
-            .iter()
-            .filter_map(|at| self.columns.get(*at))
-            .map(|column| quote(&column.name))
+/// The columns that may be configured: the setting, the name and how they may be declared.
+fn wanted(config: &SqliteConfig) -> [(&'static str, Option<&String>, &'static [&'static str]); 3] {
+    [
+        ("version", config.version.as_ref(), &["INT"]),
+        ("sequence", config.sequence.as_ref(), &["INT"]),
+        ("deleted", config.deleted.as_ref(), &["INT", "BOOL"]),
+    ]
+}
+
+/// In columns of other types numbers become text or lose digits, and would compare wrongly.
+fn check(field: &'static str, column: &Column, kinds: &[&str]) -> Result<(), OpenError> {
+    let name = &column.name;
+    if column.generated {
+        let why = format!("names column `{name}`, which is generated and cannot be set");
+        return Err(OpenError::Setting { field, why });
     }
+    if kinds.iter().any(|kind| column.declared.contains(kind)) {
+        return Ok(());
+    }
+    let declared = match column.declared.as_str() {
+        "" => "without a type",
+        declared => &format!("of type {declared}"),
+    };
+    let must = match kinds.len() {
+        1 => "INTEGER",
+        _ => "BOOLEAN or INTEGER",
+    };
+    Err(OpenError::Setting {
+        field,
+        why: format!("names column `{name}` {declared}; it must be {must}"),
+    })
 }
 
 fn tables(db: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -144,19 +165,36 @@ fn tables(db: &Connection) -> rusqlite::Result<Vec<String>> {
 
 fn columns(db: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
     // `hidden` is 1 for the hidden columns of virtual tables; generated columns have 2 and 3.
-    db.prepare("SELECT name, type FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid")?
-        .query_map(params![table], |row| {
-            let name: String = row.get(0)?;
-            let declared = row.get::<_, Option<String>>(1)?.unwrap_or_default();
-            let declared = declared.to_ascii_uppercase();
-            Ok(Column {
-                label: format!("{}:", serde_json::Value::from(name.as_str())).into_bytes(),
-                boolean: declared.starts_with("BOOL"),
-                blob: declared.contains("BLOB"),
-                name,
-            })
-        })?
-        .collect()
+    let mut found = db.prepare(
+        "SELECT name, type, hidden > 1, dflt_value, pk > 0 FROM pragma_table_xinfo(?1) \
+         WHERE hidden <> 1 ORDER BY cid",
+    )?;
+    let columns = found.query_map(params![table], |row| {
+        let name: String = row.get(0)?;
+        let declared = row.get::<_, Option<String>>(1)?.unwrap_or_default();
+        let declared = declared.to_ascii_uppercase();
+        let (generated, primary): (bool, bool) = (row.get(2)?, row.get(4)?);
+        let default = row.get::<_, Option<String>>(3)?;
+        Ok(Column {
+            label: format!("{}:", serde_json::Value::from(name.as_str())).into_bytes(),
+            boolean: declared.starts_with("BOOL"),
+            blob: declared.contains("BLOB"),
+            default: (!generated && !primary).then(|| expression(db, default)),
+            declared,
+            generated,
+            name,
+        })
+    })?;
+    columns.collect()
+}
+
+/// A default as an expression. A bare word in its place is a text to SQLite.
+fn expression(db: &Connection, default: Option<String>) -> String {
+    let text = default.unwrap_or_else(|| "NULL".into());
+    match db.prepare(&format!("SELECT ({text})")) {
+        Ok(_) => format!("({text})"),
+        Err(_) => format!("'{}'", text.replace('\'', "''")),
+    }
 }
 
 /// The name as the schema spells it; SQLite takes names in any case.
@@ -165,10 +203,6 @@ fn find<'a>(names: &'a [String], wanted: &str) -> Option<&'a String> {
         .iter()
         .find(|name| *name == wanted)
         .or_else(|| names.iter().find(|name| name.eq_ignore_ascii_case(wanted)))
-}
-
-fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn list(names: &[String]) -> String {

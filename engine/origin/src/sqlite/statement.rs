@@ -1,13 +1,13 @@
-//! The three statements, each on a connection of its worker.
+//! Reading a row, and what SQLite says of what failed.
 
 use larder_core::Value;
 use larder_core::request::clip;
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, ErrorCode, params_from_iter};
 
-use super::row::{self, Fields};
+use super::row;
 use super::schema::Table;
-use crate::{OriginError, Written};
+use crate::OriginError;
 
 /// What bounds a call.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub(super) fn load(
     limits: Limits,
 ) -> Result<Option<Value>, OriginError> {
     let failed = |error| failure(&error, limits);
-    let mut statement = db.prepare_cached(&table.select).map_err(failed)?;
+    let mut statement = db.prepare_cached(&table.sql.select).map_err(failed)?;
     let mut rows = statement
         .query(params_from_iter(spellings(id)))
         .map_err(failed)?;
@@ -33,125 +33,22 @@ pub(super) fn load(
     };
     let json = row::to_json(row, table, limits.max_bytes)?;
     if rows.next().map_err(failed)?.is_some() {
-        return Err(OriginError::Failed(format!(
-            "more than one row has the id `{}`: give column `{}` a unique index",
-            clip(id),
-            table.key_name()
-        )));
+        return Err(OriginError::Failed(twins(table, id)));
     }
     Ok(Some(Value::json(json)))
 }
 
-/// Updates the row under `id`, or inserts it, and reads it back before the commit. Nothing is
-/// committed unless `may_commit` agrees.
-pub(super) fn write(
-    db: &mut Connection,
-    table: &Table,
-    (id, body): (&str, &[u8]),
-    limits: Limits,
-    may_commit: impl Fn() -> bool,
-) -> Result<Written, OriginError> {
-    let fields = row::from_json(body, id, table)?;
-    let transaction = begin(db, limits)?;
-    // A row that cannot be answered may still be replaced by one that can.
-    let existed = match load(&transaction, table, id, limits) {
-        Err(OriginError::TooLarge { .. } | OriginError::Broken(_)) => true,
-        found => found?.is_some(),
-    };
-    store(&transaction, table, id, fields, existed).map_err(|error| failure(&error, limits))?;
-    let Some(value) = load(&transaction, table, id, limits)? else {
-        return Err(OriginError::Rejected(format!(
-            "column `{}` does not keep the id as `{}`: use the spelling that the column has",
-            table.key_name(),
-            clip(id)
-        )));
-    };
-    commit(transaction, limits, may_commit)?;
-    Ok(Written {
-        value: Some(value),
-        existed: Some(existed),
-        version: None,
-    })
-}
-
-/// Deletes the row under `id`.
-pub(super) fn delete(
-    db: &mut Connection,
-    table: &Table,
-    id: &str,
-    limits: Limits,
-    may_commit: impl Fn() -> bool,
-) -> Result<Written, OriginError> {
-    let transaction = begin(db, limits)?;
-    let rows = transaction
-        .prepare_cached(&table.delete)
-        .and_then(|mut statement| statement.execute(params_from_iter(spellings(id))))
-        .map_err(|error| failure(&error, limits))?;
-    if rows > 1 {
-        return Err(OriginError::Rejected(format!(
-            "{rows} rows have the id `{}`: give column `{}` a unique index",
-            clip(id),
-            table.key_name()
-        )));
-    }
-    commit(transaction, limits, may_commit)?;
-    Ok(Written {
-        value: None,
-        existed: Some(rows == 1),
-        version: None,
-    })
-}
-
-fn store(
-    db: &Connection,
-    table: &Table,
-    id: &str,
-    fields: Fields,
-    existed: bool,
-) -> rusqlite::Result<()> {
-    let Fields {
-        mut columns,
-        mut values,
-        key,
-    } = fields;
-    if !existed {
-        columns.insert(0, table.key);
-        values.insert(0, key.unwrap_or_else(|| Sql::Text(id.into())));
-        db.prepare_cached(&table.insert(&columns))?
-            .execute(params_from_iter(values))?;
-    } else if !columns.is_empty() {
-        db.prepare_cached(&table.update(&columns))?
-            .execute(params_from_iter(spellings(id).into_iter().chain(values)))?;
-    }
-    Ok(())
-}
-
-fn begin(db: &mut Connection, limits: Limits) -> Result<Transaction<'_>, OriginError> {
-    // A deferred transaction that turns into a write may fail at once instead of waiting.
-    db.transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|error| failure(&error, limits))
-}
-
-/// The caller has been told of a timeout when `may_commit` says no: what it does next, such as
-/// loading again, must not be overtaken by a write that it was told had failed.
-fn commit(
-    transaction: Transaction<'_>,
-    limits: Limits,
-    may_commit: impl Fn() -> bool,
-) -> Result<(), OriginError> {
-    if !may_commit() {
-        return Err(OriginError::Timeout {
-            limit_ms: limits.timeout_ms,
-        });
-    }
-    transaction
-        .commit()
-        .map_err(|error| failure(&error, limits))
+pub(super) fn twins(table: &Table, id: &str) -> String {
+    format!(
+        "more than one row has the id `{}`: give column `{}` a unique index",
+        clip(id),
+        table.key_name()
+    )
 }
 
 /// The id as text, and as an integer where it is the one spelling of one, since columns without
 /// a type do not compare the two as equal.
-fn spellings(id: &str) -> [Sql; 2] {
+pub(super) fn spellings(id: &str) -> [Sql; 2] {
     let integer = id
         .parse::<i64>()
         .ok()
@@ -160,7 +57,7 @@ fn spellings(id: &str) -> [Sql; 2] {
     [Sql::Text(id.into()), integer]
 }
 
-fn failure(error: &rusqlite::Error, limits: Limits) -> OriginError {
+pub(super) fn failure(error: &rusqlite::Error, limits: Limits) -> OriginError {
     let code = error.sqlite_error_code();
     let why = error.to_string();
     match code {

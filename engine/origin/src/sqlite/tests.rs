@@ -1,4 +1,6 @@
+mod kept;
 mod limits;
+mod together;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,13 +11,17 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::contract;
+use crate::contract::{self, Keeps, Subject};
 
 const SHOP: &str = "
     CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, price REAL,
         sold BOOLEAN, photo BLOB);
     INSERT INTO products VALUES (42, 'Tea \"best\"', 3.5, 1, x'00ff'), (7, 'Jam', NULL, 0, NULL);
-    CREATE TABLE items (id TEXT PRIMARY KEY COLLATE NOCASE, name TEXT, n INTEGER);
+    CREATE TABLE items (id TEXT PRIMARY KEY COLLATE NOCASE, name TEXT, n INTEGER CHECK (n < 999));
+    CREATE TABLE kept (id TEXT PRIMARY KEY, v INTEGER, name TEXT, s BIGINT NOT NULL,
+        n INTEGER CHECK (n < 999), gone BOOLEAN);
+    CREATE TABLE strict (s INTEGER, v INTEGER, gone INTEGER, id TEXT PRIMARY KEY, name TEXT,
+        n INTEGER CHECK (n < 999)) STRICT, WITHOUT ROWID;
     CREATE TABLE untyped (id UNIQUE, name);
     INSERT INTO untyped VALUES (1, 'integer'), ('x', 'text');
     CREATE TABLE twins (id TEXT, name TEXT);
@@ -42,6 +48,29 @@ impl Shop {
 
     fn config(&self, table: &str) -> SqliteConfig {
         SqliteConfig::new(&self.path, table, "id")
+    }
+
+    /// With the columns for what is to be kept.
+    fn keeping(&self, table: &str, keeps: Keeps) -> SqliteConfig {
+        let mut config = self.config(table);
+        config.version = keeps.version.then(|| "v".into());
+        config.sequence = keeps.sequence.then(|| "s".into());
+        config.deleted = keeps.deleted.then(|| "gone".into());
+        config
+    }
+
+    fn run(&self, sql: &str) {
+        Connection::open(&self.path)
+            .unwrap()
+            .execute_batch(sql)
+            .unwrap();
+    }
+
+    /// The first column of the first row, as text.
+    fn ask(&self, sql: &str) -> Option<String> {
+        let db = Connection::open(&self.path).unwrap();
+        let sql = format!("SELECT CAST((SELECT * FROM ({sql}) LIMIT 1) AS TEXT)");
+        db.query_row(&sql, [], |row| row.get(0)).unwrap()
     }
 
     fn origin(&self, table: &str) -> SqliteOrigin {
@@ -81,12 +110,34 @@ async fn write(
 
 #[tokio::test]
 async fn keeps_the_contract() {
-    let shop = Shop::new();
-    let origin = shop.origin("items");
-    contract::all(&origin, |id, version| {
+    let value = |id: &str, version: u32| {
         Value::json(json!({"id": id, "name": format!("of {id}"), "n": version}).to_string())
-    })
-    .await;
+    };
+    for (table, version, sequence, deleted) in [
+        ("items", false, false, false),
+        ("kept", true, true, true),
+        ("kept", false, true, false),
+        ("kept", false, true, true),
+        ("strict", true, true, true),
+        ("strict", true, false, false),
+        ("strict", true, false, true),
+        ("strict", true, true, false),
+    ] {
+        let shop = Shop::new();
+        let keeps = Keeps {
+            version,
+            sequence,
+            deleted,
+        };
+        let origin = SqliteOrigin::open(shop.keeping(table, keeps)).unwrap();
+        contract::all(&Subject {
+            origin: &origin,
+            keeps,
+            value: &value,
+            poison: Value::json(r#"{"n":999}"#),
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -258,7 +309,7 @@ fn what_is_missing_is_named_with_what_exists() {
     let error = shop.refused("product", "id");
     assert!(error.contains("no table `product` in "), "{error}");
     assert!(
-        error.ends_with("it has: items, odd \"name, products, twins, untyped"),
+        error.ends_with("it has: items, kept, odd \"name, products, strict, twins, untyped"),
         "{error}"
     );
     let error = shop.refused("items", "key");
@@ -304,6 +355,7 @@ fn settings_are_read_strictly() {
         toml::from_str("path = 'a.db'\ntable = 't'\nkey = 'id'\ntimeout_ms = 50").unwrap();
     let mut expected = SqliteConfig::new("a.db", "t", "id");
     expected.timeout = Duration::from_millis(50);
+    assert_eq!(expected.sequence, None);
     assert_eq!(config, expected);
     let unknown = "path = 'a.db'\ntable = 't'\nkey = 'id'\ncolumn = 'x'";
     let error = toml::from_str::<SqliteConfig>(unknown).unwrap_err();

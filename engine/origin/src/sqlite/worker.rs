@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::batch;
+use super::edit::Edit;
 use super::schema::Table;
 use super::statement::{self, Limits};
 use crate::{OriginError, Written};
@@ -20,14 +21,16 @@ const STEPS: i32 = 1000;
 /// What a worker is asked for.
 pub(super) enum Task {
     Load { id: String },
-    Write { id: String, body: Bytes },
-    Delete { id: String },
+    Edit(Vec<Edit>),
 }
+
+/// One for each id that a task names.
+type Answers = Vec<Result<Written, OriginError>>;
 
 struct Job {
     task: Task,
     deadline: Instant,
-    answer: oneshot::Sender<Result<Written, OriginError>>,
+    answer: oneshot::Sender<Result<Answers, OriginError>>,
 }
 
 /// Workers that share one queue. They end when the pool is dropped.
@@ -61,7 +64,7 @@ impl Pool {
     }
 
     /// Has a task done, within the timeout.
-    pub(super) async fn call(&self, task: Task) -> Result<Written, OriginError> {
+    pub(super) async fn call(&self, task: Task) -> Result<Answers, OriginError> {
         // The last tenth is left for a commit that has begun, and for the answer.
         let deadline = Instant::now() + self.timeout.mul_f32(0.9);
         let (answer, answered) = oneshot::channel();
@@ -101,7 +104,7 @@ fn run(
     job: &Job,
     table: &Table,
     limits: Limits,
-) -> Result<Written, OriginError> {
+) -> Result<Answers, OriginError> {
     let deadline = job.deadline;
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
@@ -115,12 +118,12 @@ fn run(
         .map_err(|error| OriginError::Failed(error.to_string()))?;
     let may_commit = || !overdue() && !job.answer.is_closed();
     match &job.task {
-        Task::Load { id } => statement::load(db, table, id, limits).map(|value| Written {
-            existed: Some(value.is_some()),
-            value,
-            version: None,
+        Task::Load { id } => statement::load(db, table, id, limits).map(|value| {
+            vec![Ok(Written {
+                value,
+                ..Written::default()
+            })]
         }),
-        Task::Write { id, body } => statement::write(db, table, (id, body), limits, may_commit),
-        Task::Delete { id } => statement::delete(db, table, id, limits, may_commit),
+        Task::Edit(edits) => Ok(batch::apply(db, table, edits, (limits, &may_commit))),
     }
 }

@@ -67,6 +67,9 @@ impl Server {
             let mut values = values.lock();
             let kind = request.headers.get("content-type").cloned();
             match request.method.as_str() {
+                "PUT" if request.body == b"poison" => {
+                    Reply::Keep(answer("422 Unprocessable Content", "", b"no"))
+                }
                 "PUT" => {
                     let value = (kind.unwrap_or_default(), request.body);
                     let existed = values.insert(request.target, value).is_some();
