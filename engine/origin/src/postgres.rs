@@ -1,5 +1,6 @@
 //! Rows of a PostgreSQL table as an origin.
 
+mod address;
 mod batch;
 mod config;
 mod connect;

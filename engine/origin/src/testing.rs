@@ -8,6 +8,8 @@
     reason = "for tests, where a panic is the failure"
 )]
 
+mod certificate;
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -45,6 +47,15 @@ impl Postgres {
 
     /// Makes a database, starts the server and waits until it answers.
     pub async fn with(durability: Durability) -> Self {
+        Self::begin(durability, None).await
+    }
+
+    /// Starts one that also speaks TLS, as a server of this name.
+    pub async fn with_tls(name: &str) -> Self {
+        Self::begin(Durability::Fast, Some(name)).await
+    }
+
+    async fn begin(durability: Durability, certified: Option<&str>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         if let Some((user, group)) = account() {
             chown(folder.path(), Some(user), Some(group)).expect("the folder can be given away");
@@ -65,6 +76,9 @@ impl Postgres {
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
+        if let Some(name) = certified {
+            certificate::make(folder.path(), name);
+        }
         let mut server = Self {
             port: free_port(),
             durability,
@@ -99,6 +113,12 @@ impl Postgres {
             "postgres://larder:secret@127.0.0.1:{}/larder?sslmode=disable",
             self.port
         )
+    }
+
+    /// The certificate of the authority that vouches for a server with TLS.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        certificate::ca(self.folder.path())
     }
 
     /// Runs statements, and answers the first column of the last row that came, as text.
@@ -173,6 +193,12 @@ impl Postgres {
             "off"
         };
         let log = fs::File::create(self.folder.path().join("log")).expect("a log");
+        let mut settings = certificate::settings(self.folder.path());
+        settings.extend(
+            ["fsync", "synchronous_commit", "full_page_writes"]
+                .map(|name| format!("{name}={sync}")),
+        );
+        settings.push("shared_buffers=32MB".into());
         let child = command("postgres")
             .arg("-D")
             .arg(self.folder.path().join("data"))
@@ -184,18 +210,7 @@ impl Postgres {
                 "-c",
                 "listen_addresses=127.0.0.1",
             ])
-            .args([
-                "-c",
-                &format!("fsync={sync}"),
-                "-c",
-                &format!("synchronous_commit={sync}"),
-            ])
-            .args([
-                "-c",
-                &format!("full_page_writes={sync}"),
-                "-c",
-                "shared_buffers=32MB",
-            ])
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -3,33 +3,45 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
 use tokio_postgres::{Config, NoTls};
 
+use super::address::{self, SslMode};
 use super::config::PostgresConfig;
 use super::tls;
 use crate::OpenError;
 
 /// The pool, not connected yet, and the address without credentials.
 pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String), OpenError> {
-    let (url, checked) = sslmode(&config.url);
     // What the parser says of an address may be a piece of its password.
-    let mut target: Config = url.parse().map_err(|_| OpenError::Setting {
+    let (mut target, mode) = address::read(&config.url).ok_or_else(|| OpenError::Setting {
         field: "url",
         why: "is no address of a database: write postgres://user:password@host:port/database, \
               with `%40` for an `@` in the password, and sslmode=disable, prefer, require or \
               verify-full"
             .into(),
     })?;
+    if config.ca.is_some() && !mode.checks() {
+        return Err(OpenError::Setting {
+            field: "ca",
+            why: format!(
+                "is of no use with sslmode={}, which checks no certificate: write \
+                 sslmode=verify-full in `url`",
+                mode.as_str()
+            ),
+        });
+    }
     let shown = shown(&target);
     limit(&mut target, config);
     let recycle = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = match target.get_ssl_mode() {
+    let manager = match mode {
         SslMode::Disable => Manager::from_config(target, NoTls, recycle),
-        _ if checked => Manager::from_config(target, tls::checked(config.ca.as_deref())?, recycle),
-        _ => Manager::from_config(target, tls::unchecked()?, recycle),
+        SslMode::Prefer => Manager::from_config(target, tls::unchecked()?, recycle),
+        SslMode::Require | SslMode::VerifyFull => {
+            Manager::from_config(target, tls::checked(config.ca.as_deref())?, recycle)
+        }
     };
     let pool = Pool::builder(manager)
         .max_size(config.connections)
@@ -42,13 +54,6 @@ pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String), OpenError>
         .build()
         .map_err(|error| OpenError::Client(error.to_string()))?;
     Ok((pool, shown))
-}
-
-/// The address as the client takes it, and whether the server's certificate is checked.
-fn sslmode(url: &str) -> (String, bool) {
-    let full = "sslmode=verify-full";
-    let checked = url.contains(full) || url.contains("sslmode=require");
-    (url.replace(full, "sslmode=require"), checked)
 }
 
 /// The server gives up when the caller does, and a peer that fell silent is noticed.

@@ -6,6 +6,7 @@ use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
+use super::tls;
 use crate::OriginError;
 
 /// Why there is no connection: nothing was sent.
@@ -40,7 +41,10 @@ pub(super) fn text(error: &Error) -> String {
         return said(db);
     }
     match error.source() {
-        Some(source) => format!("{error}: {source}"),
+        Some(source) => match tls::advice(source) {
+            Some(advice) => format!("{error}: {source}: {advice}"),
+            None => format!("{error}: {source}"),
+        },
         None => error.to_string(),
     }
 }

@@ -1,4 +1,5 @@
 mod kept;
+mod tls;
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! How the server is known.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::OpenError;
@@ -57,6 +60,32 @@ pub(super) fn unchecked() -> Result<MakeRustlsConnect, OpenError> {
         .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
+}
+
+/// What to change where a connection was not encrypted because of this.
+pub(super) fn advice(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    if cause.to_string() == "server does not support TLS" {
+        return Some(
+            "turn on `ssl` in its configuration, or write sslmode=prefer or disable in `url`",
+        );
+    }
+    let cause = cause.downcast_ref::<io::Error>()?.get_ref()?;
+    let Error::InvalidCertificate(why) = cause.downcast_ref::<Error>()? else {
+        return None;
+    };
+    match why {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Some(
+            "the server's certificate is signed by none of those in `ca`, or of the system's where \
+             there is no `ca`: name the file with the certificate of its authority there",
+        ),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Some("write a name as host in `url` that the server's certificate is for")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            Some("the server needs a new certificate")
+        }
+        _ => None,
+    }
 }
 
 /// `prefer` goes on without TLS where a stranger in between says that there is none, so a check
