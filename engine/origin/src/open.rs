@@ -51,7 +51,15 @@ pub enum OpenError {
         /// The columns that exist.
         has: String,
     },
-    /// The server cannot be reached, or does not let us in.
+    /// The server cannot be reached now. Waiting may help.
+    #[error("PostgreSQL at {database} cannot be reached: {why}")]
+    Unreachable {
+        /// Which server and database.
+        database: String,
+        /// What it or the system says.
+        why: String,
+    },
+    /// The server does not let us in, or fails.
     #[error("PostgreSQL at {database} cannot be used: {why}")]
     Server {
         /// Which server and database.

@@ -98,6 +98,12 @@ pub trait Origin: Send + Sync {
         })
     }
 
+    /// What is known to make every call fail, without asking; none where nothing is. By default
+    /// none: most failures are seen by calling.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// What it is, for status pages and logs, without credentials: for example
     /// `sqlite shop.db, table products`.
     fn summary(&self) -> String;

@@ -5,7 +5,9 @@ mod batch;
 mod config;
 mod connect;
 mod failure;
+mod inspected;
 mod row;
+mod rows;
 mod schema;
 mod session;
 mod statement;
@@ -15,10 +17,10 @@ mod tls;
 
 use futures_util::future::BoxFuture;
 use larder_core::Value;
-use larder_core::request::clip;
+use tokio::time::Instant;
 
 pub use config::PostgresConfig;
-use schema::Table;
+use inspected::Inspected;
 use session::Sessions;
 
 use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};
@@ -27,7 +29,7 @@ use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};
 ///
 /// A load answers the row as a JSON object, its columns in table order and as `row_to_json` has
 /// them, or the one column that holds the value. Ids fit a key in its one spelling only, so `042`
-/// is not row 42. The columns are those that the table had when it was opened; those that keep
+/// is not row 42. The columns are those that the table had when it was first reached; those that keep
 /// version, sequence and deletion are no part of the value. Tenant, resource and attributes of
 /// [`Wanted`] are ignored: give each resource its own table or view, and each tenant its own.
 ///
@@ -36,14 +38,15 @@ use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};
 /// written. In a row that is marked as deleted the others become what they would be in a new row.
 pub struct PostgresOrigin {
     sessions: Sessions,
-    table: Table,
-    select: String,
-    max_bytes: u64,
+    inspected: Inspected,
     summary: String,
 }
 
 impl PostgresOrigin {
-    /// Connects and checks that table, columns and unique key exist, within the timeouts.
+    /// Connects and checks that table, columns and unique key exist, within the timeouts. A server
+    /// that cannot be reached now may be later: then this is logged, calls fail with
+    /// [`OriginError::Unreachable`], and the first one that reaches it looks at the table. What is
+    /// wrong with it then is the answer of every call until it is mended.
     ///
     /// # Errors
     /// Names the setting, server, table or column that is wrong, and what exists instead.
@@ -51,75 +54,46 @@ impl PostgresOrigin {
         check(&config)?;
         let (pool, database) = connect::pool(&config)?;
         let sessions = Sessions::new(pool, config.timeout);
-        let inspected = tokio::time::timeout(config.timeout, async {
-            let session = sessions.get().await.map_err(|error| OpenError::Server {
-                database: database.clone(),
-                why: error.to_string(),
-            })?;
-            let table = Table::inspect(session.client()?, &config, &database).await?;
-            session.keep();
-            Ok(table)
-        });
-        let table = inspected.await.unwrap_or_else(|_| {
-            Err(OpenError::Server {
-                database: database.clone(),
-                why: format!("no answer within {} ms", config.timeout.as_millis()),
-            })
-        })?;
+        let summary = format!("postgres {database}, table {}", config.table);
+        let inspected = Inspected::new(config, sessions.clone(), database);
+        inspected.open().await?;
         Ok(Self {
             sessions,
-            select: statement::select(&table),
-            table,
-            max_bytes: config.max_bytes,
-            summary: format!("postgres {database}, table {}", config.table),
+            inspected,
+            summary,
         })
     }
 
-    fn value(&self, bytes: Vec<u8>) -> Value {
-        let column = self.table.column.and_then(|at| self.table.columns.get(at));
-        match column {
-            Some(column) if !column.kind.starts_with("json") => Value::new(bytes),
-            _ => Value::json(bytes),
-        }
+    async fn change(
+        &self,
+        wanted: Wanted<'_>,
+        value: Option<&Value>,
+    ) -> Result<Written, OriginError> {
+        let change = Change {
+            wanted,
+            value,
+            sequence: 0,
+            operation: "",
+        };
+        let call = async { self.inspected.rows().await?.one(&change).await };
+        self.sessions.bounded(call).await
     }
 
-    async fn find(&self, id: &str) -> Result<Option<Value>, OriginError> {
-        if !row::fits(id, &self.table.key) {
-            return Ok(None);
-        }
-        let max = i64::try_from(self.max_bytes).unwrap_or(i64::MAX);
-        let rows = match self.sessions.query(&self.select, &[&id, &max]).await {
-            // The key's type has no such value, so no row has it.
-            Err(OriginError::Rejected(_)) => return Ok(None),
-            rows => rows?,
-        };
-        let Some(first) = rows.first() else {
-            return Ok(None);
-        };
-        if rows.len() > 1 {
-            return Err(OriginError::Failed(format!(
-                "more than one row has the id `{}`: give column `{}` a unique index",
-                clip(id),
-                self.table.key.name
-            )));
-        }
-        let broken = |error: tokio_postgres::Error| OriginError::Broken(error.to_string());
-        let size: Option<i64> = first.try_get(0).map_err(broken)?;
-        let bytes: Option<Vec<u8>> = first.try_get(1).map_err(broken)?;
-        match (size, bytes) {
-            (Some(_), None) => Err(OriginError::TooLarge {
-                limit_bytes: self.max_bytes,
-            }),
-            (_, bytes) => Ok(bytes.map(|bytes| self.value(bytes))),
+    async fn changes(&self, changes: &[Change<'_>]) -> Vec<Result<Written, OriginError>> {
+        let deadline = Instant::now() + self.sessions.timeout();
+        match self.sessions.bounded(self.inspected.rows()).await {
+            Ok(rows) => rows.many(changes, deadline).await,
+            Err(error) => vec![Err(error); changes.len()],
         }
     }
 }
 
 impl Origin for PostgresOrigin {
     fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>> {
+        let call = async move { self.inspected.rows().await?.find(wanted.id).await };
         Box::pin(async move {
             Ok(Fetched {
-                value: self.sessions.bounded(self.find(wanted.id)).await?,
+                value: self.sessions.bounded(call).await?,
                 attributes: Vec::new(),
             })
         })
@@ -130,37 +104,26 @@ impl Origin for PostgresOrigin {
         wanted: Wanted<'a>,
         value: &'a Value,
     ) -> BoxFuture<'a, Result<Written, OriginError>> {
-        Box::pin(async move {
-            let change = direct(wanted, Some(value));
-            self.sessions.bounded(self.one(&change)).await
-        })
+        Box::pin(self.change(wanted, Some(value)))
     }
 
     fn delete<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Written, OriginError>> {
-        Box::pin(async move {
-            let change = direct(wanted, None);
-            self.sessions.bounded(self.one(&change)).await
-        })
+        Box::pin(self.change(wanted, None))
     }
 
     fn apply<'a>(
         &'a self,
         changes: &'a [Change<'a>],
     ) -> BoxFuture<'a, Vec<Result<Written, OriginError>>> {
-        Box::pin(self.many(changes))
+        Box::pin(self.changes(changes))
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.inspected.trouble()
     }
 
     fn summary(&self) -> String {
         self.summary.clone()
-    }
-}
-
-fn direct<'a>(wanted: Wanted<'a>, value: Option<&'a Value>) -> Change<'a> {
-    Change {
-        wanted,
-        value,
-        sequence: 0,
-        operation: "",
     }
 }
 

@@ -219,14 +219,21 @@ impl Postgres {
         self.child = Some(child);
     }
 
-    async fn answers(&self, database: &str) {
+    /// Waits until it answers. One whose predecessor was killed ends at once while the system
+    /// still counts a child of that among the users of its memory: then it is launched again.
+    async fn answers(&mut self, database: &str) {
         let begun = Instant::now();
         while self.connect(database).await.is_err() {
+            let child = self.child.as_mut().expect("it was launched");
+            let ended = child.try_wait().expect("a child can be waited for");
             let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             assert!(
                 begun.elapsed() < Duration::from_secs(60),
                 "no answer within 60 s: {log}"
             );
+            if ended.is_some() {
+                self.launch();
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

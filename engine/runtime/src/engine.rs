@@ -1,6 +1,6 @@
 //! The engine's one handle.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -284,6 +284,13 @@ impl Engine {
     #[must_use]
     pub fn store_health(&self) -> Health {
         self.inner.store.health()
+    }
+
+    /// The origins that are known to fail every call, by name, and why: for example a database
+    /// that was not reached yet. An origin that fails now and then is none of them.
+    #[must_use]
+    pub fn origin_troubles(&self) -> BTreeMap<Arc<str>, String> {
+        self.inner.routes.troubles()
     }
 
     /// What the engine says of itself.

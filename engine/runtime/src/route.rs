@@ -1,5 +1,6 @@
 //! Which policy and which origin answer for a resource.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use larder_origin::Origin;
@@ -65,5 +66,14 @@ pub(crate) struct Routes(pub(crate) Vec<Arc<Resolved>>);
 impl Routes {
     pub(crate) fn of(&self, resource: &str) -> Option<&Arc<Resolved>> {
         self.0.iter().find(|route| route.resource.matches(resource))
+    }
+
+    /// The origins that say what makes every call fail, by name.
+    pub(crate) fn troubles(&self) -> BTreeMap<Arc<str>, String> {
+        let trouble = |route: &Arc<Resolved>| {
+            let why = route.origin.as_ref()?.trouble()?;
+            Some((Arc::clone(route.origin_name.as_ref()?), why))
+        };
+        self.0.iter().filter_map(trouble).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! State and health, on the admin plane.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -18,6 +19,7 @@ use crate::wire::{RouteStatus, StatusReply, StoreStatus};
 #[utoipa::path(get, path = "/v1/status", tag = "admin", responses((status = 200, body = StatusReply)))]
 pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<StatusReply> {
     let status = app.engine.status();
+    let troubles = app.engine.origin_troubles();
     let routes = status.routes.into_iter();
     Json(StatusReply {
         version: env!("CARGO_PKG_VERSION"),
@@ -34,6 +36,10 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<StatusReply> {
             .map(|(route, origin_summary)| RouteStatus {
                 resource: route.resource,
                 policy: route.policy,
+                origin_trouble: route
+                    .origin
+                    .as_deref()
+                    .and_then(|name| troubles.get(name).cloned()),
                 origin: route.origin,
                 origin_summary,
             })
@@ -48,8 +54,9 @@ pub(crate) async fn live() -> &'static str {
 }
 
 /// Whether requests should be sent here: every routed policy has a build that serves, and no
-/// shutdown has begun. A store that is down is named and no reason to send them elsewhere: they
-/// would only meet the same store there, and fewer nodes to go without it.
+/// shutdown has begun. A store that is down, or an origin that was not reached yet, is named and no
+/// reason to send them elsewhere: they would only meet the same one there, and fewer nodes to go
+/// without it.
 #[utoipa::path(get, path = "/health/ready", tag = "admin", security(()),
     responses((status = 200, description = "They should"), (status = 503, body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem> {
@@ -57,11 +64,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem
     if app.draining.load(Ordering::Relaxed) {
         return Err(not_ready("shutting down".to_owned()));
     }
-    let health = app.engine.store_health();
-    let ready = match health.why() {
-        None => "ready\n".to_owned(),
-        Some(why) => format!("ready, with the store {}: {why}\n", health.as_str()),
-    };
+    let ready = in_words(&app.engine.store_health(), &app.engine.origin_troubles());
     let Some(host) = &app.policies else {
         return Ok(ready);
     };
@@ -83,6 +86,18 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem
     Err(not_ready(detail))
 }
 
+fn in_words(store: &Health, origins: &BTreeMap<Arc<str>, String>) -> String {
+    let store = store
+        .why()
+        .map(|why| format!("with the store {}: {why}", store.as_str()));
+    let origins = origins
+        .iter()
+        .map(|(name, why)| format!("with the origin `{name}` not in use yet: {why}"));
+    let mut all = vec!["ready".to_owned()];
+    all.extend(store.into_iter().chain(origins));
+    all.join(", ") + "\n"
+}
+
 /// Prometheus text.
 #[utoipa::path(get, path = "/metrics", tag = "admin", responses((status = 200, description = "Prometheus text")))]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
@@ -91,4 +106,32 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     metrics::gauge!("larder_store_up").set(f64::from(u8::from(up)));
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, app.metrics.render()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_away_is_named() {
+        let down = Health::Down {
+            why: "refused".into(),
+        };
+        let shop = BTreeMap::from([("shop".into(), "no table".into())]);
+        for (store, origins, words) in [
+            (&Health::Up, &BTreeMap::new(), "ready\n"),
+            (
+                &down,
+                &BTreeMap::new(),
+                "ready, with the store down: refused\n",
+            ),
+            (
+                &down,
+                &shop,
+                "ready, with the store down: refused, with the origin `shop` not in use yet: no table\n",
+            ),
+        ] {
+            assert_eq!(in_words(store, origins), words);
+        }
+    }
 }

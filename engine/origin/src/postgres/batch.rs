@@ -7,7 +7,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row as Answer;
 
 use super::row::{self, Row};
-use super::{PostgresOrigin, statement};
+use super::rows::Rows;
+use super::statement;
 use crate::{Change, OriginError, Written};
 
 /// A statement takes rows of at most so many bytes together, so that a batch of large values does
@@ -29,7 +30,7 @@ type Parts = Vec<Vec<(usize, Row)>>;
 
 type Results = Vec<Option<Result<Written, OriginError>>>;
 
-impl PostgresOrigin {
+impl Rows {
     /// A write that is not queued.
     pub(super) async fn one(&self, change: &Change<'_>) -> Result<Written, OriginError> {
         let wanted = (0, change.wanted.id, change.sequence);
@@ -51,8 +52,11 @@ impl PostgresOrigin {
 
     /// Many queued writes. What is permanently wrong with a statement is looked for in its halves,
     /// until the rows are alone that are to blame.
-    pub(super) async fn many(&self, changes: &[Change<'_>]) -> Vec<Result<Written, OriginError>> {
-        let deadline = Instant::now() + self.sessions.timeout();
+    pub(super) async fn many(
+        &self,
+        changes: &[Change<'_>],
+        deadline: Instant,
+    ) -> Vec<Result<Written, OriginError>> {
         let limit_ms = self.sessions.limit_ms();
         let mut results: Results = vec![None; changes.len()];
         let mut waiting = self.groups(changes, &mut results);

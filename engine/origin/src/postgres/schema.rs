@@ -1,4 +1,4 @@
-//! What the database says of the configured table, checked once when the origin is opened.
+//! What the database says of the configured table, checked when it is first reached.
 
 use deadpool_postgres::Client;
 use tokio_postgres::Error;
@@ -52,10 +52,7 @@ impl Table {
         config: &PostgresConfig,
         database: &str,
     ) -> Result<Self, OpenError> {
-        let broken = |error: Error| OpenError::Server {
-            database: database.into(),
-            why: failure::text(&error),
-        };
+        let broken = |error: Error| failure::of_asking(&error, database);
         let found = client
             .query_opt(FIND, &[&config.table])
             .await

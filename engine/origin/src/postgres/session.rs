@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Client, Pool};
+use deadpool_postgres::{Client, Pool, PoolError};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -13,7 +13,8 @@ use crate::{OpenError, OriginError};
 /// how many different statements there are.
 const PREPARED: usize = 200;
 
-/// The connections of an origin.
+/// The connections of an origin. Clones share them.
+#[derive(Clone)]
 pub(super) struct Sessions {
     pool: Pool,
     timeout: Duration,
@@ -34,9 +35,13 @@ impl Sessions {
 
     /// A connection of the pool.
     pub(super) async fn get(&self) -> Result<Session, OriginError> {
-        let client = self.pool.get().await;
-        let client = client.map_err(|error| failure::of_pool(&error, self.limit_ms()))?;
-        Ok(Session(Some(client)))
+        let session = self.connect().await;
+        session.map_err(|error| failure::of_pool(&error, self.limit_ms()))
+    }
+
+    /// As [`Sessions::get`], with the driver's own error.
+    pub(super) async fn connect(&self) -> Result<Session, PoolError> {
+        Ok(Session(Some(self.pool.get().await?)))
     }
 
     /// One statement in one round trip, once the connection has prepared it.

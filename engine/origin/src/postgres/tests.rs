@@ -1,3 +1,4 @@
+mod absent;
 mod kept;
 mod tls;
 
@@ -189,14 +190,12 @@ async fn what_is_missing_is_named_and_no_password_is_shown() {
     config.version = Some("n".into());
     assert!(refused(config).await.contains("must be bigint"));
     let mut config = shop.config("items");
-    config.url = "postgres://u:secret@127.0.0.1:1/x".into();
-    let error = refused(config.clone()).await;
-    assert!(
-        error.contains("127.0.0.1:1/x") && !error.contains("secret"),
-        "{error}"
-    );
     config.url = "postgres://u:p?secret@h/x".into();
-    assert!(!refused(config).await.contains("secret"));
+    let said = match PostgresOrigin::open(config).await {
+        Ok(origin) => format!("{:?} {}", origin.trouble(), origin.summary()),
+        Err(error) => error.to_string(),
+    };
+    assert!(!said.contains("secret"), "{said}");
     let mut odd = shop.config("other.Odd \"name");
     odd.key = "The id".into();
     let origin = open(odd).await;

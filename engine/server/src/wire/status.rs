@@ -45,4 +45,7 @@ pub struct RouteStatus {
     pub origin: Option<String>,
     /// What the origin is.
     pub origin_summary: Option<String>,
+    /// What makes every call to the origin fail, where that is known: a database that was not
+    /// reached since the start, or whose table is not as it has to be.
+    pub origin_trouble: Option<String>,
 }
