@@ -1,7 +1,7 @@
 //! Acknowledged writes a second from 64 clients on one PostgreSQL that syncs every commit: first
 //! under write-through, then under write-behind at level `local`, in one run; and whether the
 //! flusher keeps up. `LARDER_BENCH_SECONDS` is how long each lasts, `LARDER_BENCH_CLIENTS` how
-//! many clients there are.
+//! many clients there are; `-- --rounds 5` does it five times and prints the median of the ratios.
 
 #![allow(clippy::print_stdout, reason = "what a bench is for")]
 
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use clap::Parser;
 use futures_util::future::BoxFuture;
 use larder::origin::{
     Change, Fetched, Origin, OriginError, PostgresConfig, PostgresOrigin, Wanted, Written,
@@ -18,16 +19,36 @@ use larder::store::queue::{LocalQueue, LocalQueueConfig};
 use larder::store::{MemoryConfig, MemoryStore};
 use larder::wasm::{Host, HostConfig, PolicyConfig};
 use larder::{Engine, QueueTuning, Request, Route, Value};
-use larder_durability::{load, policy, table};
+use larder_durability::{load::body, policy, table};
 use larder_origin::testing::{Durability, Postgres};
 use serde_json::json;
 use tokio::time::sleep;
+use tokio_postgres::Client;
 
 /// Rows that are written at random: so many that few of a batch are of one row.
 const ROWS: u64 = 20_000;
 
+/// How it is run; the rest is in the environment.
+#[derive(Debug, Parser)]
+struct Args {
+    /// How often all of it is done, each time with an empty table and an empty queue
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// What cargo gives to every bench
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// Who writes, and for how long each time.
+#[derive(Clone, Copy)]
+struct Load {
+    clients: u64,
+    lasts: Duration,
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
+    let args = Args::parse();
     let setting = |name: &str, default: u64| {
         let text = std::env::var(name).ok();
         text.map_or(Ok(default), |text| text.parse())
@@ -35,27 +56,55 @@ async fn main() -> Result<()> {
     };
     let seconds = setting("LARDER_BENCH_SECONDS", 10)?;
     let clients = setting("LARDER_BENCH_CLIENTS", 64)?;
-    let lasts = Duration::from_secs(seconds);
+    let load = Load {
+        clients,
+        lasts: Duration::from_secs(seconds),
+    };
 
     let postgres = Postgres::with(Durability::Full).await;
     table::create(&postgres.url()).await?;
     // What the trigger notes is not part of what is measured.
     let client = table::connect(&postgres.url()).await?;
     client.batch_execute("DROP TRIGGER note ON things").await?;
+    println!("{clients} clients, {seconds} s each, {ROWS} rows, fsync and synchronous_commit on");
+    let mut ratios = Vec::new();
+    for number in 1..=args.rounds {
+        println!("round {number} of {}", args.rounds);
+        client.batch_execute("TRUNCATE things").await?;
+        ratios.push(round(&postgres.url(), &client, load).await?);
+    }
+    let each: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.1}")).collect();
+    println!(
+        "ratios {}, median {:.1}",
+        each.join(", "),
+        median(&mut ratios)
+    );
+    Ok(())
+}
+
+/// Of an even number, the mean of the two in the middle.
+fn median(ratios: &mut [f64]) -> f64 {
+    ratios.sort_unstable_by(f64::total_cmp);
+    let middle = ratios.len() / 2;
+    match ratios {
+        [] => f64::NAN,
+        _ if ratios.len() % 2 == 1 => ratios[middle],
+        _ => f64::midpoint(ratios[middle - 1], ratios[middle]),
+    }
+}
+
+/// Both strategies once; answers how many times as many writes write-behind acknowledged.
+async fn round(url: &str, client: &Client, load: Load) -> Result<f64> {
     let dir = tempfile::tempdir()?;
     let batches = Arc::new(Batches::default());
-    let engine = engine(&postgres.url(), dir.path(), &batches).await?;
-
-    println!("{clients} clients, {seconds} s each, {ROWS} rows, fsync and synchronous_commit on");
-    let through = write(&engine, "through", clients, lasts).await?;
-    println!("write-through           {:>10.0}/s", rate(through, lasts));
+    let engine = engine(url, dir.path(), &batches).await?;
+    let through = write(&engine, "through", load).await?;
+    println!("write-through           {:>10.0}/s", rate(through, load));
     let sampler = tokio::spawn(sample(engine.clone(), Instant::now()));
-    let behind = write(&engine, "behind", clients, lasts).await?;
-    println!("write-behind, local     {:>10.0}/s", rate(behind, lasts));
-    println!(
-        "ratio                   {:>10.1}",
-        behind as f64 / through.max(1) as f64
-    );
+    let behind = write(&engine, "behind", load).await?;
+    println!("write-behind, local     {:>10.0}/s", rate(behind, load));
+    let ratio = behind as f64 / through.max(1) as f64;
+    println!("ratio                   {ratio:>10.1}");
     let ended = Instant::now();
     let left = waiting(&engine).await?;
     while waiting(&engine).await? > 0 {
@@ -72,11 +121,11 @@ async fn main() -> Result<()> {
         .query_one("SELECT count(*) FROM things WHERE id LIKE 'behind%'", &[])
         .await?;
     println!("rows in PostgreSQL      {:>10}", written.get::<_, i64>(0));
-    Ok(())
+    Ok(ratio)
 }
 
-fn rate(writes: u64, lasts: Duration) -> f64 {
-    writes as f64 / lasts.as_secs_f64()
+fn rate(writes: u64, load: Load) -> f64 {
+    writes as f64 / load.lasts.as_secs_f64()
 }
 
 async fn waiting(engine: &Engine) -> Result<u64> {
@@ -96,10 +145,10 @@ async fn sample(engine: Engine, begun: Instant) {
 }
 
 /// Writes as many as can be for so long; answers how many were acknowledged.
-async fn write(engine: &Engine, resource: &str, clients: u64, lasts: Duration) -> Result<u64> {
-    let until = Instant::now() + lasts;
+async fn write(engine: &Engine, resource: &str, load: Load) -> Result<u64> {
+    let until = Instant::now() + load.lasts;
     let done = Arc::new(AtomicU64::new(0));
-    let clients: Vec<_> = (0..clients)
+    let clients: Vec<_> = (0..load.clients)
         .map(|_| {
             let (engine, done) = (engine.clone(), Arc::clone(&done));
             let resource = resource.to_owned();
@@ -108,7 +157,7 @@ async fn write(engine: &Engine, resource: &str, clients: u64, lasts: Duration) -
                     let id = format!("{resource}{}", fastrand::u64(..ROWS));
                     let number = done.fetch_add(1, Ordering::Relaxed);
                     let value = Value {
-                        bytes: load::body(&id, number).into(),
+                        bytes: body(&id, number).into(),
                         content_type: Some("application/json".into()),
                     };
                     let writing = engine.write(Request::write(&resource, &id), value).await?;
