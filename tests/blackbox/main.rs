@@ -42,6 +42,7 @@ mod overload;
 mod program;
 mod quickstart;
 mod reload;
+mod replay;
 mod serving;
 mod tenants;
 mod tokens;

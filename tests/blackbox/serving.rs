@@ -52,6 +52,13 @@ pub(crate) struct Serving {
     pub(crate) admin: String,
 }
 
+impl Serving {
+    /// Ends it as by `kill -9`.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
 async fn serve(place: &Place) -> Serving {
     serve_in(place.path()).await
 }

@@ -18,6 +18,8 @@ pub(crate) struct Audit {
     pub(crate) kills: u32,
     pub(crate) acknowledged: usize,
     pub(crate) missing: usize,
+    /// Orders that the database took more than once.
+    pub(crate) repeated: u32,
     /// Orders of which the shop was killed before it could say so.
     pub(crate) unsaid: usize,
 }
@@ -26,9 +28,9 @@ impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "killed {} times; {} orders acknowledged, {} of them missing; {} more delivered that \
-             nobody was told of",
-            self.kills, self.acknowledged, self.missing, self.unsaid
+            "killed {} times; {} orders acknowledged, {} of them missing, {} taken twice; {} more \
+             delivered that nobody was told of",
+            self.kills, self.acknowledged, self.missing, self.repeated, self.unsaid
         )
     }
 }
@@ -46,11 +48,12 @@ pub(crate) fn run(program: &Path, kills: u32) -> Result<Audit> {
         .arg(folder.path())
         .status()?;
     ensure!(status.success(), "the queue could not be delivered");
-    let delivered = delivered(folder.path())?;
+    let (delivered, repeated) = delivered(folder.path())?;
     Ok(Audit {
         kills,
         acknowledged: acknowledged.len(),
         missing: acknowledged.difference(&delivered).count(),
+        repeated,
         unsaid: delivered.difference(&acknowledged).count(),
     })
 }
@@ -73,9 +76,12 @@ fn until_killed(program: &Path, folder: &Path, orders: usize) -> Result<Vec<Stri
     Ok(said)
 }
 
-fn delivered(folder: &Path) -> Result<HashSet<String>> {
+/// The orders that the database has, and how many of them it took more than once.
+fn delivered(folder: &Path) -> Result<(HashSet<String>, u32)> {
     let db = shop::open(folder)?;
     let mut orders = db.prepare("SELECT id FROM orders")?;
     let ids = orders.query_map([], |row| row.get(0))?;
-    Ok(ids.collect::<rusqlite::Result<_>>()?)
+    let repeated = "SELECT count(*) FROM orders WHERE version > 1";
+    let repeated = db.query_row(repeated, [], |row| row.get(0))?;
+    Ok((ids.collect::<rusqlite::Result<_>>()?, repeated))
 }

@@ -8,7 +8,8 @@
 //! The shop is this program a second time. It writes each order through an engine whose policy
 //! chooses write-behind, and says which orders it has acknowledged. The first one kills it with
 //! SIGKILL, starts it again, and at the end compares what was acknowledged with what the database
-//! has.
+//! has. An order that was being delivered when the shop was killed is delivered again; the column
+//! `sequence` keeps it from being taken again, and `version` counts that.
 
 mod audit;
 mod policy;
@@ -30,6 +31,9 @@ async fn main() -> Result<()> {
             println!("{audit}");
             if audit.missing > 0 {
                 bail!("{} acknowledged orders are missing", audit.missing);
+            }
+            if audit.repeated > 0 {
+                bail!("{} orders were taken twice", audit.repeated);
             }
             Ok(())
         }

@@ -25,8 +25,10 @@ pub(crate) fn open(folder: &Path) -> Result<Connection> {
     let db = Connection::open(database(folder))?;
     db.execute_batch(
         "CREATE TABLE IF NOT EXISTS orders (
-             id   TEXT PRIMARY KEY,
-             item TEXT NOT NULL
+             id       TEXT PRIMARY KEY,
+             item     TEXT NOT NULL,
+             version  INTEGER NOT NULL,
+             sequence INTEGER NOT NULL
          )",
     )?;
     Ok(db)
@@ -34,7 +36,13 @@ pub(crate) fn open(folder: &Path) -> Result<Connection> {
 
 fn engine(folder: &Path) -> Result<Engine> {
     drop(open(folder)?);
-    let config = SqliteConfig::new(database(folder), "orders", "id");
+    let config = SqliteConfig {
+        // A delivery that is repeated after a crash is not taken again,
+        sequence: Some("sequence".into()),
+        // and this counts how often an order was.
+        version: Some("version".into()),
+        ..SqliteConfig::new(database(folder), "orders", "id")
+    };
     let queue = LocalQueue::open(LocalQueueConfig::new(folder.join("queue")))?;
     let store = Arc::new(MemoryStore::new(MemoryConfig::default()));
     let engine = Engine::builder(Arc::new(Native::new()), store)

@@ -41,7 +41,8 @@ pub struct PostgresConfig {
     pub connect_timeout: Duration,
     /// The largest value, in bytes. 8 MiB by default.
     pub max_bytes: u64,
-    /// Certificates, as PEM, that the server's is checked against instead of the system's.
+    /// Certificates, as PEM, that the server's is checked against instead of the system's. An error
+    /// with an `sslmode` that checks none.
     pub ca: Option<PathBuf>,
 }
 
