@@ -14,6 +14,7 @@ mod lane;
 mod meters;
 mod order;
 mod overlay;
+mod pace;
 mod renew;
 mod stale;
 mod tuning;

@@ -67,6 +67,7 @@ impl Lane {
                 return Ok(self.failed(&error.to_string(), at_least));
             }
         };
+        self.pace.note(&answers, self.tuning().batch_max);
         let judged: Vec<_> = parcels
             .iter()
             .zip(&answers)

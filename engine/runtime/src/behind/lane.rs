@@ -16,6 +16,7 @@ use super::coalesce::{May, coalesce};
 use super::failing::Failing;
 use super::flusher::Settled;
 use super::meters::FlushMeters;
+use super::pace::Pace;
 use super::tuning::QueueTuning;
 use crate::engine::Inner;
 use crate::gate::Gate;
@@ -34,6 +35,7 @@ pub(super) struct Lane {
     claim: Option<(Claim, Instant)>,
     /// How often the origin or the queue has failed since it last did not.
     failures: u32,
+    pub(super) pace: Pace,
     troubles: HashMap<Row, Trouble>,
 }
 
@@ -83,6 +85,7 @@ impl Lane {
             failing,
             claim: None,
             failures: 0,
+            pace: Pace::default(),
             troubles: HashMap::new(),
         }
     }
@@ -116,7 +119,7 @@ impl Lane {
         let Some(claim) = self.claimed(&*inner.clock).await? else {
             return Ok(Next::Elsewhere);
         };
-        let limit = self.tuning.batch_max.max(1);
+        let limit = self.pace.limit(self.tuning.batch_max);
         let batch = self.queue.head(&claim, limit, inner.clock.now()).await?;
         if batch.is_empty() {
             self.troubles.clear();

@@ -352,6 +352,24 @@ async fn an_origin_that_is_down_for_long_gets_everything_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_that_takes_the_origin_too_long_is_handed_over_in_parts() {
+    let (rig, queue) = in_memory();
+    rig.shop.get_through(3);
+    let ids: Vec<String> = (0..200).map(|id| id.to_string()).collect();
+    for id in &ids {
+        rig.write(id, "one").await;
+    }
+    // The breaker opens meanwhile.
+    for _ in 0..60 {
+        rig.pass(1_000).await;
+    }
+    flushed(&*queue).await;
+    for id in &ids {
+        assert_eq!(rig.shop.holds(id), some("one"), "{id}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_that_the_origin_refuses_parks_its_row_and_a_retry_heals_it_in_order() {
     let (rig, queue) = in_memory();
     rig.shop

@@ -1,9 +1,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all, ready};
 use larder::Value;
-use larder::origin::{Fetched, Origin, OriginError, Wanted, Written};
+use larder::origin::{Change, Fetched, Origin, OriginError, Wanted, Written};
 use parking_lot::Mutex;
 
 use super::gate::{Gate, Gates};
@@ -32,6 +33,8 @@ struct Mood {
     write_panics: bool,
     /// Writes are answered without saying what is there now.
     mute: bool,
+    /// More writes at once are too many to be taken in time.
+    gets_through: Option<usize>,
 }
 
 impl Mood {
@@ -142,6 +145,11 @@ impl Shop {
         self.mood.lock().mute = true;
     }
 
+    /// Has time for so many writes at once.
+    pub(crate) fn get_through(&self, most: usize) {
+        self.mood.lock().gets_through = Some(most);
+    }
+
     /// The most calls that were under way at once.
     pub(crate) fn peak(&self) -> usize {
         self.visits.0.lock().1
@@ -232,6 +240,20 @@ impl Origin for Shop {
     fn delete<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Written, OriginError>> {
         let id = self.note("delete", wanted);
         Box::pin(self.change(id, None))
+    }
+
+    fn apply<'a>(
+        &'a self,
+        changes: &'a [Change<'a>],
+    ) -> BoxFuture<'a, Vec<Result<Written, OriginError>>> {
+        let most = self.mood.lock().gets_through;
+        let late = most.is_some_and(|most| changes.len() > most);
+        let each = changes.iter().map(move |change| match change.value {
+            _ if late => ready(Err(OriginError::Timeout { limit_ms: 1 })).boxed(),
+            Some(value) => self.write(change.wanted, value),
+            None => self.delete(change.wanted),
+        });
+        Box::pin(join_all(each))
     }
 
     fn summary(&self) -> String {
