@@ -38,6 +38,7 @@ mod invalidate;
 mod line;
 mod origin_away;
 mod outage;
+mod outbox;
 mod overload;
 mod program;
 mod quickstart;

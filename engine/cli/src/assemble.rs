@@ -5,15 +5,21 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use larder::Engine;
-use larder::origin::{HttpOrigin, Origin, PostgresOrigin, SqliteOrigin};
+use larder::origin::{
+    HttpOrigin, Origin, Outbox, PostgresOrigin, PostgresOutbox, SqliteOrigin, SqliteOutbox,
+};
 use larder::store::queue::Queue;
 use larder::store::{
     LocalQueue, MemoryStore, Mirror, MirroredQueue, RedisQueue, RedisStore, Store, TieredStore,
 };
 use larder::wasm::Host;
 use larder_server::{Metrics, Parts, Settings};
+use tokio::time::Instant;
 
-use crate::config::{Config, Level, OriginKind, Server, StoreConfig};
+use crate::config::{Config, Level, OriginKind, OutboxConfig, Server, StoreConfig};
+
+/// How long outboxes may keep the ports closed.
+const OUTBOX_WAIT: Duration = Duration::from_secs(5);
 
 /// Reaches the store, opens the origins, loads the policies and builds the engine. Blocks while it
 /// does; call it inside the runtime that is to sweep the store.
@@ -28,6 +34,15 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
         .retire(config.retire);
     for (name, origin) in config.origins {
         let limits = origin.limits;
+        if let Some(outbox) = origin.outbox {
+            let tuning = outbox.tuning;
+            let opened = listen(&origin.kind, &outbox)
+                .await
+                .with_context(|| format!("[origin.{name}.outbox]"))?;
+            if let Some(outbox) = opened {
+                builder = builder.outbox(name.clone(), outbox, tuning);
+            }
+        }
         let opened = open(origin.kind)
             .await
             .with_context(|| format!("[origin.{name}]"))?;
@@ -60,8 +75,16 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
     for (policy, rule) in config.on_failure {
         builder = builder.on_failure(policy, rule);
     }
+    let engine = builder.build()?;
+    for origin in engine.outboxes_read(Instant::now() + OUTBOX_WAIT).await {
+        tracing::warn!(
+            %origin,
+            "serving begins before the outbox of this origin was read to its end; what a shared \
+             store kept may be older than changes from when no engine ran"
+        );
+    }
     let parts = Parts {
-        engine: builder.build()?,
+        engine,
         policies: Some(host),
         metrics,
     };
@@ -89,6 +112,21 @@ async fn queue(level: Level) -> Result<Arc<dyn Queue>> {
             }
         }
         Level::Redis(config) => Arc::new(RedisQueue::connect(config).await?),
+    })
+}
+
+/// The outbox beside an origin; services have none.
+async fn listen(origin: &OriginKind, outbox: &OutboxConfig) -> Result<Option<Arc<dyn Outbox>>> {
+    let table = &outbox.table;
+    Ok(match origin {
+        OriginKind::Sqlite(config) => Some(Arc::new(SqliteOutbox::open(config, table)?)),
+        OriginKind::Postgres(config) => {
+            let channel = outbox.channel.as_deref();
+            Some(Arc::new(
+                PostgresOutbox::open(config, table, channel).await?,
+            ))
+        }
+        OriginKind::Http(_) => None,
     })
 }
 

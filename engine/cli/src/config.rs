@@ -3,6 +3,7 @@
 mod env;
 mod file;
 mod origin;
+mod outbox;
 mod policy;
 mod server;
 mod store;
@@ -26,6 +27,7 @@ pub(crate) use self::env::{HELP as ENV_HELP, Overrides};
 use self::file::File;
 pub(crate) use self::file::{Log, LogFormat};
 pub(crate) use self::origin::{OriginConfig, OriginKind};
+pub(crate) use self::outbox::OutboxConfig;
 pub(crate) use self::server::Server;
 pub(crate) use self::store::StoreConfig;
 pub(crate) use self::write_behind::{Level, WriteBehind};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::key::push_escaped;
 use crate::time::Timestamp;
 
-/// A tag or a namespace of one tenant.
+/// A tag or a namespace of one tenant, or an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Dependency(Arc<str>);
@@ -24,6 +24,12 @@ impl Dependency {
     #[must_use]
     pub fn namespace(tenant: &str, namespace: &str) -> Self {
         Self::new("namespace", tenant, namespace)
+    }
+
+    /// The origin `name`, on which whatever was loaded from it may depend, of all tenants.
+    #[must_use]
+    pub fn origin(name: &str) -> Self {
+        Self::new("origin", "", name)
     }
 
     /// What an entry depends on: its namespace, then its tags, each once.
@@ -179,6 +185,8 @@ mod tests {
             Dependency::tag("a:b", "c"),
             Dependency::tag("", "a:b:c"),
             Dependency::namespace("a", "b:c"),
+            Dependency::tag("", "b:c"),
+            Dependency::origin("b:c"),
         ];
         for (i, one) in all.iter().enumerate() {
             assert!(all[..i].iter().all(|other| other != one), "{one}");

@@ -1,12 +1,14 @@
 //! The truth of others: where values live that Larder caches. The [`Origin`] trait says what an
 //! origin promises, [`PostgresOrigin`], [`SqliteOrigin`] and [`HttpOrigin`] keep the promise, and the `contract`
-//! suite checks it. When to load, and what becomes of the answer, is left to `larder`.
+//! suite checks it. An [`Outbox`] tells what others change there. When to load, and what becomes of
+//! the answer, is left to `larder`.
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod http;
 mod open;
 mod origin;
+pub mod outbox;
 mod postgres;
 mod sqlite;
 #[cfg(any(test, feature = "contract"))]
@@ -15,5 +17,6 @@ pub mod testing;
 pub use http::{HttpConfig, HttpOrigin};
 pub use open::OpenError;
 pub use origin::{Change, Fetched, Origin, OriginError, Wanted, Written};
-pub use postgres::{PostgresConfig, PostgresOrigin};
-pub use sqlite::{SqliteConfig, SqliteOrigin};
+pub use outbox::Outbox;
+pub use postgres::{PostgresConfig, PostgresOrigin, PostgresOutbox};
+pub use sqlite::{SqliteConfig, SqliteOrigin, SqliteOutbox};

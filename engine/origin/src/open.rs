@@ -81,6 +81,18 @@ pub enum OpenError {
         /// The SQL that adds one.
         fix: String,
     },
+    /// The outbox is not there, or is not what it has to be.
+    #[error("the outbox `{table}` in {database} {why}: {fix}")]
+    Outbox {
+        /// Which file or server.
+        database: String,
+        /// The table that was configured.
+        table: String,
+        /// What is wrong with it.
+        why: String,
+        /// The SQL that makes it right.
+        fix: String,
+    },
     /// The client could not be set up.
     #[error("the client cannot be set up: {0}")]
     Client(String),

@@ -6,6 +6,8 @@ mod config;
 mod connect;
 mod failure;
 mod inspected;
+mod listen;
+mod outbox;
 mod row;
 mod rows;
 mod schema;
@@ -21,6 +23,7 @@ use tokio::time::Instant;
 
 pub use config::PostgresConfig;
 use inspected::Inspected;
+pub use outbox::PostgresOutbox;
 use session::Sessions;
 
 use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};

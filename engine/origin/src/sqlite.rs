@@ -3,6 +3,7 @@
 mod batch;
 mod config;
 mod edit;
+mod outbox;
 mod row;
 mod schema;
 mod sql;
@@ -21,6 +22,7 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use config::SqliteConfig;
 use edit::Edit;
+pub use outbox::SqliteOutbox;
 use schema::Table;
 use statement::Limits;
 use worker::{Pool, Task};

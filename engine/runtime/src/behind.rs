@@ -3,7 +3,6 @@
 //! The queue is an overlay on the origin. What it holds of a row is what the origin will hold, so
 //! every load asks it first; entries may expire, be evicted or be purged before the flush.
 
-mod backoff;
 mod coalesce;
 mod enqueue;
 mod failing;

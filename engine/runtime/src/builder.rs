@@ -1,24 +1,29 @@
 //! Checks an engine before it runs.
 
-use std::collections::HashMap;
+mod check;
+mod error;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use larder_core::{Clock, Guard, Policies, Request, Strategy};
-use larder_origin::Origin;
+use larder_core::{Clock, Dependency, Guard, Policies};
+use larder_origin::{Origin, Outbox};
 use larder_store::Store;
 use larder_store::queue::Queue;
 use wildmatch::WildMatch;
 
+pub use self::error::BuildError;
 use crate::behind::{Behind, QueueTuning};
 use crate::clock::SystemClock;
 use crate::engine::{Engine, Inner};
 use crate::fallback::OnFailure;
 use crate::gate::Gate;
-use crate::invalidate::{Invalidation, Sweeps};
+use crate::invalidate::Sweeps;
 use crate::limits::OriginLimits;
 use crate::meters::{Meters, PolicyMeters};
+use crate::outbox::{Followed, OutboxTuning};
 use crate::route::{Resolved, Route, Routes};
 use crate::tuning::Tuning;
 use crate::vault::{Seals, Vault};
@@ -37,55 +42,7 @@ pub struct EngineBuilder {
     vault: Option<Arc<Vault>>,
     retire: bool,
     queue: Option<(Arc<dyn Queue>, QueueTuning)>,
-}
-
-/// What is wrong with an engine's parts.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BuildError {
-    /// A route names an origin that is not there.
-    #[error(
-        "the route for `{resource}` names the origin `{origin}`, which is not there; there is {known}"
-    )]
-    UnknownOrigin {
-        /// The route.
-        resource: String,
-        /// What it names.
-        origin: String,
-        /// What there is.
-        known: String,
-    },
-    /// A route has no resource or no policy.
-    #[error(
-        "a route needs a `resource` and a `policy`; one has resource `{resource}` and policy `{policy}`"
-    )]
-    IncompleteRoute {
-        /// Its resource.
-        resource: String,
-        /// Its policy.
-        policy: String,
-    },
-    /// Limits are set for something that is not there, or cannot be used.
-    #[error("the limits of the origin `{origin}` cannot be used: {why}")]
-    OriginLimits {
-        /// What they are set for.
-        origin: String,
-        /// What is wrong with them.
-        why: String,
-    },
-    /// There is a queue and nothing that could flush it.
-    #[error(
-        "an engine with a write-behind queue flushes it in tasks of its own; build it inside a \
-         tokio runtime"
-    )]
-    NoRuntime,
-    /// A default decision cannot be used.
-    #[error("the default decision of policy `{policy}` cannot be used: {why}")]
-    DefaultDecision {
-        /// The policy.
-        policy: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    outboxes: BTreeMap<String, (Arc<dyn Outbox>, OutboxTuning)>,
 }
 
 impl EngineBuilder {
@@ -103,6 +60,7 @@ impl EngineBuilder {
             vault: None,
             retire: false,
             queue: None,
+            outboxes: BTreeMap::new(),
         }
     }
 
@@ -182,6 +140,19 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets the outbox of the origin `name`. From when the engine is built until its last handle is
+    /// dropped, what its rows name is invalidated, rows from before included.
+    #[must_use]
+    pub fn outbox(
+        mut self,
+        name: impl Into<String>,
+        outbox: Arc<dyn Outbox>,
+        tuning: OutboxTuning,
+    ) -> Self {
+        self.outboxes.insert(name.into(), (outbox, tuning));
+        self
+    }
+
     /// Checks the parts and starts the engine. Inside a tokio runtime it sweeps its store by
     /// itself until the last handle is dropped; elsewhere call [`Engine::sweep`] now and then.
     /// A recorder for metrics has to be installed before this.
@@ -193,20 +164,28 @@ impl EngineBuilder {
             self.check_default(policy, rule)?;
         }
         self.check_limits()?;
+        self.check_outboxes()?;
         let mut gates = HashMap::new();
         let routes = self.routes.iter();
         let routes = routes.map(|route| self.resolve(route, &mut gates));
         let routes = Routes(routes.collect::<Result<_, _>>()?);
         let runtime = tokio::runtime::Handle::try_current();
-        if self.queue.is_some() && runtime.is_err() {
+        let has_tasks = self.queue.is_some() || !self.outboxes.is_empty();
+        if has_tasks && runtime.is_err() {
             return Err(BuildError::NoRuntime);
         }
         let behind = self.queue.map(|(queue, tuning)| {
             let behind = Behind::new(queue, tuning, &routes);
             Arc::new(behind)
         });
+        let outboxes = self.outboxes.into_iter();
+        let outboxes = outboxes.map(|(origin, (outbox, tuning))| {
+            let origin = origin.as_str().into();
+            Followed::new(origin, outbox, tuning)
+        });
         let inner = Arc::new(Inner {
             behind,
+            outboxes: outboxes.collect(),
             routes,
             policies: self.policies,
             on_failure: self.on_failure,
@@ -228,6 +207,9 @@ impl EngineBuilder {
             runtime.spawn(sweep(Arc::downgrade(&inner), every));
             if let Some(behind) = &inner.behind {
                 behind.start(&inner, &runtime);
+            }
+            for outbox in &inner.outboxes {
+                outbox.start(&inner, &runtime);
             }
         }
         Ok(Engine { inner })
@@ -270,65 +252,15 @@ impl EngineBuilder {
             origin: origin.map(Arc::clone),
             origin_name: route.origin.as_deref().map(Arc::from),
             gate: Arc::clone(gate),
+            whole: route
+                .origin
+                .as_deref()
+                .filter(|name| self.outboxes.contains_key(*name))
+                .map(Dependency::origin),
             on_failure: on_failure.cloned().unwrap_or_default(),
             meters: PolicyMeters::new(&route.policy),
             described: route.clone(),
         }))
-    }
-
-    fn known_origins(&self) -> String {
-        let mut names: Vec<_> = self
-            .origins
-            .keys()
-            .map(|name| format!("`{name}`"))
-            .collect();
-        names.sort();
-        match names.as_slice() {
-            [] => "none".to_owned(),
-            names => names.join(", "),
-        }
-    }
-
-    /// Limits under a name that nothing bears protect nothing.
-    fn check_limits(&self) -> Result<(), BuildError> {
-        for (name, limits) in &self.limits {
-            let refused = |why: String| BuildError::OriginLimits {
-                origin: name.clone(),
-                why,
-            };
-            let loads = |route: &Route| route.origin.is_none() && route.policy == *name;
-            if !self.origins.contains_key(name) && !self.routes.iter().any(loads) {
-                let known = self.known_origins();
-                return Err(refused(format!(
-                    "there is neither an origin of that name nor a route without an origin whose \
-                     policy is; there is {known}"
-                )));
-            }
-            limits.breaker.check().map_err(refused)?;
-        }
-        Ok(())
-    }
-
-    /// A default decision that the guard refuses would fail at the worst moment.
-    fn check_default(&self, policy: &str, rule: &OnFailure) -> Result<(), BuildError> {
-        let OnFailure::DefaultDecision(default) = rule else {
-            return Ok(());
-        };
-        let refused = |why: String| BuildError::DefaultDecision {
-            policy: policy.to_owned(),
-            why,
-        };
-        if default.strategy == Strategy::WriteBehind && self.queue.is_none() {
-            return Err(refused("write_behind needs a durable queue".to_owned()));
-        }
-        let sample = Request::write("sample", "1");
-        let decision = default.decide(&sample, String::new());
-        let stale = Invalidation::of_targets("", &decision.namespace, &decision.invalidates);
-        stale.check().map_err(|why| refused(why.to_string()))?;
-        let passed = self.guard.apply(&sample, decision);
-        passed
-            .map(drop)
-            .map_err(|refusal| refused(refusal.to_string()))
     }
 }
 

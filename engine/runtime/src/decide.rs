@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use larder_core::{
-    Clamp, Decision, Identity, Key, Operation, Policy, PolicyFailure, Refusal, Request, Timestamp,
+    Clamp, Decision, Dependency, Identity, Key, Operation, Policy, PolicyFailure, Refusal, Request,
+    Timestamp,
 };
 use larder_store::Expected;
 use tokio::time::Instant;
@@ -62,7 +63,16 @@ impl Job {
             tenant: &self.request.tenant,
             namespace: &decision.namespace,
             tags: &decision.tags,
+            origin: self.route.whole.as_ref(),
         }
+    }
+
+    /// What an entry with these tags depends on.
+    pub(crate) fn depends_on(&self, tags: &[String]) -> Vec<Dependency> {
+        let namespace = &self.decision().namespace;
+        let mut all = Dependency::of_entry(&self.request.tenant, namespace, tags);
+        all.extend(self.route.whole.clone());
+        all
     }
 }
 

@@ -22,6 +22,7 @@ use crate::invalidate::{Invalidated, Invalidation, Sweeps};
 use crate::limits::OriginLimits;
 use crate::loader::from_closure;
 use crate::meters::{Meters, PolicyMeters};
+use crate::outbox::Followed;
 use crate::questions::Questions;
 use crate::read::Reading;
 use crate::retry::Retry;
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) seals: Seals,
     /// None where there is no queue.
     pub(crate) behind: Option<Arc<Behind>>,
+    /// The outboxes that are read.
+    pub(crate) outboxes: Vec<Followed>,
     /// Whether entries of other builds of a policy are misses.
     pub(crate) retire: bool,
 }
@@ -332,6 +335,7 @@ impl Inner {
             origin: None,
             origin_name: None,
             gate: Gate::new(policy, &OriginLimits::default()),
+            whole: None,
             on_failure: self.on_failure.get(policy).cloned().unwrap_or_default(),
             meters: PolicyMeters::new(policy),
             described: Route::new("*", policy),

@@ -10,3 +10,21 @@ pub mod invalidation {}
 
 #[doc = include_str!("../guide/stores.md")]
 pub mod stores {}
+
+#[cfg(test)]
+mod tests {
+    /// What readers copy is what the tests run.
+    #[test]
+    fn the_sql_of_the_guide_is_that_of_the_tests() {
+        let guide = include_str!("../guide/invalidation.md");
+        for sql in [
+            include_str!("../../origin/src/postgres/outbox.sql"),
+            include_str!("../../origin/src/postgres/trigger.sql"),
+            include_str!("../../origin/src/postgres/notify.sql"),
+            include_str!("../../origin/src/sqlite/outbox.sql"),
+            include_str!("../../origin/src/sqlite/trigger.sql"),
+        ] {
+            assert!(guide.contains(&format!("```sql\n{sql}```")), "{sql}");
+        }
+    }
+}

@@ -13,6 +13,7 @@
 //! | [`aside`] | cache-aside: leases that an application fills |
 //! | [`mod@write`] | writes and deletes by strategy |
 //! | [`behind`] | write-behind: the queue, and the flush to the origins |
+//! | [`outbox`] | rows of a database that say what its commits made stale |
 //! | [`breaker`], [`limits`] | how origins are protected: the breaker and the caps |
 //! | [`invalidate`] | purge and expire by key, tag, namespace and pattern |
 //! | [`typed`] | values as the program's own types |
@@ -22,6 +23,7 @@
 //! | [`clock`] | the one place that reads the time |
 
 pub mod aside;
+mod backoff;
 pub mod behind;
 pub mod breaker;
 pub mod builder;
@@ -41,6 +43,7 @@ pub mod limits;
 mod load;
 mod loader;
 mod meters;
+pub mod outbox;
 mod questions;
 pub mod read;
 mod retry;
@@ -69,6 +72,7 @@ pub use larder_store as store;
 #[cfg(feature = "wasm")]
 pub use larder_wasm as wasm;
 pub use limits::OriginLimits;
+pub use outbox::{OutboxStatus, OutboxTuning};
 pub use read::Reading;
 pub use route::Route;
 pub use tuning::Tuning;

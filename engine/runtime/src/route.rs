@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use larder_core::Dependency;
 use larder_origin::Origin;
 use wildmatch::WildMatch;
 
@@ -55,6 +56,8 @@ pub(crate) struct Resolved {
     pub(crate) origin_name: Option<Arc<str>>,
     /// Before the origin, or before the closures that load where there is none.
     pub(crate) gate: Arc<Gate>,
+    /// On what all that is loaded from the origin depends; none where no outbox tells of it.
+    pub(crate) whole: Option<Dependency>,
     pub(crate) on_failure: OnFailure,
     pub(crate) meters: PolicyMeters,
     pub(crate) described: Route,

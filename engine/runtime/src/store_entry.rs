@@ -35,8 +35,7 @@ impl Inner {
         &self,
         job: &Job,
     ) -> Result<Vec<(Dependency, Version)>, StoreError> {
-        let decision = job.decision();
-        let names = Dependency::of_entry(&job.request.tenant, &decision.namespace, &decision.tags);
+        let names = job.depends_on(&job.decision().tags);
         let versions = self.store.versions(&names).await?;
         Ok(names.into_iter().zip(versions).collect())
     }
@@ -188,9 +187,8 @@ impl Inner {
         if admission.tags == job.decision().tags {
             return Ok(under.to_vec());
         }
-        let (tenant, namespace) = (&job.request.tenant, &job.decision().namespace);
         let (mut known, mut late) = (Vec::new(), Vec::new());
-        for name in Dependency::of_entry(tenant, namespace, &admission.tags) {
+        for name in job.depends_on(&admission.tags) {
             match under.iter().find(|(read, _)| *read == name) {
                 Some(pair) => known.push(pair.clone()),
                 None => late.push(name),

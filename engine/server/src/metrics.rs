@@ -102,6 +102,7 @@ fn describe() {
         "Attempts to load a build of a policy, by result"
     );
     describe_queue();
+    describe_outbox();
 }
 
 fn describe_queue() {
@@ -136,5 +137,33 @@ fn describe_queue() {
     describe_gauge!(
         "larder_queue_parked_rows",
         "Rows whose later writes follow a dead letter"
+    );
+}
+
+fn describe_outbox() {
+    use metrics::{describe_counter, describe_gauge};
+    describe_counter!(
+        "larder_outbox_rows_total",
+        "Rows of outboxes that were applied, by origin and kind"
+    );
+    describe_counter!(
+        "larder_outbox_passed_over_total",
+        "Rows of outboxes that make no sense, by origin"
+    );
+    describe_counter!(
+        "larder_outbox_missed_total",
+        "How often everything of an origin was invalidated because rows may have been missed"
+    );
+    describe_counter!(
+        "larder_outbox_removed_total",
+        "Old rows that were removed from outboxes, by origin"
+    );
+    describe_counter!(
+        "larder_outbox_errors_total",
+        "Failures to read an outbox, to apply its rows or to remove them, by origin"
+    );
+    describe_gauge!(
+        "larder_outbox_lag_seconds",
+        "How old a commit may be that is not applied yet, by origin"
     );
 }

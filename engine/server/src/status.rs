@@ -9,11 +9,12 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use larder::OutboxStatus;
 use larder::store::Health;
 
 use crate::problem::Problem;
 use crate::routes::App;
-use crate::wire::{RouteStatus, StatusReply, StoreStatus};
+use crate::wire::{OutboxReply, RouteStatus, StatusReply, StoreStatus};
 
 /// What the engine says of itself.
 #[utoipa::path(get, path = "/v1/status", tag = "admin", responses((status = 200, body = StatusReply)))]
@@ -44,7 +45,17 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<StatusReply> {
                 origin_summary,
             })
             .collect(),
+        outboxes: app.engine.outboxes().into_iter().map(outbox).collect(),
     })
+}
+
+fn outbox(status: OutboxStatus) -> OutboxReply {
+    OutboxReply {
+        origin: status.origin.to_string(),
+        summary: status.summary,
+        lag_ms: status.lag_ms,
+        why: status.why,
+    }
 }
 
 /// Whether the process answers at all.
@@ -54,9 +65,9 @@ pub(crate) async fn live() -> &'static str {
 }
 
 /// Whether requests should be sent here: every routed policy has a build that serves, and no
-/// shutdown has begun. A store that is down, or an origin that was not reached yet, is named and no
-/// reason to send them elsewhere: they would only meet the same one there, and fewer nodes to go
-/// without it.
+/// shutdown has begun. A store that is down, an origin that was not reached yet or an outbox that is
+/// behind is named and no reason to send them elsewhere: they would only meet the same one there,
+/// and fewer nodes to go without it.
 #[utoipa::path(get, path = "/health/ready", tag = "admin", security(()),
     responses((status = 200, description = "They should"), (status = 503, body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem> {
@@ -64,7 +75,11 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem
     if app.draining.load(Ordering::Relaxed) {
         return Err(not_ready("shutting down".to_owned()));
     }
-    let ready = in_words(&app.engine.store_health(), &app.engine.origin_troubles());
+    let ready = in_words(
+        &app.engine.store_health(),
+        &app.engine.origin_troubles(),
+        app.engine.outboxes(),
+    );
     let Some(host) = &app.policies else {
         return Ok(ready);
     };
@@ -86,15 +101,25 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem
     Err(not_ready(detail))
 }
 
-fn in_words(store: &Health, origins: &BTreeMap<Arc<str>, String>) -> String {
+fn in_words(
+    store: &Health,
+    origins: &BTreeMap<Arc<str>, String>,
+    outboxes: Vec<OutboxStatus>,
+) -> String {
     let store = store
         .why()
         .map(|why| format!("with the store {}: {why}", store.as_str()));
     let origins = origins
         .iter()
         .map(|(name, why)| format!("with the origin `{name}` not in use yet: {why}"));
+    let outboxes = outboxes.into_iter().filter_map(|one| {
+        let (origin, seconds, why) = (one.origin, one.lag_ms / 1000, one.why?);
+        Some(format!(
+            "with the outbox of `{origin}` {seconds} s behind: {why}"
+        ))
+    });
     let mut all = vec!["ready".to_owned()];
-    all.extend(store.into_iter().chain(origins));
+    all.extend(store.into_iter().chain(origins).chain(outboxes));
     all.join(", ") + "\n"
 }
 
@@ -131,7 +156,18 @@ mod tests {
                 "ready, with the store down: refused, with the origin `shop` not in use yet: no table\n",
             ),
         ] {
-            assert_eq!(in_words(store, origins), words);
+            assert_eq!(in_words(store, origins, Vec::new()), words);
         }
+        let outbox = |why: Option<&str>| OutboxStatus {
+            origin: "shop".into(),
+            summary: String::new(),
+            lag_ms: 12_345,
+            why: why.map(ToOwned::to_owned),
+        };
+        let outboxes = vec![outbox(None), outbox(Some("refused"))];
+        assert_eq!(
+            in_words(&Health::Up, &BTreeMap::new(), outboxes),
+            "ready, with the outbox of `shop` 12 s behind: refused\n"
+        );
     }
 }

@@ -15,7 +15,7 @@ pub use self::decide::{
 };
 pub use self::entries::{FillReply, WriteReply};
 pub use self::invalidate::{InvalidateReply, InvalidateRequest, KeyName, PatternName, SweepReply};
-pub use self::status::{RouteStatus, StatusReply, StoreStatus};
+pub use self::status::{OutboxReply, RouteStatus, StatusReply, StoreStatus};
 
 /// To which build a policy is to be pinned.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]

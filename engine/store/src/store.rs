@@ -68,6 +68,8 @@ pub struct Expected<'a> {
     pub namespace: &'a str,
     /// Its tags.
     pub tags: &'a [String],
+    /// The origin that it was loaded from, where entries depend on that.
+    pub origin: Option<&'a Dependency>,
 }
 
 impl Expected<'_> {
@@ -76,6 +78,7 @@ impl Expected<'_> {
         tenant: "",
         namespace: "",
         tags: &[],
+        origin: None,
     };
 
     /// The namespace and the tags.
@@ -84,7 +87,9 @@ impl Expected<'_> {
         if self.namespace.is_empty() && self.tags.is_empty() {
             return Vec::new();
         }
-        Dependency::of_entry(self.tenant, self.namespace, self.tags)
+        let mut all = Dependency::of_entry(self.tenant, self.namespace, self.tags);
+        all.extend(self.origin.cloned());
+        all
     }
 }
 

@@ -8,6 +8,7 @@ use larder::{BreakerConfig, OriginLimits};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::outbox::{self, OutboxConfig};
 use super::{Problems, relative};
 use crate::units::{Size, Span};
 
@@ -16,6 +17,8 @@ use crate::units::{Size, Span};
 pub(crate) struct OriginConfig {
     pub(crate) kind: OriginKind,
     pub(crate) limits: OriginLimits,
+    /// The table in which the database says what others change; none where nobody does.
+    pub(crate) outbox: Option<OutboxConfig>,
 }
 
 /// Where the truth is.
@@ -138,6 +141,7 @@ fn one(mut table: Table, folder: &Path) -> Result<OriginConfig, String> {
         Some(Value::Table(limits)) => fields(limits).map_err(|why| format!("`limits`: {why}"))?,
         Some(_) => return Err("`limits` is not a table".to_owned()),
     };
+    let outbox = outbox::read(table.remove("outbox"), &kind)?;
     let kind = match kind.as_str() {
         "sqlite" => sqlite(table, folder),
         "http" => http(table),
@@ -145,7 +149,11 @@ fn one(mut table: Table, folder: &Path) -> Result<OriginConfig, String> {
         other => Err(format!("unknown type `{}`; {KINDS}", other.escape_debug())),
     }?;
     let limits = limits.over(OriginLimits::default());
-    Ok(OriginConfig { kind, limits })
+    Ok(OriginConfig {
+        kind,
+        limits,
+        outbox,
+    })
 }
 
 fn sqlite(table: Table, folder: &Path) -> Result<OriginKind, String> {

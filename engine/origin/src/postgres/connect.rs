@@ -5,14 +5,22 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::config::Host;
 use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{self, SslMode};
 use super::config::PostgresConfig;
 use super::tls;
 use crate::OpenError;
 
-/// The pool, not connected yet, and the address without credentials.
-pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String), OpenError> {
+/// How the server encrypts, and how it is known.
+#[derive(Clone)]
+pub(super) enum Tls {
+    None,
+    With(MakeRustlsConnect),
+}
+
+/// The server as the client takes it, how it is known, and its address without credentials.
+pub(super) fn target(config: &PostgresConfig) -> Result<(Config, Tls, String), OpenError> {
     // What the parser says of an address may be a piece of its password.
     let (mut target, mode) = address::read(&config.url).ok_or_else(|| OpenError::Setting {
         field: "url",
@@ -33,15 +41,23 @@ pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String), OpenError>
     }
     let shown = shown(&target);
     limit(&mut target, config);
+    let tls = match mode {
+        SslMode::Disable => Tls::None,
+        SslMode::Prefer => Tls::With(tls::unchecked()?),
+        SslMode::Require | SslMode::VerifyFull => Tls::With(tls::checked(config.ca.as_deref())?),
+    };
+    Ok((target, tls, shown))
+}
+
+/// The pool, not connected yet, and the address without credentials.
+pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String), OpenError> {
+    let (target, tls, shown) = target(config)?;
     let recycle = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = match mode {
-        SslMode::Disable => Manager::from_config(target, NoTls, recycle),
-        SslMode::Prefer => Manager::from_config(target, tls::unchecked()?, recycle),
-        SslMode::Require | SslMode::VerifyFull => {
-            Manager::from_config(target, tls::checked(config.ca.as_deref())?, recycle)
-        }
+    let manager = match tls {
+        Tls::None => Manager::from_config(target, NoTls, recycle),
+        Tls::With(tls) => Manager::from_config(target, tls, recycle),
     };
     let pool = Pool::builder(manager)
         .max_size(config.connections)

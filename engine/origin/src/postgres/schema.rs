@@ -196,14 +196,14 @@ fn wanted(config: &PostgresConfig) -> Vec<(&'static str, &String, &'static [&'st
     all
 }
 
-const FIND: &str = "
+pub(super) const FIND: &str = "
     SELECT c.oid, n.nspname, c.relname, c.relkind IN ('v', 'm', 'f')
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND (c.relname = $1 AND pg_table_is_visible(c.oid) OR n.nspname || '.' || c.relname = $1)
     ORDER BY c.relname = $1 DESC LIMIT 1";
 
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
     SELECT coalesce(string_agg(name, ', ' ORDER BY name), 'none') FROM (
         SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text
                     ELSE n.nspname || '.' || c.relname END AS name
@@ -214,7 +214,7 @@ const TABLES: &str = "
 
 /// The type modifier -1 keeps `character` from meaning one character. A default is that of the
 /// column, or of its domain.
-const COLUMNS: &str = "
+pub(super) const COLUMNS: &str = "
     SELECT name, kind, settable,
            CASE WHEN made THEN NULL ELSE '(' || coalesce(own, 'NULL') || ')' END,
            attnotnull AND NOT made AND own IS NULL

@@ -154,7 +154,7 @@ fn check(field: &'static str, column: &Column, kinds: &[&str]) -> Result<(), Ope
     })
 }
 
-fn tables(db: &Connection) -> rusqlite::Result<Vec<String>> {
+pub(super) fn tables(db: &Connection) -> rusqlite::Result<Vec<String>> {
     db.prepare(
         "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') \
          AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
@@ -163,7 +163,7 @@ fn tables(db: &Connection) -> rusqlite::Result<Vec<String>> {
     .collect()
 }
 
-fn columns(db: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
+pub(super) fn columns(db: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
     // `hidden` is 1 for the hidden columns of virtual tables; generated columns have 2 and 3.
     let mut found = db.prepare(
         "SELECT name, type, hidden > 1, dflt_value, pk > 0 FROM pragma_table_xinfo(?1) \
@@ -198,7 +198,7 @@ fn expression(db: &Connection, default: Option<String>) -> String {
 }
 
 /// The name as the schema spells it; SQLite takes names in any case.
-fn find<'a>(names: &'a [String], wanted: &str) -> Option<&'a String> {
+pub(super) fn find<'a>(names: &'a [String], wanted: &str) -> Option<&'a String> {
     names
         .iter()
         .find(|name| *name == wanted)

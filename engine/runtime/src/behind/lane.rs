@@ -11,7 +11,6 @@ use larder_origin::Origin;
 use larder_store::queue::{Claim, Partition, Queue, QueueError, Row};
 use tokio::time::Instant;
 
-use super::backoff;
 use super::coalesce::{May, coalesce};
 use super::failing::Failing;
 use super::flusher::Settled;
@@ -197,7 +196,7 @@ impl Lane {
     pub(super) fn failed(&mut self, why: &str, at_least_ms: u64) -> Next {
         self.failures = self.failures.saturating_add(1);
         self.failing.note(&self.partition, why);
-        let after_ms = backoff::delay_ms(self.failures, fastrand::f64()).max(at_least_ms);
+        let after_ms = crate::backoff::delay_ms(self.failures, fastrand::f64()).max(at_least_ms);
         tracing::warn!(
             partition = %self.partition, failures = self.failures, after_ms,
             "queued writes cannot be flushed now: {why}"

@@ -168,11 +168,13 @@ impl Inner {
             job.decision().namespace.clone(),
             job.decision().tags.clone(),
         );
+        let origin = job.route.whole.clone();
         Box::pin(async move {
             let expected = Expected {
                 tenant: &tenant,
                 namespace: &namespace,
                 tags: &tags,
+                origin: origin.as_ref(),
             };
             store.get(&key, expected, clock.now()).await
         })
@@ -213,8 +215,20 @@ impl Inner {
             && entry.policy.revision != decided.policy.revision
     }
 
+    /// Whether the entry is from before its origin had an outbox: where that has missed something,
+    /// such an entry would not be reached.
+    fn is_out_of_reach(job: &Job, entry: &Entry) -> bool {
+        let mut all = entry.dependencies.iter();
+        let whole = job.route.whole.as_ref();
+        whole.is_some_and(|whole| !all.any(|(of, _)| of == whole))
+    }
+
     fn open(&self, job: &Job, found: Found) -> Result<Found, Timestamp> {
         let created = found.entry.windows.created;
+        if Self::is_out_of_reach(job, &found.entry) {
+            self.meters.unreadable("before_outbox");
+            return Err(created);
+        }
         if self.retires(job, &found.entry) {
             self.meters.unreadable("retired");
             return Err(created);

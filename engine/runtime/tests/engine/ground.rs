@@ -166,7 +166,8 @@ async fn run(on: Ground) {
         .iter()
         .chain(crate::patterns::RACES)
         .chain(crate::crowd::RACES)
-        .chain(crate::behind::RACES);
+        .chain(crate::behind::RACES)
+        .chain(crate::outbox::RACES);
     for (name, race) in all {
         if tokio::spawn(race(on.clone())).await.is_err() {
             broken.push(*name);

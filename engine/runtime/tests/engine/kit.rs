@@ -3,6 +3,7 @@
 
 mod clock;
 mod gate;
+mod ledger;
 mod policy;
 mod queue;
 mod shop;
@@ -13,17 +14,19 @@ use std::time::Duration;
 
 use larder::core::dependency::Mode;
 use larder::core::{Decision, Guard, NotStored, Outcome, Strategy};
+use larder::origin::Outbox;
 use larder::store::queue::Queue;
 use larder::store::{MemoryConfig, MemoryStore, Store};
 use larder::{
-    Engine, Error, Invalidated, Invalidation, OnFailure, OriginLimits, QueueTuning, Reading,
-    Request, Route, Tuning, Value, Vault, Writing,
+    Engine, Error, Invalidated, Invalidation, OnFailure, OriginLimits, OutboxTuning, QueueTuning,
+    Reading, Request, Route, Tuning, Value, Vault, Writing,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub(crate) use self::clock::Hands;
 pub(crate) use self::gate::Gate;
+pub(crate) use self::ledger::Ledger;
 pub(crate) use self::policy::{Native, Shelf};
 pub(crate) use self::queue::Shelter;
 pub(crate) use self::shop::{Call, Shop};
@@ -64,6 +67,7 @@ pub(crate) struct Parts {
     pub(crate) limits: OriginLimits,
     pub(crate) vault: Option<Arc<Vault>>,
     pub(crate) queue: Option<(Arc<dyn Queue>, QueueTuning)>,
+    pub(crate) outbox: Option<(Arc<dyn Outbox>, OutboxTuning)>,
     /// None makes one.
     pub(crate) shop: Option<Arc<Shop>>,
 }
@@ -79,6 +83,7 @@ impl Parts {
             limits: OriginLimits::default(),
             vault: None,
             queue: None,
+            outbox: None,
             shop: None,
         }
     }
@@ -106,6 +111,9 @@ impl Parts {
         }
         if let Some((queue, tuning)) = self.queue {
             builder = builder.queue(queue, tuning);
+        }
+        if let Some((outbox, tuning)) = self.outbox {
+            builder = builder.outbox("shop", outbox, tuning);
         }
         let engine = builder
             .route(route)

@@ -19,6 +19,7 @@ mod ground;
 mod behind;
 mod kit;
 mod limits;
+mod outbox;
 mod patterns;
 mod races;
 mod single_flight;

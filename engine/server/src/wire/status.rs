@@ -14,6 +14,21 @@ pub struct StatusReply {
     pub store: StoreStatus,
     /// The routes, in the order in which they are tried.
     pub routes: Vec<RouteStatus>,
+    /// What tells of changes by others.
+    pub outboxes: Vec<OutboxReply>,
+}
+
+/// The state of an outbox.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OutboxReply {
+    /// The origin's name.
+    pub origin: String,
+    /// What the outbox is.
+    pub summary: String,
+    /// How old a commit may be that is not applied yet, in milliseconds.
+    pub lag_ms: u64,
+    /// What keeps it back, where that is long.
+    pub why: Option<String>,
 }
 
 /// The state of a store.

@@ -9,7 +9,7 @@ const MOST_MS: u64 = 30_000;
 /// Exponential backoff with full jitter: any time up to a bound that doubles with every failure.
 /// `failures` counts from one; `random` is in `0.0..1.0`. Full jitter, so that partitions that
 /// failed together do not come back together.
-pub(super) fn delay_ms(failures: u32, random: f64) -> u64 {
+pub(crate) fn delay_ms(failures: u32, random: f64) -> u64 {
     let doublings = failures.saturating_sub(1).min(20);
     let most = (FIRST_MS << doublings).min(MOST_MS);
     // Never at once: a random number near zero would make a busy loop of it.

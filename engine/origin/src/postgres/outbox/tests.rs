@@ -1,0 +1,224 @@
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio_postgres::{Client, NoTls};
+
+use super::*;
+use crate::outbox::contract::{self, Database};
+use crate::testing::{Durability, Postgres};
+
+const TRIGGER: &str = include_str!("../trigger.sql");
+const NOTIFY: &str = include_str!("../notify.sql");
+
+impl Database for Postgres {
+    fn run<'a>(&'a self, sql: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.ask(sql).await.unwrap();
+        })
+    }
+}
+
+/// One that keeps what was committed when it is killed.
+async fn server() -> Postgres {
+    let server = Postgres::with(Durability::Full).await;
+    server.run(TABLE).await;
+    server
+}
+
+fn config(server: &Postgres) -> PostgresConfig {
+    PostgresConfig::new(server.url(), "products", "id")
+}
+
+async fn open(server: &Postgres) -> PostgresOutbox {
+    let opened = PostgresOutbox::open(&config(server), crate::outbox::TABLE, None).await;
+    opened.unwrap()
+}
+
+async fn refused(config: &PostgresConfig, table: &str) -> String {
+    let opened = PostgresOutbox::open(config, table, None).await;
+    opened.err().unwrap().to_string()
+}
+
+/// A connection whose transaction can be left open.
+async fn client(server: &Postgres) -> Client {
+    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+fn put(target: &str) -> String {
+    format!("INSERT INTO larder_outbox (kind, target) VALUES ('tag', '{target}');")
+}
+
+async fn heard(outbox: &PostgresOutbox) {
+    let hint = tokio::time::timeout(Duration::from_secs(20), outbox.hint());
+    hint.await.expect("a hint comes");
+}
+
+/// The targets after `place`, once nothing is held back.
+async fn all(outbox: &PostgresOutbox, place: Place) -> Vec<String> {
+    loop {
+        let page = outbox.read(place, 100).await.unwrap();
+        if page.held_ms.is_none() {
+            return page.rows.into_iter().map(|row| row.target).collect();
+        }
+    }
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    let server = server().await;
+    contract::all(&open(&server).await, &server).await;
+}
+
+#[tokio::test]
+async fn a_slow_transaction_that_took_its_number_first_is_not_skipped() {
+    let server = server().await;
+    let outbox = open(&server).await;
+    server.run(&put("before")).await;
+    assert_eq!(all(&outbox, Place::START).await, ["before"]);
+    let place = outbox.read(Place::START, 10).await.unwrap().rows[0].place;
+
+    let slow = client(&server).await;
+    let begin = format!("BEGIN; {}", put("slow"));
+    slow.batch_execute(&begin).await.unwrap();
+    server.run(&put("fast")).await;
+    let page = outbox.read(place, 10).await.unwrap();
+    assert_eq!(page.rows, [], "the slow one may still commit");
+    assert!(page.held_ms.is_some() && page.intact);
+    slow.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(all(&outbox, place).await, ["slow", "fast"]);
+}
+
+#[tokio::test]
+async fn a_transaction_that_writes_its_row_late_is_not_skipped() {
+    let server = server().await;
+    let outbox = open(&server).await;
+    let slow = client(&server).await;
+    let early = "BEGIN; SELECT pg_current_xact_id();";
+    slow.batch_execute(early).await.unwrap();
+    server.run(&put("fast")).await;
+    let page = outbox.read(Place::START, 10).await.unwrap();
+    assert!(page.rows.is_empty() && page.held_ms.is_some(), "{page:?}");
+    let late = format!("SAVEPOINT a; {} RELEASE a; COMMIT;", put("slow"));
+    slow.batch_execute(&late).await.unwrap();
+    assert_eq!(all(&outbox, Place::START).await, ["slow", "fast"]);
+}
+
+#[tokio::test]
+async fn what_the_table_lacks_is_named_with_the_sql_that_adds_it() {
+    let server = Postgres::start().await;
+    for table in [crate::outbox::TABLE, "Odd \"name"] {
+        let error = refused(&config(&server), table).await;
+        let (words, sql) = error.split_once("create it by\n").unwrap();
+        assert!(words.contains(table) && words.contains("is not there"));
+        server.run(sql).await;
+        let opened = PostgresOutbox::open(&config(&server), table, None).await;
+        opened.unwrap().read(Place::START, 1).await.unwrap();
+    }
+    for (change, words) in [
+        (
+            "ALTER TABLE larder_outbox RENAME kind TO sort",
+            "has no column `kind` of type text",
+        ),
+        (
+            "ALTER TABLE larder_outbox RENAME sort TO kind;
+             ALTER TABLE larder_outbox DROP COLUMN xid; ALTER TABLE larder_outbox ADD xid bigint",
+            "has no column `xid` of type xid8",
+        ),
+    ] {
+        server.run(change).await;
+        let error = refused(&config(&server), crate::outbox::TABLE).await;
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_without_the_right_is_told_what_to_grant() {
+    let server = server().await;
+    server.run("CREATE ROLE reader LOGIN").await;
+    let mut config = config(&server);
+    config.url = config.url.replace("larder:secret", "reader:secret");
+    let error = refused(&config, crate::outbox::TABLE).await;
+    let (words, grant) = error.split_once(": ").unwrap();
+    assert!(
+        words.ends_with("by `reader`") && !error.contains("secret"),
+        "{error}"
+    );
+    server.run(grant).await;
+    let opened = PostgresOutbox::open(&config, crate::outbox::TABLE, None).await;
+    let outbox = opened.unwrap();
+    outbox.read(Place::START, 1).await.unwrap();
+    outbox.remove(Place::START, 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_at_the_start_is_asked_again() {
+    let mut server = Postgres::start().await;
+    server.kill();
+    let outbox = open(&server).await;
+    let error = outbox.read(Place::START, 10).await.unwrap_err();
+    assert_eq!(error.as_str(), "unreachable", "{error}");
+    server.restart().await;
+    let error = outbox.read(Place::START, 10).await.unwrap_err();
+    assert!(error.to_string().contains("CREATE TABLE"), "{error}");
+    server.run(TABLE).await;
+    server.run(&put("first")).await;
+    assert_eq!(all(&outbox, Place::START).await, ["first"]);
+}
+
+#[tokio::test]
+async fn a_commit_is_a_hint_and_so_is_a_connection_that_is_back() {
+    let mut server = server().await;
+    server.run(NOTIFY).await;
+    let channel = Some("larder_outbox");
+    let outbox = PostgresOutbox::open(&config(&server), crate::outbox::TABLE, channel).await;
+    let outbox = outbox.unwrap();
+    heard(&outbox).await;
+    server
+        .run(&format!("BEGIN; {} {} COMMIT;", put("a"), put("b")))
+        .await;
+    heard(&outbox).await;
+    assert_eq!(all(&outbox, Place::START).await, ["a", "b"]);
+    server.restart().await;
+    heard(&outbox).await;
+    server.run(&put("c")).await;
+    heard(&outbox).await;
+    assert_eq!(all(&outbox, Place::START).await, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_place_is_gone_in_a_database_that_went_back_in_time() {
+    let server = server().await;
+    let outbox = open(&server).await;
+    server.run(&put("kept")).await;
+    let ahead = Place {
+        transaction: 1 << 40,
+        id: 7,
+    };
+    let page = outbox.read(ahead, 10).await.unwrap();
+    assert_eq!((page.rows.len(), page.intact), (0, false));
+}
+
+#[tokio::test]
+async fn the_trigger_of_the_guide_names_what_changed() {
+    let server = server().await;
+    server
+        .run("CREATE TABLE products (id bigint PRIMARY KEY, name text)")
+        .await;
+    server.run(TRIGGER).await;
+    let outbox = open(&server).await;
+    server
+        .run(
+            "INSERT INTO products VALUES (1, 'a');
+             UPDATE products SET name = 'b' WHERE id = 1;
+             UPDATE products SET id = 2 WHERE id = 1;
+             DELETE FROM products WHERE id = 2;",
+        )
+        .await;
+    let mut seen = all(&outbox, Place::START).await;
+    // Both ids of the second update come in either order.
+    seen[2..4].sort();
+    let expected = ["1", "1", "1", "2", "2"].map(|id| format!("product:{id}"));
+    assert_eq!(seen, expected);
+}

@@ -1,0 +1,82 @@
+//! The checks of an engine's parts.
+
+use larder_core::{Request, Strategy};
+
+use super::{BuildError, EngineBuilder};
+use crate::fallback::OnFailure;
+use crate::invalidate::Invalidation;
+use crate::route::Route;
+
+impl EngineBuilder {
+    pub(super) fn known_origins(&self) -> String {
+        let mut names: Vec<_> = self
+            .origins
+            .keys()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        names.sort();
+        match names.as_slice() {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        }
+    }
+
+    /// Limits under a name that nothing bears protect nothing.
+    pub(super) fn check_limits(&self) -> Result<(), BuildError> {
+        for (name, limits) in &self.limits {
+            let refused = |why: String| BuildError::OriginLimits {
+                origin: name.clone(),
+                why,
+            };
+            let loads = |route: &Route| route.origin.is_none() && route.policy == *name;
+            if !self.origins.contains_key(name) && !self.routes.iter().any(loads) {
+                let known = self.known_origins();
+                return Err(refused(format!(
+                    "there is neither an origin of that name nor a route without an origin whose \
+                     policy is; there is {known}"
+                )));
+            }
+            limits.breaker.check().map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_outboxes(&self) -> Result<(), BuildError> {
+        for (origin, (_, tuning)) in &self.outboxes {
+            let refused = |why: String| BuildError::Outbox {
+                origin: origin.clone(),
+                why,
+            };
+            if !self.origins.contains_key(origin) {
+                let known = self.known_origins();
+                return Err(refused(format!(
+                    "there is no origin of that name; there is {known}"
+                )));
+            }
+            tuning.check().map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    /// A default decision that the guard refuses would fail at the worst moment.
+    pub(super) fn check_default(&self, policy: &str, rule: &OnFailure) -> Result<(), BuildError> {
+        let OnFailure::DefaultDecision(default) = rule else {
+            return Ok(());
+        };
+        let refused = |why: String| BuildError::DefaultDecision {
+            policy: policy.to_owned(),
+            why,
+        };
+        if default.strategy == Strategy::WriteBehind && self.queue.is_none() {
+            return Err(refused("write_behind needs a durable queue".to_owned()));
+        }
+        let sample = Request::write("sample", "1");
+        let decision = default.decide(&sample, String::new());
+        let stale = Invalidation::of_targets("", &decision.namespace, &decision.invalidates);
+        stale.check().map_err(|why| refused(why.to_string()))?;
+        let passed = self.guard.apply(&sample, decision);
+        passed
+            .map(drop)
+            .map_err(|refusal| refused(refusal.to_string()))
+    }
+}
