@@ -14,7 +14,7 @@ const MARKS: u64 = 16;
 /// A shorter wait for rows that are held back would be no rest.
 const SOON_MS: u64 = 10;
 
-/// When all that could be read had been.
+/// When the table was found empty.
 #[derive(Clone, Copy, Debug)]
 struct Read {
     /// By this node's own clock, which no one sets, in milliseconds since it began.
@@ -26,12 +26,14 @@ struct Read {
 /// How rows may have been missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missed {
-    /// It was not read to its end for longer than rows stay, so others may have removed some.
+    /// The table had been empty and was not read for longer than rows stay, so some may have come
+    /// and gone.
     TooLate {
         /// For how long, in milliseconds.
         after_ms: u64,
     },
-    /// The row that was read last is gone.
+    /// The row that was read last is gone, and with it perhaps later ones: rows are removed from the
+    /// oldest on.
     Broken,
 }
 
@@ -40,7 +42,7 @@ pub(super) enum Missed {
 pub(super) struct Course {
     place: Place,
     keep_ms: u64,
-    /// None before the first answer.
+    /// Of use until there is a last row, which tells more; none before the first answer.
     read: Option<Read>,
     /// Places, each with a time of the database by which everything up to it was applied.
     marks: VecDeque<(Timestamp, Place)>,
@@ -75,6 +77,9 @@ impl Course {
             return Some(Missed::Broken);
         }
         let last = *self.read.get_or_insert(present);
+        if self.place != Place::START {
+            return None;
+        }
         let here = now_ms.saturating_sub(last.here_ms);
         let after_ms = here.max(page.now.since(last.there));
         if after_ms <= self.keep_ms {
@@ -84,17 +89,15 @@ impl Course {
         Some(Missed::TooLate { after_ms })
     }
 
-    /// Moves on: everything in the page is applied. `all` says that no more could be read.
-    pub(super) fn applied(&mut self, page: &Page, asked_ms: u64, all: bool) {
+    /// Moves on: everything in the page, which was asked for then, is applied.
+    pub(super) fn applied(&mut self, page: &Page, asked_ms: u64) {
         if let Some(last) = page.rows.last() {
             self.place = last.place;
         }
-        if all {
-            self.read = Some(Read {
-                here_ms: asked_ms,
-                there: page.now,
-            });
-        }
+        self.read = Some(Read {
+            here_ms: asked_ms,
+            there: page.now,
+        });
         let apart = self.keep_ms / MARKS;
         let due = self
             .marks
@@ -158,17 +161,17 @@ mod tests {
     }
 
     /// A course that has read everything at the moment 0 of both clocks.
-    fn begun(last: i64) -> Course {
+    fn begun(last: Option<i64>) -> Course {
         let mut course = Course::new(KEEP);
-        let first = page(1_000_000, Some(last));
+        let first = page(1_000_000, last);
         assert_eq!(course.missed(&first, 0, 0), None);
-        course.applied(&first, 0, true);
-        assert_eq!(course.place(), at(last));
+        course.applied(&first, 0);
+        assert_eq!(course.place(), last.map_or(Place::START, at));
         course
     }
 
     #[test]
-    fn rows_may_be_missed_once_they_may_be_gone() {
+    fn rows_of_an_empty_table_may_be_missed_once_they_may_be_gone() {
         for (there, asked, now, missed) in [
             (KEEP, KEEP, KEEP, None),
             (10, KEEP - 1, KEEP + 1, Some(KEEP + 1)),
@@ -177,30 +180,25 @@ mod tests {
             // The clock of the database was set back.
             (0, KEEP + 5, KEEP + 5, Some(KEEP + 5)),
         ] {
-            let mut course = begun(1);
-            let page = page(1_000_000 + there, None);
+            let mut course = begun(None);
+            let page = page(1_000_000 + there, Some(9));
             let expected = missed.map(|after_ms| Missed::TooLate { after_ms });
             assert_eq!(course.missed(&page, asked, now), expected, "{there} {now}");
-            assert_eq!(course.place(), at(1), "it reads on");
             assert_eq!(course.missed(&page, asked, now), None, "it is said once");
         }
     }
 
     #[test]
-    fn being_behind_for_long_is_missing_too() {
-        let mut course = begun(1);
-        for step in 1..=4 {
-            let page = page(1_000_000 + step * KEEP / 4, Some(step as i64 + 1));
-            assert_eq!(course.missed(&page, step * KEEP / 4, step * KEEP / 4), None);
-            course.applied(&page, step * KEEP / 4, false);
-        }
-        let late = page(1_000_000 + KEEP + 1, None);
-        assert!(course.missed(&late, KEEP + 1, KEEP + 1).is_some());
+    fn no_row_is_missed_while_the_last_one_is_there() {
+        let mut course = begun(Some(1));
+        let late = page(1_000_000 + 9 * KEEP, Some(2));
+        assert_eq!(course.missed(&late, 9 * KEEP, 9 * KEEP), None);
+        assert_eq!(course.place(), at(1), "it reads on");
     }
 
     #[test]
     fn where_the_last_row_is_gone_everything_is_read_again() {
-        let mut course = begun(7);
+        let mut course = begun(Some(7));
         let gone = Page {
             intact: false,
             ..page(1_000_010, Some(9))
@@ -212,11 +210,11 @@ mod tests {
 
     #[test]
     fn only_what_was_applied_long_ago_may_go() {
-        let mut course = begun(5);
+        let mut course = begun(Some(5));
         let stays = KEEP + KEEP / MARGIN;
         for id in 6..=9 {
             let now = (id as u64 - 5) * KEEP / MARKS;
-            course.applied(&page(1_000_000 + now, Some(id)), now, true);
+            course.applied(&page(1_000_000 + now, Some(id)), now);
         }
         for (now, place) in [
             (0, None),
@@ -237,15 +235,15 @@ mod tests {
 
     #[test]
     fn few_places_are_remembered_and_the_last_one_is() {
-        let mut course = begun(1);
+        let mut course = begun(Some(1));
         for id in 2..1000 {
             let now = id as u64;
-            course.applied(&page(1_000_000 + now, Some(id)), now, true);
+            course.applied(&page(1_000_000 + now, Some(id)), now);
         }
         assert_eq!(course.marks.len(), 1);
         let idle = page(1_000_000 + KEEP, None);
-        course.applied(&idle, KEEP, true);
-        course.applied(&page(1_000_000 + 2 * KEEP, None), 2 * KEEP, true);
+        course.applied(&idle, KEEP);
+        course.applied(&page(1_000_000 + 2 * KEEP, None), 2 * KEEP);
         let marks: Vec<Place> = course.marks.iter().map(|(_, place)| *place).collect();
         assert_eq!(marks, [at(1), at(999)]);
     }

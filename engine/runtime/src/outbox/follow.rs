@@ -58,6 +58,21 @@ pub(super) struct Follower {
 /// What failed, and how.
 type Trouble = (At, String);
 
+/// When to go on.
+#[derive(Clone, Copy)]
+struct Next {
+    wait_ms: u64,
+    /// Or at a hint. A store that fails is not asked more often because rows come.
+    hints: bool,
+}
+
+impl Next {
+    const AT_ONCE: Self = Self {
+        wait_ms: 0,
+        hints: false,
+    };
+}
+
 impl Follower {
     pub(super) fn new(
         (origin, outbox): (Arc<str>, Arc<dyn Outbox>),
@@ -77,9 +92,8 @@ impl Follower {
         }
     }
 
-    /// Reads a page and does what it says, or goes on where that failed; answers how long to
-    /// wait, in milliseconds.
-    async fn step(&mut self, inner: &Inner) -> u64 {
+    /// Reads a page and does what it says, or goes on where that failed.
+    async fn step(&mut self, inner: &Inner) -> Next {
         let next = match self.try_step(inner).await {
             Ok(next) => {
                 if self.failures > 0 {
@@ -94,7 +108,7 @@ impl Follower {
         next
     }
 
-    async fn try_step(&mut self, inner: &Inner) -> Result<u64, Trouble> {
+    async fn try_step(&mut self, inner: &Inner) -> Result<Next, Trouble> {
         let mut work = match self.work.take() {
             Some(work) => work,
             None => self.read().await?,
@@ -104,17 +118,20 @@ impl Follower {
             return Err((At::Apply, why));
         }
         if !work.page.intact {
-            return Ok(0);
+            return Ok(Next::AT_ONCE);
         }
         let all = work.page.rows.len() < PAGE;
-        self.course.applied(&work.page, self.since(work.asked), all);
+        self.course.applied(&work.page, self.since(work.asked));
         self.meters.applied(&work.sense);
         if !all {
-            return Ok(0);
+            return Ok(Next::AT_ONCE);
         }
         self.state.read(work.asked, work.page.held_ms);
         self.remove(&work.page).await;
-        Ok(wait_ms(work.page.held_ms, self.tuning.poll_ms))
+        Ok(Next {
+            wait_ms: wait_ms(work.page.held_ms, self.tuning.poll_ms),
+            hints: true,
+        })
     }
 
     async fn read(&mut self) -> Result<Work, Trouble> {
@@ -189,8 +206,7 @@ impl Follower {
         }
     }
 
-    /// Answers how long to wait, in milliseconds.
-    fn failed(&mut self, at: At, why: &str) -> u64 {
+    fn failed(&mut self, at: At, why: &str) -> Next {
         self.failures = self.failures.saturating_add(1);
         self.meters.failed(at);
         let why = match at {
@@ -205,14 +221,17 @@ impl Follower {
                 "the outbox is not read on; changes by others may be served late: {why}"
             );
         }
-        backoff::delay_ms(self.failures, fastrand::f64()).min(RETRY_MAX_MS)
+        Next {
+            wait_ms: backoff::delay_ms(self.failures, fastrand::f64()).min(RETRY_MAX_MS),
+            hints: at == At::Read,
+        }
     }
 
     fn say_missed(&self, missed: Missed) {
         let why = match missed {
             Missed::TooLate { after_ms } => format!(
-                "the outbox was not read to its end for {after_ms} ms, longer than its rows are \
-                 kept, so some may be gone"
+                "the outbox had been empty and was not read for {after_ms} ms, longer than its rows \
+                 are kept, so some may have come and gone"
             ),
             Missed::Broken => "the row of the outbox that was read last is gone: the table was \
                  emptied, or the database is an older or another one"
@@ -241,8 +260,8 @@ pub(super) async fn follow(
         let next = follower.step(&inner).await;
         drop(inner);
         tokio::select! {
-            () = sleep(Duration::from_millis(next)) => {}
-            () = outbox.hint() => sleep(GATHER).await,
+            () = sleep(Duration::from_millis(next.wait_ms)) => {}
+            () = outbox.hint(), if next.hints => sleep(GATHER).await,
             // The engine is gone.
             _ = alive.changed() => return,
         }

@@ -228,6 +228,41 @@ async fn after_longer_than_rows_are_kept_everything_of_the_origin_is_loaded_agai
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_outage_costs_nothing_where_the_last_row_read_is_still_there() {
+    let scene = Scene::new().await;
+    scene.change("two");
+    scene.pass(POLL).await;
+    assert_eq!(scene.look("42").await, miss("two"));
+    scene.ledger.break_down(true);
+    for _ in 0..=2 * KEEP / POLL {
+        scene.pass(POLL).await;
+    }
+    scene.ledger.break_down(false);
+    scene.change("three");
+    scene.pass(5_000).await;
+    assert_eq!(scene.look("42").await, miss("three"));
+    assert_eq!(scene.look("7").await, hit("seven"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_other_nodes_removed_unread_are_noticed() {
+    let scene = Scene::new().await;
+    scene.change("two");
+    scene.pass(POLL).await;
+    scene.ledger.break_down(true);
+    scene.rig.shop.set("7", "eight");
+    scene.ledger.put("tag", "", "product:7");
+    scene.ledger.put("tag", "", "product:8");
+    scene.ledger.remove_oldest(2);
+    for _ in 0..5 {
+        scene.pass(POLL).await;
+    }
+    scene.ledger.break_down(false);
+    scene.pass(5_000).await;
+    assert_eq!(scene.look("7").await, miss("eight"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_stood_still_trusts_the_clock_of_the_database() {
     let scene = Scene::new().await;
     scene.rig.shop.set("42", "two");

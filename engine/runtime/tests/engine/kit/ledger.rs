@@ -61,6 +61,11 @@ impl Ledger {
         self.rows.lock().clear();
     }
 
+    /// Removes rows as another node would.
+    pub(crate) fn remove_oldest(&self, rows: usize) {
+        self.rows.lock().drain(..rows);
+    }
+
     /// How often it was asked.
     pub(crate) fn reads(&self) -> usize {
         self.reads.load(Ordering::SeqCst)
