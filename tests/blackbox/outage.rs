@@ -252,11 +252,53 @@ async fn redis_that_fails_behind_memory_costs_hits_and_no_answer() {
     fails_and_heals("tiered").await;
 }
 
+/// Redis comes after the node has served for a while.
+async fn comes_late(kind: &str) {
+    let (mut redis, origin) = (Redis::start().await, Origin::start().await);
+    let dir = folder(kind, &redis.url(), &origin.base);
+    redis.kill();
+    let node = Node::start(dir.path()).await;
+    let status = node.admin.get("/v1/status").await.expect(200).json();
+    assert_eq!(status["store"]["health"], "down");
+    let why = status["store"]["why"].as_str().unwrap();
+    assert!(why.contains("start Redis there"), "{status}");
+    let ready = node.admin.get("/health/ready").await;
+    let words = "ready, with the store down: ";
+    assert!(ready.expect(200).text().starts_with(words), "{ready:?}");
+    for answer in node.crowd(20).await {
+        assert_eq!(answer.expect(200).text(), "edition 0");
+    }
+    let most = origin.most.load(Ordering::SeqCst);
+    assert!((1..=CAP).contains(&most), "{most} calls at once");
+    let purge = json!({"tags": ["product"]});
+    let purged = node.data.post_json("/v1/invalidate", &purge).await;
+    purged.expect_problem(503, "store_failed", "");
+
+    heals(&node, &mut redis).await;
+    eventually("a hit", async || node.is_hit(1).await.then_some(())).await;
+    node.data
+        .post_json("/v1/invalidate", &purge)
+        .await
+        .expect(200);
+    origin.edition.store(1, Ordering::SeqCst);
+    assert_eq!(node.read(1).await.text(), "edition 1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_that_is_not_there_at_the_start_is_waited_for() {
+    comes_late("redis").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_that_is_not_there_at_the_start_behind_memory_is_waited_for() {
+    comes_late("tiered").await;
+}
+
 #[tokio::test]
 async fn redis_that_cannot_be_used_ends_the_program_in_words() {
     let locked = Redis::with(&["--requirepass", "sesame"]).await;
     let evicting = Redis::with(&["--maxmemory-policy", "allkeys-lru"]).await;
-    let nobody = free_port();
+    let nobody = format!("redis://127.0.0.1:{}", free_port());
     let cases = [
         (locked.url(), 2, "wants a password: put it into the url"),
         (
@@ -268,11 +310,6 @@ async fn redis_that_cannot_be_used_ends_the_program_in_words() {
             evicting.url(),
             2,
             "run CONFIG SET maxmemory-policy volatile-lru there",
-        ),
-        (
-            format!("redis://127.0.0.1:{nobody}"),
-            4,
-            "start Redis there, or correct the address",
         ),
         (
             format!("redis://{}/99", evicting.address()),
@@ -287,5 +324,12 @@ async fn redis_that_cannot_be_used_ends_the_program_in_words() {
             let serve = ["serve", "--config", "larder.toml"];
             bad(dir.path(), &serve, *code, words);
         }
+        let dir = folder(kind, &nobody, "http://127.0.0.1:1");
+        let path = dir.path().join("larder.toml");
+        let queue = "\n[write_behind]\nlevel = \"redis\"\n";
+        let config = std::fs::read_to_string(&path).unwrap() + queue;
+        std::fs::write(path, config).unwrap();
+        let words = "start Redis there, or correct the address";
+        bad(dir.path(), &["serve", "--config", "larder.toml"], 4, words);
     }
 }

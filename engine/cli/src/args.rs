@@ -18,7 +18,7 @@ Exit codes:
   1  it failed; the message says why and what to do
   2  the command line or the configuration is wrong
   3  the policy was refused, or failed to decide
-  4  the server could not be reached; for `serve`, its Redis";
+  4  the server could not be reached; for `serve`, the Redis of its queue";
 
 /// A cache whose rules are programs: small WebAssembly policies decide the key, how long a value
 /// may be served, its tags, and which caching pattern runs.

@@ -94,8 +94,8 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
 async fn reach(store: StoreConfig) -> Result<Arc<dyn Store>> {
     Ok(match store {
         StoreConfig::Memory(config) => Arc::new(MemoryStore::new(config)),
-        StoreConfig::Redis(config) => Arc::new(RedisStore::connect(config).await?),
-        StoreConfig::Tiered(config) => Arc::new(TieredStore::connect(config).await?),
+        StoreConfig::Redis(config) => Arc::new(RedisStore::connect_or_wait(config).await?),
+        StoreConfig::Tiered(config) => Arc::new(TieredStore::connect_or_wait(config).await?),
     })
 }
 

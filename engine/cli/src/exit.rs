@@ -14,7 +14,7 @@ pub(crate) enum Code {
     Usage = 2,
     /// The policy was refused, or failed to decide.
     Policy = 3,
-    /// The server could not be reached; for `serve`, its Redis.
+    /// The server could not be reached; for `serve`, the Redis of its queue.
     Unreachable = 4,
 }
 

@@ -32,8 +32,9 @@ The file is checked whole before a port opens: an unknown field, a route to an o
 there or a database without its table end with 2 and say what to change. A policy file that does
 not load is no such error: `larder policies` shows why, and a better file is taken when it comes.
 A PostgreSQL that does not answer at the start is waited for: writes that are queued are taken,
-`/health/ready` says what is missing, and its table is looked at when it answers.
-A Redis that does not answer at the start ends it with 4; one that fails later only costs hits.
+`/health/ready` says what is missing, and its table is looked at when it answers. So is the Redis of
+the store, which costs hits until it comes. Only one that is to hold the write-behind queue has to be
+there: without it the program ends with 4.
 
 Without tokens the server listens on loopback only; `larder token` makes one.
 

@@ -59,6 +59,17 @@ impl RedisStore {
         Ok(Self::over(link, &config))
     }
 
+    /// As [`RedisStore::connect`], but a server that cannot be reached now is waited for, and the
+    /// store is [`Health::Down`] until it is. Whatever comes then is checked before it is used: one
+    /// that cannot be used keeps the store down and is the reason in its health.
+    ///
+    /// # Errors
+    /// What no waiting cures; the message says what to change.
+    pub async fn connect_or_wait(config: RedisConfig) -> Result<Self, ConnectError> {
+        let link = Link::connect_or_wait(&config).await?;
+        Ok(Self::over(link, &config))
+    }
+
     pub(crate) fn over(link: Link, config: &RedisConfig) -> Self {
         Self(Arc::new(Inner {
             link,

@@ -63,10 +63,25 @@ impl TieredStore {
     pub async fn connect(config: TieredConfig) -> Result<Self, ConnectError> {
         config.validate()?;
         let link = Link::connect(&config.redis).await?;
+        Ok(Self::behind(link, config))
+    }
+
+    /// As [`TieredStore::connect`], but a server that cannot be reached now is waited for as
+    /// [`RedisStore::connect_or_wait`] does.
+    ///
+    /// # Errors
+    /// What no waiting cures; the message says what to change.
+    pub async fn connect_or_wait(config: TieredConfig) -> Result<Self, ConnectError> {
+        config.validate()?;
+        let link = Link::connect_or_wait(&config.redis).await?;
+        Ok(Self::behind(link, config))
+    }
+
+    fn behind(link: Link, config: TieredConfig) -> Self {
         let near = Arc::new(Near::new(config.capacity_bytes));
         let far = RedisStore::over(link.clone(), &config.redis);
         let bound = Duration::from_millis(config.silence_ms);
         let tracking = Tracking::start(link, config.redis.prefix, Arc::clone(&near), bound);
-        Ok(Self::over(Arc::new(far), near, Some(tracking)))
+        Self::over(Arc::new(far), near, Some(tracking))
     }
 }

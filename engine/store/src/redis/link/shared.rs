@@ -121,7 +121,12 @@ impl Shared {
     pub(super) fn publish(&self, mut next: Topology) {
         let before = self.topology.borrow().clone();
         match (&before.down, &mut next.down) {
-            (Some((_, began)), Some((_, since))) => *since = *began,
+            (Some((known, began)), Some((why, since))) => {
+                *since = *began;
+                if known != why {
+                    tracing::warn!(%why, "redis is down");
+                }
+            }
             (None, Some((why, _))) => tracing::warn!(%why, "redis is down"),
             (Some(_), None) => tracing::info!(found = next.found(), "redis is up"),
             (None, None) => tracing::info!(found = next.found(), "redis has moved"),

@@ -116,6 +116,26 @@ async fn a_server_that_is_away_at_the_start_can_be_waited_for() {
 }
 
 #[tokio::test]
+async fn a_server_that_comes_and_cannot_be_used_keeps_the_link_down_until_it_can() {
+    let mut server = Server::with(&["--maxmemory-policy", "allkeys-lru"]).await;
+    server.kill();
+    let link = Link::connect_or_wait(&single(&server.url())).await.unwrap();
+    goes_down(&link).await;
+    server.restart().await;
+    let advice = "CONFIG SET maxmemory-policy volatile-lru";
+    until(
+        "the reason is another",
+        async || matches!(link.health(), Health::Down { why } if why.contains(advice)),
+    )
+    .await;
+    assert!(set(&link, "a", "1").await.is_err(), "it is not used");
+    let policy = ["CONFIG", "SET", "maxmemory-policy", "volatile-lru"];
+    server.ask(&policy).await.expect("it can be set");
+    comes_up(&link).await;
+    set(&link, "a", "1").await.unwrap();
+}
+
+#[tokio::test]
 async fn those_who_watch_hear_of_an_outage_and_its_end() {
     let mut server = Server::start().await;
     let link = Link::connect(&single(&server.url())).await.unwrap();
