@@ -26,6 +26,8 @@ pub struct Load {
     pub once_percent: u8,
     /// The longest pause of a client between two writes.
     pub pause: Duration,
+    /// How many bytes a row is made larger by, so that the disk has something to do.
+    pub filler: usize,
 }
 
 /// What all clients share.
@@ -166,7 +168,7 @@ impl Client {
         let mut attempts = 0;
         let (sequence, engine) = loop {
             let engine = self.random.usize(..field.engines.len());
-            let body = (!deletes).then(|| body(key, number));
+            let body = (!deletes).then(|| filled(key, number, field.load.filler));
             attempts += 1;
             match field.engines[engine].write(key, &operation, body).await {
                 Answered::Queued { sequence, repeated } => {
@@ -221,6 +223,15 @@ impl Client {
             });
         }
     }
+}
+
+/// A row as it is written, with so many bytes more than it needs.
+fn filled(key: &str, number: u64, filler: usize) -> String {
+    if filler == 0 {
+        return body(key, number);
+    }
+    let filler = "x".repeat(filler);
+    serde_json::json!({"id": key, "number": number, "filler": filler}).to_string()
 }
 
 /// A row as it is written.

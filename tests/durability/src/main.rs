@@ -40,6 +40,10 @@ struct Args {
     /// The longest time that a victim stays down, in milliseconds
     #[arg(long, default_value_t = 500)]
     down_ms: u64,
+    /// How many bytes each row is made larger by. Redis with everysec holds writes back while its
+    /// disk is busy, and loses them when it is killed then: 16384 and more show it
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    filler: usize,
     /// Replays the choices of a run
     #[arg(long)]
     seed: Option<u64>,
@@ -71,6 +75,7 @@ async fn main() -> Result<ExitCode> {
             writers: args.writers.max(1),
             once_percent: args.once_percent.min(100),
             pause: Duration::from_millis(args.pause_ms),
+            filler: args.filler,
         },
         schedule: Schedule {
             kills: args.kills,

@@ -16,7 +16,8 @@ pub const KEPT: &str = "sequence = \"sequence\"\ndeleted = \"gone\"\n";
 /// not queued leaves the row's sequence as it was, and is noted without one.
 const SCHEMA: &str = "
     CREATE TABLE things (
-        id text PRIMARY KEY, number bigint NOT NULL, sequence bigint, gone boolean
+        id text PRIMARY KEY, number bigint NOT NULL, sequence bigint, gone boolean,
+        filler text
     );
     CREATE TABLE effects (
         place bigserial PRIMARY KEY, id text NOT NULL, kind text NOT NULL, number bigint NOT NULL,

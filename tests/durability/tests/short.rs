@@ -19,6 +19,7 @@ fn plan(level: Level, writers: usize) -> Plan {
             writers,
             once_percent: 30,
             pause: Duration::from_millis(20),
+            filler: 0,
         },
         schedule: Schedule {
             kills: KILLS,
