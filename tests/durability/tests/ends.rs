@@ -142,7 +142,7 @@ async fn a_full_disk_drops_nothing_that_was_acknowledged() {
     let Some(Answered::Refused(status, code)) = end else {
         panic!("a disk that is full takes no more, but: {end:?}");
     };
-    assert_eq!(status, 503, "{code}");
+    assert_eq!((status, &*code), (503, "queue_full"));
     assert!(
         !acknowledged.is_empty(),
         "{code}: {}",

@@ -6,6 +6,7 @@
 //! | `folder` | the folder, for one process alone |
 //! | `schema` | the format of the file, and how older ones become it |
 //! | `disk` | the file: read when it is opened, and then written only |
+//! | `grow` | whether files may not grow |
 //! | `writer` | the thread that writes, many changes to a transaction |
 //! | `batch` | what of a group is to be written |
 //! | `operations` | which operations were taken before |
@@ -19,6 +20,7 @@ mod claims;
 mod config;
 mod disk;
 mod folder;
+mod grow;
 mod index;
 mod operations;
 mod peek;

@@ -8,6 +8,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::config::QueueOpenError;
+use super::grow::may_not_grow;
 use super::operations::Fingerprint;
 use super::schema::{broken, migrate};
 use crate::queue::QueueError;
@@ -78,12 +79,26 @@ impl Disk {
 
     fn failed(&self, error: &rusqlite::Error) -> QueueError {
         let path = self.path.display();
+        // A log that could not be written ends before the commit, so nothing was taken.
+        let unwritten = error
+            .sqlite_error()
+            .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_WRITE);
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => QueueError::Full(format!(
                 "the disk that {path} is on has no room left: make room there"
             )),
+            _ if unwritten && may_not_grow(&self.log()) => QueueError::Full(format!(
+                "the system lets {path} not grow: make room there, or raise the quota or the \
+                 limit to the size of files"
+            )),
             _ => QueueError::Failed(format!("{path} cannot be written: {error}")),
         }
+    }
+
+    fn log(&self) -> PathBuf {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        log.into()
     }
 }
 
