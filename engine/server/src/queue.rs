@@ -47,7 +47,7 @@ pub(crate) async fn letters(
     let full = letters.len() == limit;
     let last = letters.last().filter(|_| full);
     Ok(Json(LettersReply {
-        next: last.map(|letter| letter.queued.letter_id().to_string()),
+        next: last.map(|letter| letter.id.to_string()),
         letters: letters.iter().map(LetterReply::outline).collect(),
     }))
 }

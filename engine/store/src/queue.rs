@@ -6,6 +6,7 @@ mod local;
 mod mirrored;
 #[doc(hidden)]
 pub mod record;
+mod unreadable;
 
 use std::fmt;
 use std::sync::Arc;
@@ -105,15 +106,20 @@ pub struct LetterId {
     pub sequence: u64,
 }
 
-/// A change that the origin will not take, or that follows one of the same row.
+/// A change that the origin will not take, that follows one of the same row, or that cannot be
+/// read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadLetter {
-    /// The change.
+    /// How it is named.
+    pub id: LetterId,
+    /// The change; of one that cannot be read its row, as far as that is known, and no more.
     pub queued: Arc<Queued>,
     /// When it was given up.
     pub died: Timestamp,
     /// Why.
     pub why: Arc<str>,
+    /// Whether the change can be read. One that cannot is never handed over.
+    pub readable: bool,
 }
 
 /// Which dead letters.
@@ -177,7 +183,9 @@ pub struct QueueSummary {
 /// - **One flusher.** What a claim that has ended or was taken over tells is refused with
 ///   [`QueueError::Lost`] and changes nothing.
 /// - **Never dropped in silence.** At its limit the queue refuses with [`QueueError::Full`]. It
-///   trims nothing, and what cannot be read is an error and stays.
+///   trims nothing. What cannot be read becomes a dead letter when it is met, so that it parks its
+///   row, where that can be told, and keeps no others waiting; reads of its row fail until it is
+///   forgotten, unless there is a newer change.
 ///
 /// Times come in as arguments. Nothing is retried.
 pub trait Queue: Send + Sync {
@@ -286,7 +294,7 @@ pub enum QueueError {
     /// It cannot be used as it is.
     #[error("the write-behind queue cannot be used: {0}")]
     Unusable(String),
-    /// It holds something that is not a change. It is left where it is.
+    /// It holds something that is not a change. It is kept, as a dead letter.
     #[error("the write-behind queue holds something at {place} that is not a change: {why}")]
     Corrupt {
         /// Where.

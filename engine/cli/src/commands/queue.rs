@@ -21,7 +21,8 @@ use crate::secret::TokenArg;
 A write that its origin refuses for good, because of what it says, becomes a dead letter. Its row is
 parked: later writes of the row follow it, so that their order holds, and other rows go on. Reads
 answer what was acknowledged all the while. Correct what the origin refuses and `retry`, or give the
-write up with `drop`.
+write up with `drop`. So does one that cannot be read, as its bytes are damaged or those of another
+version: `drop` it, or let a build that reads it `retry`.
 
 Example:
   larder queue status

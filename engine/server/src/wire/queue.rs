@@ -104,13 +104,13 @@ pub struct LettersReply {
     pub next: Option<String>,
 }
 
-/// A write that its origin refused, or that follows one of the same row.
+/// A write that its origin refused, that follows one of the same row, or that cannot be read.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LetterReply {
     /// Names it.
     #[schema(example = "shop/3/1764069600000000")]
     pub id: String,
-    /// `write` or `delete`.
+    /// `write`, `delete`, or `unreadable`: then no more is known than its row, or not even that.
     pub operation: String,
     /// Whose data.
     pub tenant: String,
@@ -145,9 +145,14 @@ impl LetterReply {
         let queued = &letter.queued;
         let (change, row) = (&queued.change, &queued.change.row);
         let value = change.value.as_ref();
+        let operation = match value {
+            _ if !letter.readable => "unreadable",
+            Some(_) => "write",
+            None => "delete",
+        };
         Self {
-            id: queued.letter_id().to_string(),
-            operation: if value.is_some() { "write" } else { "delete" }.to_owned(),
+            id: letter.id.to_string(),
+            operation: operation.to_owned(),
             tenant: row.tenant.to_string(),
             resource: row.resource.to_string(),
             item: row.id.to_string(),

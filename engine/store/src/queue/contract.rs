@@ -20,13 +20,17 @@ use futures_util::future::BoxFuture;
 
 pub use self::subject::Room;
 use self::subject::Subject;
-use super::Queue;
+use super::{Queue, Row};
 
 /// Where the changes of one queue are kept, whatever becomes of the processes that use it.
 pub trait Place: Send + Sync {
     /// Opens the queue that is kept here, as the next process does after a crash: the check has
     /// dropped the one from before, which knew of no more than it had been told.
     fn open(&self, room: Room) -> BoxFuture<'_, Arc<dyn Queue>>;
+
+    /// Damages what is kept of a change that waits, while no queue is open, so that it cannot be
+    /// read, but its row be told.
+    fn spoil<'a>(&'a self, row: &'a Row, sequence: u64) -> BoxFuture<'a, ()>;
 }
 
 /// A promise and how to check it.
@@ -70,7 +74,8 @@ const CHECKS: &[Check] = checks! {
         retry_of_all_puts_every_row_back,
         forgetting_the_last_letter_opens_the_row,
         letters_are_answered_in_pages,
-        only_dead_letters_are_retried_and_forgotten;
+        only_dead_letters_are_retried_and_forgotten,
+        what_cannot_be_read_dies_and_only_its_row_waits;
     room:
         beyond_its_count_nothing_is_taken,
         beyond_its_bytes_nothing_is_taken,

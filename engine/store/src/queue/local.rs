@@ -27,7 +27,7 @@ mod peek;
 mod schema;
 mod shared;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod writer;
 
 use std::path::PathBuf;
@@ -193,7 +193,7 @@ fn restore(disk: Disk, contents: Contents, config: &LocalQueueConfig) -> Writer 
                     place: format!("{}, row {sequence} of table change", disk.path().display()),
                     why: damage.why.to_owned(),
                 };
-                tracing::error!(%error, row = ?damage.row, "a change cannot be read and stays where it is");
+                tracing::error!(%error, row = ?damage.row, "a change cannot be read and is a dead letter from now on");
                 let row = damage.row;
                 index.put_unreadable(sequence, Unreadable { row, error });
             }
@@ -318,7 +318,7 @@ impl Queue for LocalQueue {
         id: &'a LetterId,
     ) -> BoxFuture<'a, Result<Option<DeadLetter>, QueueError>> {
         let index = self.shared.index.read();
-        ready(index.letter(&id.partition, id.sequence)).boxed()
+        ready(Ok(index.letter(&id.partition, id.sequence))).boxed()
     }
 
     fn retry<'a>(&'a self, which: &'a Letters) -> BoxFuture<'a, Result<u64, QueueError>> {

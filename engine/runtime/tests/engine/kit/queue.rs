@@ -102,9 +102,11 @@ impl State {
     fn die(&mut self, sequence: u64, why: &str, now: Timestamp) {
         if let Some(queued) = self.waiting.remove(&sequence) {
             let letter = DeadLetter {
+                id: queued.letter_id(),
                 queued,
                 died: now,
                 why: why.into(),
+                readable: true,
             };
             self.dead.insert(sequence, letter);
         }

@@ -206,3 +206,37 @@ pub(super) async fn only_dead_letters_are_retried_and_forgotten(on: Subject) {
     assert_eq!(done(on.queue().letter(&id).await), None);
     assert_eq!(on.seen(&row).await.as_deref(), Some("v"));
 }
+
+pub(super) async fn what_cannot_be_read_dies_and_only_its_row_waits(on: Subject) {
+    let (rows, _) = neighbours(2);
+    let (ill, well) = (&rows[0], &rows[1]);
+    let first = on.put(ill, &["1"]).await[0];
+    on.put(well, &["a"]).await;
+    on.put(ill, &["2"]).await;
+    on.put(well, &["b"]).await;
+    let on = on.crash_spoiling(ill, first).await;
+    let claim = on.claim(&ill.partition()).await;
+    assert_eq!(on.head(&claim).await, ["a", "b"]);
+    let letters = on.letters().await;
+    let known: Vec<_> = letters.iter().map(|letter| letter.readable).collect();
+    assert_eq!(known, [false, true], "what comes after it follows it");
+    assert_eq!(letters[0].id.sequence, first);
+    assert_eq!(&letters[0].queued.change.row, ill);
+    let shown = done(on.queue().letter(&letters[0].id).await);
+    assert_eq!(shown.as_ref(), Some(&letters[0]));
+    let depth = on.depth().await;
+    assert_eq!((depth.waiting, depth.dead, depth.parked), (2, 2, 1));
+    assert_eq!(on.seen(ill).await.as_deref(), Some("2"));
+
+    let on = on.crash().await;
+    let Some(claim) = on.ask(&ill.partition(), NOW.plus(CLAIM_MS)).await else {
+        fail("the claim from before the crash never ends")
+    };
+    done(on.queue().let_go(&claim).await);
+    let claim = on.claim(&ill.partition()).await;
+    assert_eq!(on.letters().await.len(), 2, "it is dead for good");
+    assert_eq!(on.forget(&one(&letters[0])).await.len(), 1);
+    assert_eq!(on.retry(&Letters::All).await, 1);
+    assert_eq!(on.head(&claim).await, ["a", "2", "b"]);
+    assert!(on.letters().await.is_empty());
+}

@@ -61,6 +61,15 @@ impl Subject {
         Self { place, queue }
     }
 
+    /// As [`Subject::crash`], with a change that cannot be read any more.
+    pub(super) async fn crash_spoiling(self, row: &Row, sequence: u64) -> Self {
+        let Self { place, queue } = self;
+        drop(queue);
+        place.spoil(row, sequence).await;
+        let queue = place.open(Room::AMPLE).await;
+        Self { place, queue }
+    }
+
     pub(super) fn queue(&self) -> &Arc<dyn Queue> {
         &self.queue
     }
@@ -182,7 +191,7 @@ pub(crate) fn change(row: &Row, text: &str) -> Change {
 }
 
 pub(super) fn one(letter: &DeadLetter) -> Letters {
-    Letters::One(letter.queued.letter_id())
+    Letters::One(letter.id.clone())
 }
 
 pub(super) fn number(row: &Row, sequence: u64) -> Letters {

@@ -1,13 +1,16 @@
 //! What is on the disk, in memory: so that reads and flushers need neither it nor the writer.
 
+mod letters;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use larder_core::Timestamp;
 use tokio::sync::Notify;
 
+pub(super) use self::letters::Unreadable;
 use super::claims::Claims;
-use crate::queue::{DeadLetter, Depth, Letters, Partition, QueueError, Queued, Row};
+use crate::queue::{DeadLetter, Depth, Partition, QueueError, Queued, Row};
 
 /// All changes that the origin does not have yet.
 #[derive(Default)]
@@ -43,13 +46,6 @@ struct Kept {
 struct Part {
     waiting: BTreeMap<u64, Arc<Queued>>,
     arrived: Arc<Notify>,
-}
-
-/// Something in the file that is no change.
-#[derive(Clone, Debug)]
-pub(super) struct Unreadable {
-    pub(super) row: Option<Row>,
-    pub(super) error: QueueError,
 }
 
 impl Load {
@@ -106,14 +102,6 @@ impl Index {
         let part = self.partitions.entry(partition).or_default();
         part.waiting.insert(queued.sequence, queued);
         Arc::clone(&part.arrived)
-    }
-
-    /// Something that cannot be read. It parks its row, where that can be told.
-    pub(super) fn put_unreadable(&mut self, sequence: u64, unreadable: Unreadable) {
-        if let Some(row) = &unreadable.row {
-            self.rows.entry(row.clone()).or_default().unreadable = Some(sequence);
-        }
-        self.unreadable.insert(sequence, unreadable);
     }
 
     pub(super) fn newest(&self, row: &Row) -> Result<Option<Arc<Queued>>, QueueError> {
@@ -199,88 +187,6 @@ impl Index {
         }
     }
 
-    /// The origin will never take it.
-    pub(super) fn bury(
-        &mut self,
-        partition: &Partition,
-        sequence: u64,
-        died: Timestamp,
-        why: Arc<str>,
-    ) -> Option<Arc<Queued>> {
-        let queued = self.unqueue(partition, sequence)?;
-        self.dead.add(&queued);
-        if let Some(kept) = self.rows.get_mut(&queued.change.row) {
-            kept.dead += 1;
-        }
-        let letter = DeadLetter {
-            queued: Arc::clone(&queued),
-            died,
-            why,
-        };
-        self.letters.insert(sequence, letter);
-        Some(queued)
-    }
-
-    fn take_letter(&mut self, sequence: u64) -> Option<Arc<Queued>> {
-        let queued = self.letters.remove(&sequence)?.queued;
-        self.dead.take(&queued);
-        if let Some(kept) = self.rows.get_mut(&queued.change.row) {
-            kept.dead -= 1;
-        }
-        Some(queued)
-    }
-
-    /// It waits again, where it was.
-    pub(super) fn retry(&mut self, sequence: u64) -> Option<Arc<Queued>> {
-        let queued = self.take_letter(sequence)?;
-        self.wait(Arc::clone(&queued));
-        Some(queued)
-    }
-
-    /// It was given up for good.
-    pub(super) fn forget(&mut self, sequence: u64) -> Option<Arc<Queued>> {
-        let queued = self.take_letter(sequence)?;
-        self.drop_of_row(&queued);
-        Some(queued)
-    }
-
-    /// The letters that are meant, and with `rows` the others of their rows.
-    pub(super) fn chosen(&self, which: &Letters, rows: bool) -> Result<Vec<u64>, QueueError> {
-        let id = match which {
-            Letters::All => return Ok(self.letters.keys().copied().collect()),
-            Letters::One(id) => id,
-        };
-        let Some(letter) = self.letter(&id.partition, id.sequence)? else {
-            return Ok(Vec::new());
-        };
-        if !rows {
-            return Ok(vec![id.sequence]);
-        }
-        let kept = self.rows.get(&letter.queued.change.row);
-        let all = kept.iter().flat_map(|kept| &kept.changes);
-        let dead = |sequence: &u64| self.letters.contains_key(sequence);
-        Ok(all.map(|one| one.sequence).filter(dead).collect())
-    }
-
-    pub(super) fn letter(
-        &self,
-        partition: &Partition,
-        sequence: u64,
-    ) -> Result<Option<DeadLetter>, QueueError> {
-        if let Some(unreadable) = self.unreadable.get(&sequence) {
-            return Err(unreadable.error.clone());
-        }
-        let letter = self.letters.get(&sequence);
-        let letter = letter.filter(|letter| letter.queued.change.row.partition() == *partition);
-        Ok(letter.cloned())
-    }
-
-    pub(super) fn letters(&self, after: Option<u64>, limit: usize) -> Vec<DeadLetter> {
-        let from = after.map_or(0, |after| after.saturating_add(1));
-        let letters = self.letters.range(from..).take(limit);
-        letters.map(|(_, letter)| letter.clone()).collect()
-    }
-
     pub(super) fn depth(&self) -> Depth {
         let mut origins: BTreeMap<Arc<str>, u64> = BTreeMap::new();
         let mut oldest: Option<Timestamp> = None;
@@ -307,14 +213,6 @@ impl Index {
             dead: self.dead.changes + self.unreadable.len() as u64,
             parked: parked.len() as u64,
             origins: origins.into_iter().collect(),
-        }
-    }
-
-    /// A change that died before the queue was opened.
-    pub(super) fn restore_letter(&mut self, sequence: u64, died: Timestamp, why: Arc<str>) {
-        let in_it = |part: &&Partition| self.is_waiting(part, sequence);
-        if let Some(partition) = self.partitions.keys().find(in_it).cloned() {
-            self.bury(&partition, sequence, died, why);
         }
     }
 }

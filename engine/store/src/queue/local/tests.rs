@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::{LocalQueue, LocalQueueConfig};
 use crate::queue::contract::subject::{NOW, row};
 use crate::queue::contract::{self, Place, Room};
-use crate::queue::{Partition, Queue, Queued};
+use crate::queue::{Partition, Queue, Queued, Row};
 
 /// Where a child finds the folder that it is to work in.
 const FOLDER: &str = "LARDER_TEST_QUEUE";
@@ -33,11 +33,24 @@ impl Place for Folder {
         let queue: Arc<dyn Queue> = Arc::new(LocalQueue::open(config).unwrap());
         ready(queue).boxed()
     }
+
+    fn spoil<'a>(&'a self, _row: &'a Row, sequence: u64) -> BoxFuture<'a, ()> {
+        spoil(self.0.path(), sequence);
+        ready(()).boxed()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_local_queue_keeps_the_contract() {
     contract::all(|| Arc::new(Folder(tempfile::tempdir().unwrap()))).await;
+}
+
+/// Damages a change in the file of a queue that is closed.
+pub(in crate::queue) fn spoil(dir: &Path, sequence: u64) {
+    let db = rusqlite::Connection::open(dir.join("queue.db")).unwrap();
+    let damage =
+        "UPDATE change SET record = substr(record, 1, length(record) - 1) WHERE sequence = ?";
+    assert_eq!(db.execute(damage, [sequence as i64]), Ok(1));
 }
 
 fn open(dir: &Path) -> LocalQueue {

@@ -10,6 +10,7 @@ use super::*;
 use crate::queue::LocalQueueConfig;
 use crate::queue::contract::subject::{NOW, change, row};
 use crate::queue::contract::{self, Place, Room};
+use crate::queue::local::tests::spoil;
 use crate::redis::RedisConfig;
 use crate::testing::{Server, until};
 
@@ -44,6 +45,11 @@ impl Node {
 impl Place for Node {
     fn open(&self, room: Room) -> BoxFuture<'_, Arc<dyn Queue>> {
         async move { Arc::new(self.start(room).await) as Arc<dyn Queue> }.boxed()
+    }
+
+    fn spoil<'a>(&'a self, _row: &'a Row, sequence: u64) -> BoxFuture<'a, ()> {
+        spoil(self.folder.path(), sequence);
+        std::future::ready(()).boxed()
     }
 }
 

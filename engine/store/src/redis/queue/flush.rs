@@ -6,7 +6,7 @@ use larder_core::Timestamp;
 use redis::Value;
 
 use super::super::reply::exact;
-use super::{Inner, list, typed, used};
+use super::{Inner, list, stored, typed, used};
 use crate::queue::{Claim, Partition, QueueError, Queued};
 
 /// How much longer than its end a claim is kept, in milliseconds, for clocks that disagree.
@@ -56,7 +56,7 @@ impl Inner {
     }
 
     /// A step looks at a bounded number of changes, so it is repeated while it met only such as
-    /// follow dead ones.
+    /// follow dead ones or cannot be read.
     pub(super) async fn head(
         &self,
         claim: &Claim,
@@ -96,9 +96,43 @@ impl Inner {
         }
         let changes = told.split_off(2);
         let (arrived, again): (String, u8) = typed(Value::Array(told))?;
-        let head = self.all_queued(changes, &claim.partition)?;
+        let (mut head, mut spoiled) = (Vec::with_capacity(changes.len() / 2), Vec::new());
+        for (sequence, text) in self.numbered(changes)? {
+            match stored::read(sequence, text) {
+                Ok(queued) => head.push(queued),
+                Err(damage) => spoiled.push((sequence, damage.why)),
+            }
+        }
+        for (sequence, why) in &spoiled {
+            self.spoiled(claim, *sequence, why, &now).await?;
+        }
+        if !spoiled.is_empty() {
+            // What comes after one of them follows it.
+            return Ok((true, Vec::new()));
+        }
         self.signals.looked(&claim.partition, arrived);
         Ok((again == 1, head))
+    }
+
+    /// Makes a dead letter of what cannot be read.
+    async fn spoiled(
+        &self,
+        claim: &Claim,
+        sequence: u64,
+        why: &str,
+        now: &str,
+    ) -> Result<(), QueueError> {
+        let partition = &claim.partition;
+        tracing::error!(
+            %partition, sequence, why,
+            "a change cannot be read and is a dead letter from now on"
+        );
+        let why = format!("it cannot be read: {why}");
+        let (token, number) = (claim.token.to_string(), sequence.to_string());
+        let args = [&*token, now, &number, &why].map(str::as_bytes);
+        self.claimed(&self.scripts.spoil, claim, &args).await?;
+        self.signals.went(partition);
+        Ok(())
     }
 
     pub(super) async fn flushed(&self, claim: &Claim, sequences: &[u64]) -> Result<(), QueueError> {

@@ -70,12 +70,18 @@ impl Inner {
             return Ok(None);
         };
         let (change, why): (Value, String) = typed(Value::Array(found))?;
-        let queued = stored::queued(id.sequence, change, &id.partition.to_string())?;
         let (died, why) = why.split_once(' ').unwrap_or_default();
-        Ok(Some(DeadLetter {
-            queued,
-            died: stored::moment(died.as_bytes()).unwrap_or_default(),
-            why: why.into(),
+        let died = stored::moment(died.as_bytes()).unwrap_or_default();
+        let (id, why) = (id.clone(), why.into());
+        Ok(Some(match stored::read(id.sequence, change) {
+            Ok(queued) => DeadLetter {
+                id,
+                queued,
+                died,
+                why,
+                readable: true,
+            },
+            Err(damage) => DeadLetter::unreadable(id, damage.row, died, why),
         }))
     }
 

@@ -7,7 +7,8 @@ use larder_core::Timestamp;
 use redis::Value;
 
 use super::names::row_name;
-use crate::queue::{Change, QueueError, Queued, record};
+use crate::queue::record::{self, Damage};
+use crate::queue::{Change, Partition, QueueError, Queued};
 
 /// How wide the moment is, in digits.
 const MOMENT: usize = 20;
@@ -22,17 +23,27 @@ pub(super) fn text(change: &Change, at: Timestamp) -> Vec<u8> {
     out
 }
 
-/// The change that `text`, found at `place`, stands for.
-pub(super) fn queued(sequence: u64, text: Value, place: &str) -> Result<Arc<Queued>, QueueError> {
-    let corrupt = |why: String| QueueError::Corrupt {
-        place: format!("{place}, number {sequence}"),
-        why,
+/// The change that `text`, found in `partition`, stands for.
+pub(super) fn queued(
+    sequence: u64,
+    text: Value,
+    partition: &Partition,
+) -> Result<Arc<Queued>, QueueError> {
+    let corrupt = |damage: Damage| QueueError::Corrupt {
+        place: format!("{partition}, number {sequence}"),
+        why: damage.why.to_owned(),
     };
+    read(sequence, text).map_err(corrupt)
+}
+
+/// The change that `text` stands for.
+pub(super) fn read(sequence: u64, text: Value) -> Result<Arc<Queued>, Damage> {
+    let damage = |why| Damage { row: None, why };
     let Value::BulkString(text) = text else {
-        return Err(corrupt("it is no text".to_owned()));
+        return Err(damage("it is no text"));
     };
-    let record = record_of(&text.into()).ok_or_else(|| corrupt("its head is damaged".into()))?;
-    let (change, at) = record::decode(&record).map_err(|damage| corrupt(damage.why.to_owned()))?;
+    let record = record_of(&text.into()).ok_or(damage("its head is damaged"))?;
+    let (change, at) = record::decode(&record)?;
     Ok(Arc::new(Queued {
         sequence,
         at,

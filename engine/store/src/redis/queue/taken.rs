@@ -85,21 +85,17 @@ impl Inner {
         let Value::Array(found) = script.await? else {
             return Ok(None);
         };
-        Ok(self.all_queued(found, &partition)?.pop())
+        let newest = self.numbered(found)?.pop();
+        let queued = newest.map(|(sequence, text)| stored::queued(sequence, text, &partition));
+        queued.transpose()
     }
 
-    /// Changes from an answer in which their numbers and texts alternate.
-    pub(super) fn all_queued(
-        &self,
-        answer: Vec<Value>,
-        partition: &Partition,
-    ) -> Result<Vec<Arc<Queued>>, QueueError> {
-        let place = partition.to_string();
+    /// The numbers and texts of an answer in which they alternate.
+    pub(super) fn numbered(&self, answer: Vec<Value>) -> Result<Vec<(u64, Value)>, QueueError> {
         let mut all = Vec::with_capacity(answer.len() / 2);
         let mut answer = answer.into_iter();
         while let (Some(number), Some(text)) = (answer.next(), answer.next()) {
-            let sequence = self.sequence(&typed::<String>(number)?)?;
-            all.push(stored::queued(sequence, text, &place)?);
+            all.push((self.sequence(&typed::<String>(number)?)?, text));
         }
         Ok(all)
     }

@@ -13,7 +13,7 @@ use redis::{Cmd, FromRedisValue, cmd};
 use super::{RedisQueue, RedisQueueConfig};
 use crate::queue::contract::subject::{NOW, change, row};
 use crate::queue::contract::{self, Place, Room};
-use crate::queue::{Claim, Partition, Queue, QueueError, Queued, Row};
+use crate::queue::{Claim, Letters, Partition, Queue, QueueError, Queued, Row};
 use crate::redis::{ConnectError, RedisConfig, SentinelConfig};
 use crate::testing::{Cluster, Sentinels, Server};
 
@@ -49,6 +49,29 @@ impl Spot {
         }
     }
 
+    /// Puts other bytes in the place of a change that waits.
+    async fn rewrite(
+        &self,
+        queue: &RedisQueue,
+        partition: &Partition,
+        sequence: u64,
+        with: impl Fn(&[u8]) -> Vec<u8>,
+    ) {
+        let [_, stream, ..] = queue.0.names.partition(partition);
+        type Entry = (String, (String, Vec<u8>));
+        let mut range = cmd("XRANGE");
+        range.arg(&stream).arg("-").arg("+");
+        let all: Vec<Entry> = raw(queue, &mut range).await;
+        raw::<u64>(queue, cmd("DEL").arg(&stream)).await;
+        for (id, (field, text)) in all {
+            let of_change = id.split('-').next() == Some(sequence.to_string().as_str());
+            let text = if of_change { with(&text) } else { text };
+            let mut add = cmd("XADD");
+            add.arg(&stream).arg(&id).arg(field).arg(text);
+            raw::<String>(queue, &mut add).await;
+        }
+    }
+
     async fn queue(&self) -> RedisQueue {
         let queue = RedisQueue::connect(self.config()).await;
         queue.expect("it can be used")
@@ -65,6 +88,20 @@ impl Place for Spot {
             };
             let queue = RedisQueue::connect(config).await.expect("it can be used");
             Arc::new(queue) as Arc<dyn Queue>
+        }
+        .boxed()
+    }
+
+    fn spoil<'a>(&'a self, row: &'a Row, sequence: u64) -> BoxFuture<'a, ()> {
+        async move {
+            let queue = self.queue().await;
+            let turned = |text: &[u8]| {
+                let mut text = text.to_vec();
+                text.extend_from_slice(b"?");
+                text
+            };
+            let partition = row.partition();
+            self.rewrite(&queue, &partition, sequence, turned).await;
         }
         .boxed()
     }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{NOW, open, row, text, waiting};
+use super::{NOW, open, row, spoil, text, waiting};
 use crate::queue::contract::subject::change;
-use crate::queue::{LetterId, Letters, Queue, QueueError};
+use crate::queue::{Letters, Queue, QueueError};
 use crate::{LocalQueue, LocalQueueConfig, QueueOpenError};
 
 fn refused(dir: &Path) -> QueueOpenError {
@@ -61,7 +61,7 @@ fn what_cannot_be_a_queue_is_refused_with_words() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_stays_and_parks_its_row() {
+async fn what_cannot_be_read_is_a_dead_letter_and_parks_its_row() {
     let dir = tempfile::tempdir().unwrap();
     let (ill, well) = (row("1"), row("2"));
     let queue = open(dir.path());
@@ -69,10 +69,8 @@ async fn what_cannot_be_read_stays_and_parks_its_row() {
     queue.enqueue(change(&well, "a"), NOW).await.unwrap();
     let unnamed = queue.enqueue(change(&row("3"), "?"), NOW).await.unwrap();
     drop(queue);
+    spoil(dir.path(), first.sequence);
     let db = raw(dir.path());
-    let damage =
-        "UPDATE change SET record = substr(record, 1, length(record) - 1) WHERE sequence = ?";
-    db.execute(damage, [first.sequence as i64]).unwrap();
     let damage = "UPDATE change SET record = x'00' WHERE sequence = ?";
     db.execute(damage, [unnamed.sequence as i64]).unwrap();
     drop(db);
@@ -92,24 +90,40 @@ async fn what_cannot_be_read_stays_and_parks_its_row() {
     assert_eq!(texts, ["a"], "the other rows flow");
 
     let letters = queue.letters(None, 9).await.unwrap();
-    assert_eq!(letters.len(), 1, "what comes after it follows it");
-    let id = LetterId {
-        partition: ill.partition(),
-        sequence: first.sequence,
-    };
-    assert_eq!(queue.letter(&id).await, Err(corrupt.clone()));
-    assert_eq!(
-        queue.forget(&Letters::One(id.clone())).await,
-        Err(corrupt.clone())
-    );
-    assert_eq!(queue.retry(&Letters::One(id)).await, Err(corrupt));
-    queue.forget(&Letters::All).await.unwrap();
+    let known: Vec<_> = letters
+        .iter()
+        .map(|one| (one.id.sequence, one.readable))
+        .collect();
+    let all = [
+        (first.sequence, false),
+        (unnamed.sequence, false),
+        (later.sequence, true),
+    ];
+    assert_eq!(known, all, "what comes after it follows it");
+    assert_eq!(letters[0].queued.change.row, ill);
+    assert_eq!(*letters[0].why, *corrupt.to_string());
+    for letter in &letters {
+        assert_eq!(
+            queue.letter(&letter.id).await.as_ref(),
+            Ok(&Some(letter.clone()))
+        );
+    }
+    let unread = Letters::One(letters[0].id.clone());
+    assert_eq!(queue.retry(&unread).await, Err(corrupt));
     let depth = queue.depth().await.unwrap();
-    assert_eq!((depth.waiting, depth.dead, depth.parked), (1, 2, 1));
+    assert_eq!((depth.waiting, depth.dead, depth.parked), (1, 3, 1));
+
+    assert_eq!(queue.forget(&unread).await.unwrap().len(), 1);
+    assert_eq!(queue.retry(&Letters::All).await, Ok(1), "its row is open");
+    let unnamed = letters[1].id.to_string().parse().unwrap();
+    let forgotten = queue.forget(&Letters::One(unnamed)).await.unwrap();
+    assert_eq!(forgotten.len(), 1, "though nobody knows its row");
+    let texts: Vec<_> = waiting(&queue).await.iter().map(|one| text(one)).collect();
+    assert_eq!(texts, ["a", "2"]);
     drop(queue);
-    let count = "SELECT count(*) FROM change";
-    let count = raw(dir.path()).query_row(count, [], |row| row.get(0));
-    assert_eq!(count, Ok(3), "it is left where it is");
+    let queue = open(dir.path());
+    assert!(queue.letters(None, 9).await.unwrap().is_empty());
+    assert_eq!(waiting(&queue).await.len(), 2);
 }
 
 /// A queue that this version stored, for the next ones to open. Other formats get files of their

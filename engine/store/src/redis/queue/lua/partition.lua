@@ -42,14 +42,26 @@ local function take(number, change, back)
   redis.call('HINCRBY', META, 'bytes', -#change)
 end
 
--- Makes a dead letter of a change that waits, and parks its row.
-local function bury(number, change, back, died, why)
+-- The row of a number, found by looking through all; of one that no row has, the name of none.
+local function row_at(number)
+  local ending, cursor = member('', number), '0'
+  repeat
+    local found = redis.call('ZSCAN', ROWS, cursor, 'MATCH', '*' .. ending, 'COUNT', 1000)
+    if found[2][1] then return string.sub(found[2][1], 1, -1 - #ending) end
+    cursor = found[1]
+  until cursor == '0'
+  return ''
+end
+
+-- Makes a dead letter of a change that waits, and parks its row. It is kept as `kept`, if given.
+local function bury(number, change, back, died, why, kept)
+  kept = kept or change
   take(number, change, back)
-  redis.call('HSET', KEPT, number, change)
+  redis.call('HSET', KEPT, number, kept)
   redis.call('ZADD', DEAD, number, number)
   redis.call('HSET', WHY, number, died .. ' ' .. why)
-  redis.call('HINCRBY', PARKED, row_of(change), 1)
-  redis.call('HINCRBY', META, 'dead_bytes', #change)
+  redis.call('HINCRBY', PARKED, row_of(kept), 1)
+  redis.call('HINCRBY', META, 'dead_bytes', #kept)
 end
 
 -- Takes a dead letter away from the others; answers it.

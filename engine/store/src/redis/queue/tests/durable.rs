@@ -209,7 +209,7 @@ async fn nothing_but_operations_and_claims_has_an_end_and_little_is_left_behind(
         let ends = name.contains(":op:") || name.ends_with(":claim");
         assert_eq!(left > 0, ends, "{name} ends in {left}");
     }
-    let one = queue.retry(&crate::queue::Letters::All).await;
+    let one = queue.retry(&Letters::All).await;
     assert_eq!(one, Ok(1));
     let flushed = queue.flushed(&claim, &all).await;
     flushed.expect("the claim holds");

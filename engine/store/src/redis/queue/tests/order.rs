@@ -68,19 +68,48 @@ async fn many_followers_of_a_dead_letter_do_not_hide_what_comes_after_them() {
 }
 
 #[tokio::test]
-async fn what_is_damaged_is_an_error_and_stays() {
+async fn what_says_of_itself_nothing_true_is_a_dead_letter_of_its_row() {
     let server = Server::start().await;
-    let queue = Spot::at(&server).queue().await;
-    let row = row("1");
-    put(&queue, &row, "whole").await;
-    let [_, stream, ..] = queue.0.names.partition(&row.partition());
+    let spot = Spot::at(&server);
+    let queue = spot.queue().await;
+    let (ill, partition) = (row("1"), row("1").partition());
+    let first = put(&queue, &ill, "first").await;
+    let later = put(&queue, &ill, "later").await;
+    let [_, stream, ..] = queue.0.names.partition(&partition);
+    spot.rewrite(&queue, &partition, first, |_| b"damaged".to_vec())
+        .await;
     let mut add = cmd("XADD");
-    add.arg(&stream).arg("*").arg("change").arg("damaged");
+    add.arg(&stream).arg(format!("{}-0", later + 1));
+    add.arg("change").arg("of nobody");
     raw::<String>(&queue, &mut add).await;
-    let claim = claim(&queue, &row.partition()).await;
-    let head = queue.head(&claim, 9, NOW).await;
-    assert!(matches!(head, Err(QueueError::Corrupt { .. })), "{head:?}");
-    assert_eq!(raw::<u64>(&queue, cmd("XLEN").arg(&stream)).await, 2);
-    let seen = queue.unflushed(&row).await.expect("it is whole");
-    assert!(seen.is_some());
+
+    let claim = claim(&queue, &partition).await;
+    assert!(
+        head(&queue, &claim, 9).await.is_empty(),
+        "none overtakes it"
+    );
+    let letters = queue.letters(None, 9).await.expect("they are shown");
+    let known = letters.iter().map(|one| (one.id.sequence, one.readable));
+    let known: Vec<_> = known.collect();
+    assert_eq!(known[..2], [(first, false), (later, true)]);
+    assert_eq!((known.len(), known[2].1), (3, false));
+    let seen = queue.unflushed(&ill).await.expect("the newest is whole");
+    assert_eq!(seen.map(|queued| queued.sequence), Some(later));
+
+    // It is met again, dies again, and takes what follows it with it.
+    let one = Letters::One(letters[0].id.clone());
+    assert_eq!(queue.retry(&one).await, Ok(2));
+    assert!(head(&queue, &claim, 9).await.is_empty());
+    let depth = queue.depth().await.expect("it answers");
+    assert_eq!((depth.waiting, depth.dead), (0, 3));
+
+    assert_eq!(queue.forget(&one).await.expect("it goes").len(), 1);
+    assert_eq!(queue.retry(&Letters::All).await, Ok(1));
+    assert_eq!(numbers(&head(&queue, &claim, 9).await), [later]);
+    assert_eq!(queue.forget(&Letters::All).await.expect("it goes").len(), 1);
+    queue.flushed(&claim, &[later]).await.expect("it is held");
+    let depth = queue.depth().await.expect("it answers");
+    assert_eq!((depth.waiting, depth.dead, depth.parked), (0, 0, 0));
+    let rows = queue.0.names.rows(&partition);
+    assert_eq!(raw::<u64>(&queue, cmd("ZCARD").arg(rows)).await, 0);
 }
