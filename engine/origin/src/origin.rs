@@ -25,8 +25,9 @@ pub struct Change<'a> {
     pub wanted: Wanted<'a>,
     /// The value; none deletes.
     pub value: Option<&'a Value>,
-    /// Its place among the writes of its row: an origin that keeps such numbers takes it only if
-    /// it has none as large.
+    /// Its place among the queued writes of its row: an origin that keeps such numbers takes it
+    /// only if it has none as large, and answers one that it does not take as done, without value
+    /// and version.
     pub sequence: u64,
     /// Names the write for whoever repeats it.
     pub operation: &'a str,
@@ -52,7 +53,8 @@ pub struct Written {
     pub value: Option<Value>,
     /// Whether there was anything to replace or delete, where the origin can tell.
     pub existed: Option<bool>,
-    /// The version that the origin gave it, where it keeps versions.
+    /// The version that the origin gave it, where it keeps versions and there is a row, or a mark of
+    /// one, that has it.
     pub version: Option<u64>,
 }
 

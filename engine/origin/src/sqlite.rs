@@ -29,6 +29,9 @@ use worker::{Pool, Task};
 
 use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};
 
+/// A connection keeps so many prepared statements: which fields are written is up to callers.
+const PREPARED: usize = 100;
+
 /// Connections that read. Reads do not wait for the writer: the database is put into WAL mode.
 const READERS: usize = 2;
 
@@ -180,6 +183,7 @@ fn connect(config: &SqliteConfig) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(&config.path, flags)?;
     db.busy_timeout(config.timeout)?;
+    db.set_prepared_statement_cache_capacity(PREPARED);
     // No single value beyond the limit is even read into memory; below 1 MiB the schema itself
     // might no longer fit.
     let largest = config.max_bytes.max(1 << 20);

@@ -13,11 +13,11 @@ pub const KEPT: &str = "sequence = \"sequence\"\ndeleted = \"gone\"\n";
 
 /// The table, and a trigger that notes every effect in the transaction that has it. Two effects on
 /// one row are noted in the order of their commits, since the second waits for the first. What was
-/// not queued leaves the row's sequence as it was, and is noted without one.
+/// not queued leaves the row's sequence as it was, and is noted without one. A row may have nothing
+/// but a key, so that a delete leaves a mark where there was none.
 const SCHEMA: &str = "
     CREATE TABLE things (
-        id text PRIMARY KEY, number bigint NOT NULL, sequence bigint, gone boolean,
-        filler text
+        id text PRIMARY KEY, number bigint, sequence bigint, gone boolean, filler text
     );
     CREATE TABLE effects (
         place bigserial PRIMARY KEY, id text NOT NULL, kind text NOT NULL, number bigint NOT NULL,
@@ -30,7 +30,8 @@ const SCHEMA: &str = "
             RETURN OLD;
         END IF;
         INSERT INTO effects (id, kind, number, sequence) VALUES (
-            NEW.id, CASE WHEN NEW.gone THEN 'delete' ELSE 'put' END, NEW.number,
+            NEW.id, CASE WHEN NEW.gone THEN 'delete' ELSE 'put' END,
+            coalesce(NEW.number, 0),
             CASE WHEN TG_OP = 'INSERT' OR NEW.sequence <> OLD.sequence THEN NEW.sequence END
         );
         RETURN NEW;

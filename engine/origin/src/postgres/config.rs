@@ -30,7 +30,8 @@ pub struct PostgresConfig {
     /// A `boolean` column. With it a delete marks the row, which keeps its version and sequence;
     /// a marked row is absent until the next write, which finds every column that it does not name
     /// at its default. With `sequence` too, a queued delete of a row that is not there leaves a
-    /// marked one, unless a column of the table needs a value or a constraint forbids it.
+    /// marked one, unless a column of the table needs a value or a constraint forbids it. The user
+    /// needs the right to update every column, and triggers on single ones fire with every write.
     pub deleted: Option<String>,
     /// How many connections are open at most. 16 by default.
     pub connections: usize,
