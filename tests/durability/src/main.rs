@@ -40,8 +40,9 @@ struct Args {
     /// The longest time that a victim stays down, in milliseconds
     #[arg(long, default_value_t = 500)]
     down_ms: u64,
-    /// How many bytes each row is made larger by. Redis with everysec holds writes back while its
-    /// disk is busy, and loses them when it is killed then: 16384 and more show it
+    /// How many bytes each row is made larger by, so that disks have more to do. Redis with everysec
+    /// holds writes back while its disk syncs, and loses them when it is killed then; where the disk
+    /// is too fast to show it, tests/durability/slow has one that is not
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     filler: usize,
     /// Replays the choices of a run
