@@ -24,7 +24,8 @@ use tokio_postgres::NoTls;
 /// Whether what was committed outlives the machine, or only the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing is synced: fast, and enough where only the server is killed.
+    /// Nothing is synced: fast, and enough where only the server is killed, since commits are
+    /// written before they are answered.
     Fast,
     /// Every commit is synced.
     Full,
@@ -194,10 +195,7 @@ impl Postgres {
         };
         let log = fs::File::create(self.folder.path().join("log")).expect("a log");
         let mut settings = certificate::settings(self.folder.path());
-        settings.extend(
-            ["fsync", "synchronous_commit", "full_page_writes"]
-                .map(|name| format!("{name}={sync}")),
-        );
+        settings.extend(["fsync", "full_page_writes"].map(|name| format!("{name}={sync}")));
         settings.push("shared_buffers=32MB".into());
         let child = command("postgres")
             .arg("-D")

@@ -2,50 +2,27 @@
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+mod letter;
 mod local;
 mod mirrored;
 #[doc(hidden)]
 pub mod record;
+mod row;
 mod unreadable;
 
-use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, Either, Ready};
 use larder_core::{Key, Timestamp, Value};
 
+pub use self::letter::{DeadLetter, LetterId, Letters, NoLetterId};
 pub use self::local::{LocalQueue, LocalQueueConfig, QueueOpenError};
 pub use self::mirrored::MirroredQueue;
-
-/// Into how many partitions the rows of one origin fall. A row is always in the same one, whoever
-/// asks and whenever, so this is a constant and no setting.
-pub const PARTITIONS: u16 = 8;
+pub use self::row::{PARTITIONS, Partition, Row};
 
 /// The answer of a queue: at once from memory, or from afar.
 pub type QueueAnswer<'a, T> =
     Either<Ready<Result<T, QueueError>>, BoxFuture<'a, Result<T, QueueError>>>;
-
-/// What an origin holds one value of. Writes of one row are kept in order, others are not.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Row {
-    /// The origin, by the name that routes use.
-    pub origin: Arc<str>,
-    /// Whose data.
-    pub tenant: Arc<str>,
-    /// The kind of thing.
-    pub resource: Arc<str>,
-    /// Which one.
-    pub id: Arc<str>,
-}
-
-/// A part of the rows of one origin that is flushed in order, by one flusher at a time.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Partition {
-    /// The origin.
-    pub origin: Arc<str>,
-    /// Which part, below [`PARTITIONS`].
-    pub number: u16,
-}
 
 /// One write or delete on its way to an origin.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,40 +72,6 @@ pub struct Claim {
     pub partition: Partition,
     /// Tells this right from earlier and later ones.
     pub token: u64,
-}
-
-/// Names a dead letter.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LetterId {
-    /// Where it was.
-    pub partition: Partition,
-    /// Its number there.
-    pub sequence: u64,
-}
-
-/// A change that the origin will not take, that follows one of the same row, or that cannot be
-/// read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeadLetter {
-    /// How it is named.
-    pub id: LetterId,
-    /// The change; of one that cannot be read its row, as far as that is known, and no more.
-    pub queued: Arc<Queued>,
-    /// When it was given up.
-    pub died: Timestamp,
-    /// Why.
-    pub why: Arc<str>,
-    /// Whether the change can be read. One that cannot is never handed over.
-    pub readable: bool,
-}
-
-/// Which dead letters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Letters {
-    /// All of them.
-    All,
-    /// One.
-    One(LetterId),
 }
 
 /// How full a queue is.
@@ -307,27 +250,6 @@ pub enum QueueError {
     Lost(Partition),
 }
 
-impl Row {
-    /// Where the row is flushed. The same on every machine and in every version: changes of one
-    /// row that were in two partitions would lose their order.
-    #[must_use]
-    pub fn partition(&self) -> Partition {
-        // FNV-1a, with a byte between the parts that UTF-8 does not have.
-        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-        for part in [&self.tenant, &self.resource, &self.id] {
-            for byte in part.bytes().chain([0xff]) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        }
-        // The lowest bits of FNV mix least.
-        let number = (hash ^ (hash >> 32)) % u64::from(PARTITIONS);
-        Partition {
-            origin: Arc::clone(&self.origin),
-            number: number as u16,
-        }
-    }
-}
-
 impl Change {
     /// Roughly what it costs to keep, in bytes.
     #[must_use]
@@ -349,28 +271,6 @@ impl Change {
     }
 }
 
-impl Partition {
-    /// All of an origin.
-    pub fn all(origin: &Arc<str>) -> impl Iterator<Item = Self> + use<'_> {
-        (0..PARTITIONS).map(|number| Self {
-            origin: Arc::clone(origin),
-            number,
-        })
-    }
-}
-
-impl fmt::Display for Partition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.origin, self.number)
-    }
-}
-
-impl fmt::Display for LetterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.partition, self.sequence)
-    }
-}
-
 impl Queued {
     /// How it is named as a dead letter.
     #[must_use]
@@ -378,90 +278,6 @@ impl Queued {
         LetterId {
             partition: self.change.row.partition(),
             sequence: self.sequence,
-        }
-    }
-}
-
-/// The text is not the name of a dead letter.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` names no dead letter; their ids are ORIGIN/PARTITION/NUMBER")]
-pub struct NoLetterId(String);
-
-impl std::str::FromStr for LetterId {
-    type Err = NoLetterId;
-
-    fn from_str(text: &str) -> Result<Self, NoLetterId> {
-        let mut parts = text.rsplitn(3, '/');
-        let (sequence, number, origin) = (parts.next(), parts.next(), parts.next());
-        let wrong = || NoLetterId(text.to_owned());
-        let number = number
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(wrong)?;
-        if number >= PARTITIONS {
-            return Err(wrong());
-        }
-        Ok(Self {
-            partition: Partition {
-                origin: origin.ok_or_else(wrong)?.into(),
-                number,
-            },
-            sequence: sequence
-                .and_then(|text| text.parse().ok())
-                .ok_or_else(wrong)?,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(tenant: &str, resource: &str, id: &str) -> Row {
-        Row {
-            origin: "shop".into(),
-            tenant: tenant.into(),
-            resource: resource.into(),
-            id: id.into(),
-        }
-    }
-
-    #[test]
-    fn the_partition_of_a_row_never_changes() {
-        for (tenant, resource, id, number) in [
-            ("", "product", "42", 5),
-            ("", "product", "43", 4),
-            ("acme", "product", "42", 3),
-            ("", "order", "1", 1),
-        ] {
-            assert_eq!(row(tenant, resource, id).partition().number, number, "{id}");
-        }
-    }
-
-    #[test]
-    fn rows_fall_into_every_partition() {
-        let mut rows = [0; PARTITIONS as usize];
-        for id in 0..8_000 {
-            rows[usize::from(row("", "product", &id.to_string()).partition().number)] += 1;
-        }
-        assert!(
-            rows.iter().all(|rows| (700..1_300).contains(rows)),
-            "{rows:?}"
-        );
-    }
-
-    #[test]
-    fn a_letter_is_found_by_its_name() {
-        let id = LetterId {
-            partition: Partition {
-                origin: "a/b".into(),
-                number: 3,
-            },
-            sequence: 17,
-        };
-        assert_eq!(id.to_string(), "a/b/3/17");
-        assert_eq!("a/b/3/17".parse(), Ok(id));
-        for wrong in ["", "17", "3/17", "shop/8/17", "shop/3/x", "shop/-1/1"] {
-            assert!(wrong.parse::<LetterId>().is_err(), "{wrong}");
         }
     }
 }
