@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use larder::Engine;
 use larder::origin::{
     HttpOrigin, Origin, Outbox, PostgresOrigin, PostgresOutbox, SqliteOrigin, SqliteOutbox,
 };
@@ -13,10 +12,11 @@ use larder::store::{
     LocalQueue, MemoryStore, Mirror, MirroredQueue, RedisQueue, RedisStore, Store, TieredStore,
 };
 use larder::wasm::Host;
+use larder::{Engine, EngineBuilder};
 use larder_server::{Metrics, Parts, Settings};
 use tokio::time::Instant;
 
-use crate::config::{Config, Level, OriginKind, OutboxConfig, Server, StoreConfig};
+use crate::config::{Config, Level, OriginConfig, OriginKind, OutboxConfig, Server, StoreConfig};
 
 /// How long outboxes may keep the ports closed.
 const OUTBOX_WAIT: Duration = Duration::from_secs(5);
@@ -33,23 +33,7 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
         .guard(config.guard)
         .retire(config.retire);
     for (name, origin) in config.origins {
-        let limits = origin.limits;
-        if let Some(outbox) = origin.outbox {
-            let tuning = outbox.tuning;
-            let opened = listen(&origin.kind, &outbox)
-                .await
-                .with_context(|| format!("[origin.{name}.outbox]"))?;
-            if let Some(outbox) = opened {
-                builder = builder.outbox(name.clone(), outbox, tuning);
-            }
-        }
-        let opened = open(origin.kind)
-            .await
-            .with_context(|| format!("[origin.{name}]"))?;
-        tracing::info!(origin = name, "{}", opened.summary());
-        builder = builder
-            .origin(name.clone(), opened)
-            .origin_limits(name, limits);
+        builder = add(builder, &name, origin).await?;
     }
     if let Some(vault) = config.vault {
         tracing::info!(active = %vault.ring().active(), "values are encrypted where a policy or the guard asks for it");
@@ -89,6 +73,22 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
         metrics,
     };
     Ok((settings(config.server, drain), parts))
+}
+
+/// Opens an origin and the outbox beside it.
+async fn add(builder: EngineBuilder, name: &str, origin: OriginConfig) -> Result<EngineBuilder> {
+    let mut builder = builder.origin_limits(name, origin.limits);
+    if let Some(config) = origin.outbox {
+        let outbox = listen(&origin.kind, &config).await;
+        let outbox = outbox.with_context(|| format!("[origin.{name}.outbox]"))?;
+        if let Some(outbox) = outbox {
+            builder = builder.outbox(name, outbox, config.tuning);
+        }
+    }
+    let opened = open(origin.kind).await;
+    let opened = opened.with_context(|| format!("[origin.{name}]"))?;
+    tracing::info!(origin = name, "{}", opened.summary());
+    Ok(builder.origin(name, opened))
 }
 
 async fn reach(store: StoreConfig) -> Result<Arc<dyn Store>> {

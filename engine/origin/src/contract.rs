@@ -10,7 +10,7 @@ mod kept;
 use futures_util::future::join_all;
 use larder_core::Value;
 
-use crate::{Origin, Wanted, Written};
+use crate::{Change, Origin, Wanted, Written};
 
 /// What an origin keeps of a row beside its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,6 +142,16 @@ fn wanted(id: &str) -> Wanted<'_> {
         resource: "items",
         id,
         attributes: &[],
+    }
+}
+
+/// A write of an id, or its delete without a value, with its place in the queue.
+pub(crate) fn queued<'a>(id: &'a str, value: Option<&'a Value>, sequence: u64) -> Change<'a> {
+    Change {
+        wanted: wanted(id),
+        value,
+        sequence,
+        operation: id,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use larder_core::Value;
 
-use super::{Subject, load, put, same, wanted};
+use super::{Subject, load, put, queued, same};
 use crate::{Change, Origin, OriginError, Written};
 
 pub(super) async fn all(subject: &Subject<'_>) {
@@ -26,20 +26,11 @@ pub(super) async fn apply(
     let changes: Vec<Change<'_>> = asks
         .iter()
         .zip(&values)
-        .map(|((id, _, sequence), value)| change(id, value.as_ref(), *sequence))
+        .map(|((id, _, sequence), value)| queued(id, value.as_ref(), *sequence))
         .collect();
     let answers = subject.origin.apply(&changes).await;
     assert_eq!(answers.len(), changes.len());
     answers
-}
-
-fn change<'a>(id: &'a str, value: Option<&'a Value>, sequence: u64) -> Change<'a> {
-    Change {
-        wanted: wanted(id),
-        value,
-        sequence,
-        operation: id,
-    }
 }
 
 /// Whether a load answers this version of the value; none where there should be nothing.
@@ -137,7 +128,7 @@ async fn a_poison_row_is_refused_alone(subject: &Subject<'_>) {
     let changes: Vec<Change<'_>> = ids
         .iter()
         .zip(&values)
-        .map(|(id, value)| change(id, Some(value), 7))
+        .map(|(id, value)| queued(id, Some(value), 7))
         .collect();
     let answers = subject.origin.apply(&changes).await;
     assert_eq!(answers.len(), ids.len());

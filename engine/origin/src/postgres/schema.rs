@@ -101,34 +101,7 @@ impl Table {
         config: &PostgresConfig,
         database: &str,
     ) -> Result<Self, OpenError> {
-        for (field, name, kinds) in wanted(config) {
-            let column = all.iter().find(|column| column.name == *name);
-            let Some(column) = column else {
-                let names: Vec<&str> = all.iter().map(|column| column.name.as_str()).collect();
-                return Err(OpenError::NoColumn {
-                    database: database.into(),
-                    table: config.table.clone(),
-                    column: name.clone(),
-                    has: names.join(", "),
-                });
-            };
-            if !column.settable && matches!(field, "version" | "sequence" | "deleted") {
-                return Err(OpenError::Setting {
-                    field,
-                    why: format!("names column `{name}`, which is generated and cannot be set"),
-                });
-            }
-            if !kinds.is_empty() && !kinds.contains(&column.kind.as_str()) {
-                return Err(OpenError::Setting {
-                    field,
-                    why: format!(
-                        "names column `{name}` of type {}; it must be {}",
-                        column.kind,
-                        kinds.join(" or ")
-                    ),
-                });
-            }
-        }
+        check(&all, config, database)?;
         let kept = [&config.version, &config.sequence, &config.deleted];
         all.retain(|column| {
             !kept
@@ -167,6 +140,39 @@ impl Table {
             read_only: false,
         })
     }
+}
+
+/// Whether the table has the configured columns, and each can be what it is to be.
+fn check(all: &[Column], config: &PostgresConfig, database: &str) -> Result<(), OpenError> {
+    for (field, name, kinds) in wanted(config) {
+        let column = all.iter().find(|column| column.name == *name);
+        let Some(column) = column else {
+            let names: Vec<&str> = all.iter().map(|column| column.name.as_str()).collect();
+            return Err(OpenError::NoColumn {
+                database: database.into(),
+                table: config.table.clone(),
+                column: name.clone(),
+                has: names.join(", "),
+            });
+        };
+        if !column.settable && matches!(field, "version" | "sequence" | "deleted") {
+            return Err(OpenError::Setting {
+                field,
+                why: format!("names column `{name}`, which is generated and cannot be set"),
+            });
+        }
+        if !kinds.is_empty() && !kinds.contains(&column.kind.as_str()) {
+            return Err(OpenError::Setting {
+                field,
+                why: format!(
+                    "names column `{name}` of type {}; it must be {}",
+                    column.kind,
+                    kinds.join(" or ")
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The configured columns: the setting, the name and the types that it may have.

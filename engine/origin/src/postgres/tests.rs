@@ -8,7 +8,7 @@ use larder_core::Value;
 use serde_json::json;
 
 use super::*;
-use crate::contract::{self, Keeps, Subject};
+use crate::contract::{self, Keeps, Subject, queued};
 use crate::testing::{Durability, Postgres};
 
 const SHOP: &str = "
@@ -221,15 +221,6 @@ async fn a_silent_or_killed_server_is_an_error_in_time_and_then_found_again() {
     assert_eq!(error.as_str(), "unreachable", "{error}");
     shop.0.restart().await;
     assert!(text(&origin, "42").await.is_some());
-}
-
-fn queued<'a>(id: &'a str, value: Option<&'a Value>, sequence: u64) -> Change<'a> {
-    Change {
-        wanted: wanted(id),
-        value,
-        sequence,
-        operation: "",
-    }
 }
 
 #[tokio::test]

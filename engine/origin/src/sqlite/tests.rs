@@ -12,7 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::contract::{self, Keeps, Subject};
+use crate::contract::{self, Keeps, Subject, queued};
 
 const SHOP: &str = "
     CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, price REAL,

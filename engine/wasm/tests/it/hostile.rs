@@ -41,6 +41,22 @@ fn host(guest: &Guest, isolation: Isolation) -> (Arc<Host>, tempfile::TempDir) {
     (Host::start(config).unwrap(), dir)
 }
 
+/// A host with one policy.
+fn alone(name: &str, guest: &Guest, limits: Limits) -> (Arc<Host>, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(format!("{name}.wasm")), guest.build()).unwrap();
+    let policy = PolicyConfig {
+        limits,
+        ..PolicyConfig::new(name)
+    };
+    let config = HostConfig {
+        watch: false,
+        policies: vec![policy],
+        ..HostConfig::new(dir.path())
+    };
+    (Host::start(config).unwrap(), dir)
+}
+
 fn ask(host: &Host, name: &str) -> Result<String, PolicyFailure> {
     let policy = host.current(name).expect("the policy is loaded");
     let request = Request::read("product", "42").with("query.q", "x");
@@ -253,27 +269,16 @@ fn answers_that_are_too_large_are_refused() {
 
 #[test]
 fn all_instances_busy_is_said() {
-    let dir = tempfile::tempdir().unwrap();
     let slow = Guest {
         decide: LOOP,
         ..Guest::default()
     };
-    std::fs::write(dir.path().join("slow.wasm"), slow.build()).unwrap();
     let limits = Limits {
         deadline_ms: 2_000,
         instances: 1,
         ..Limits::default()
     };
-    let slow = PolicyConfig {
-        limits,
-        ..PolicyConfig::new("slow")
-    };
-    let config = HostConfig {
-        watch: false,
-        policies: vec![slow],
-        ..HostConfig::new(dir.path())
-    };
-    let host = Host::start(config).unwrap();
+    let (host, _dir) = alone("slow", &slow, limits);
     let failures: Vec<_> = std::thread::scope(|scope| {
         let callers = [(); 2].map(|()| scope.spawn(|| ask(&host, "slow").unwrap_err()));
         callers
@@ -299,22 +304,11 @@ fn a_call_that_the_machine_puts_aside_is_none_that_loops() {
         ..Guest::default()
     };
     let took = |callers: usize, deadline_ms| {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("busy.wasm"), busy.build()).unwrap();
         let limits = Limits {
             deadline_ms,
             ..Limits::default()
         };
-        let policy = PolicyConfig {
-            limits,
-            ..PolicyConfig::new("busy")
-        };
-        let config = HostConfig {
-            watch: false,
-            policies: vec![policy],
-            ..HostConfig::new(dir.path())
-        };
-        let host = Host::start(config).unwrap();
+        let (host, _dir) = alone("busy", &busy, limits);
         std::thread::scope(|scope| {
             let callers: Vec<_> = (0..callers)
                 .map(|_| {
@@ -329,6 +323,6 @@ fn a_call_that_the_machine_puts_aside_is_none_that_loops() {
             times.max().unwrap_or_default()
         })
     };
-    let alone = u64::try_from(took(1, 10_000).as_millis()).unwrap() + 1;
-    took(20, 3 * alone);
+    let undisturbed = u64::try_from(took(1, 10_000).as_millis()).unwrap() + 1;
+    took(20, 3 * undisturbed);
 }

@@ -6,15 +6,6 @@ const ALL: Keeps = Keeps {
     deleted: true,
 };
 
-fn queued<'a>(id: &'a str, value: Option<&'a Value>, sequence: u64) -> Change<'a> {
-    Change {
-        wanted: wanted(id),
-        value,
-        sequence,
-        operation: "",
-    }
-}
-
 async fn apply(origin: &SqliteOrigin, change: Change<'_>) -> Result<Written, OriginError> {
     origin.apply(&[change]).await.pop().unwrap()
 }
