@@ -163,15 +163,16 @@ impl Node {
 async fn falls(node: &Node, redis: &mut Redis) {
     redis.kill();
     let mut id = 0;
-    eventually("the store is down", async || {
+    // The first calls that fail say so before it is known what is wrong with the address.
+    eventually("the store is down, and the reason names it", async || {
         id += 1;
         node.read(id % 20).await;
-        (node.health().await == "down").then_some(())
+        let status = node.admin.get("/v1/status").await.expect(200).json();
+        let store = &status["store"];
+        let why = store["why"].as_str().unwrap_or_default();
+        (store["health"] == "down" && why.contains(&redis.address())).then_some(())
     })
     .await;
-    let status = node.admin.get("/v1/status").await.expect(200).json();
-    let why = status["store"]["why"].as_str().unwrap();
-    assert!(why.contains(&redis.address()), "{status}");
     let ready = node.admin.get("/health/ready").await;
     let words = "ready, with the store down: ";
     assert!(ready.expect(200).text().starts_with(words), "{ready:?}");
