@@ -36,6 +36,7 @@ mod fences;
 mod hostile;
 mod invalidate;
 mod line;
+mod one_flavour;
 mod origin_away;
 mod outage;
 mod outbox;

@@ -50,7 +50,8 @@ pub(crate) fn program() -> &'static Path {
         }
         let dir = built();
         let mut build = cargo(&root());
-        build.args(["build", "--quiet", "--package=larder-cli", "--target-dir"]);
+        // Named by its package alone it would be built with fewer features, and everything again.
+        build.args(["build", "--quiet", "--bin=larder", "--target-dir"]);
         build.arg(dir.parent().unwrap());
         if dir.ends_with("release") {
             build.arg("--release");

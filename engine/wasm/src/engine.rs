@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use wasmtime::component::Linker;
 use wasmtime::{
-    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig,
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel,
+    PoolingAllocationConfig,
 };
 
 use crate::limits::Limits;
@@ -72,6 +73,11 @@ fn base() -> Config {
         .wasm_memory64(false)
         .wasm_multi_memory(false)
         .wasm_tail_call(false);
+    // In a development build the compiler itself is not optimised, and what it leaves out saves
+    // much of the time that every start takes.
+    if cfg!(debug_assertions) {
+        config.cranelift_opt_level(OptLevel::None);
+    }
     config
 }
 
