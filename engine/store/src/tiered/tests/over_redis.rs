@@ -334,7 +334,7 @@ async fn changes_are_heard_of_at_the_master_that_takes_over() {
     let config = RedisConfig {
         sentinel: Some(SentinelConfig {
             urls: sentinels.urls(),
-            master: sentinels.name().to_owned(),
+            master: Sentinels::NAME.to_owned(),
             ..SentinelConfig::default()
         }),
         check_every_ms: 100,

@@ -16,7 +16,7 @@ fn behind(sentinels: &Sentinels) -> Spot {
     Spot::new(RedisConfig {
         sentinel: Some(SentinelConfig {
             urls: sentinels.urls(),
-            master: sentinels.name().to_owned(),
+            master: Sentinels::NAME.to_owned(),
             ..SentinelConfig::default()
         }),
         ..RedisConfig::default()
