@@ -3,6 +3,8 @@
 mod address;
 mod answer;
 mod config;
+#[cfg(test)]
+mod contract;
 mod headers;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,8 @@ mod address;
 mod batch;
 mod config;
 mod connect;
+#[cfg(test)]
+mod contract;
 mod failure;
 mod inspected;
 mod listen;

@@ -2,6 +2,8 @@
 
 mod batch;
 mod config;
+#[cfg(test)]
+mod contract;
 mod edit;
 mod outbox;
 mod row;

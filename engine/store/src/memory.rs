@@ -1,5 +1,7 @@
 //! The store in this process's memory.
 
+#[cfg(test)]
+mod contract;
 mod entries;
 mod hold;
 mod leases;

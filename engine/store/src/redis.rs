@@ -24,6 +24,8 @@ mod ban_sweep;
 mod bans;
 mod claims;
 mod config;
+#[cfg(test)]
+mod contract;
 #[doc(hidden)]
 pub mod envelope;
 mod error;

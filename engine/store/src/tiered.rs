@@ -12,6 +12,8 @@
 
 mod change;
 mod config;
+#[cfg(test)]
+mod contract;
 mod far;
 mod island;
 mod life;

@@ -95,7 +95,7 @@ impl Ground {
         let all = Sentinels::start().await;
         let sentinel = SentinelConfig {
             urls: all.urls(),
-            master: all.name().to_owned(),
+            master: Sentinels::NAME.to_owned(),
             ..SentinelConfig::default()
         };
         let redis = RedisConfig {

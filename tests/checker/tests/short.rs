@@ -116,13 +116,24 @@ async fn with_only_the_tracking_link_cut_reads_are_answered_and_nothing_is_older
     assert!(behind.count() > 0, "no copy outlived its change: {report}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cluster_whose_network_breaks_and_whose_masters_pause_keeps_the_promise() {
-    let ground = Ground::cluster().await.expect("listens");
-    for kind in [Kind::Redis, Kind::Tiered] {
+mod a_cluster_whose_network_breaks_and_whose_masters_pause_keeps_the_promise {
+    use super::*;
+
+    async fn with(kind: Kind) {
+        let ground = Ground::cluster().await.expect("listens");
         let faults = Box::new(ground.network(Scope::All, Some(5)));
         let stores = stores(&ground, kind).await;
         checked(u64::MAX, stores, Some(faults)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn to_redis() {
+        with(Kind::Redis).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn to_memory_in_front_of_redis() {
+        with(Kind::Tiered).await;
     }
 }
 
@@ -179,10 +190,17 @@ async fn a_master_of_a_cluster_that_is_killed_is_done_without() {
     failovers(Ground::failing_cluster().await, Kind::Tiered).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_master_under_sentinels_that_is_killed_is_done_without() {
-    for kind in [Kind::Redis, Kind::Tiered] {
-        failovers(Ground::sentinels().await, kind).await;
+mod a_master_under_sentinels_that_is_killed_is_done_without {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn by_redis() {
+        failovers(Ground::sentinels().await, Kind::Redis).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn by_memory_in_front_of_redis() {
+        failovers(Ground::sentinels().await, Kind::Tiered).await;
     }
 }
 
@@ -237,12 +255,20 @@ async fn plain_cache_aside_breaks_it() {
     assert!(report.violations() > 0, "{report}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tag_is_gone_from_the_next_read_on_however_many_carry_it() {
-    let memory = MemoryStore::new(MemoryConfig::default());
-    measure(&memory, 10, 5_000).await.expect("holds");
-    let ground = Ground::single().await.expect("listens");
-    for store in ground.stores(Kind::Redis, 1).await.expect("connects") {
-        measure(&*store, 10, 5_000).await.expect("holds");
+mod a_tag_is_gone_from_the_next_read_on_however_many_carry_it {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn in_memory() {
+        let memory = MemoryStore::new(MemoryConfig::default());
+        measure(&memory, 10, 5_000).await.expect("holds");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn on_redis() {
+        let ground = Ground::single().await.expect("listens");
+        for store in ground.stores(Kind::Redis, 1).await.expect("connects") {
+            measure(&*store, 10, 5_000).await.expect("holds");
+        }
     }
 }

@@ -2,21 +2,16 @@
 
 use larder_core::Value;
 
-use super::{Subject, load, put, queued, same};
+use super::Subject;
+use super::subject::{load, put, queued, same};
 use crate::{Change, Origin, OriginError, Written};
-
-pub(super) async fn all(subject: &Subject<'_>) {
-    many_are_answered_in_their_places(subject).await;
-    the_same_batch_twice_does_no_harm(subject).await;
-    a_poison_row_is_refused_alone(subject).await;
-}
 
 /// What is asked of one row: its id, the version of its value (none deletes) and its sequence.
 pub(super) type Ask<'a> = (&'a str, Option<u32>, u64);
 
 /// Hands a batch over.
 pub(super) async fn apply(
-    subject: &Subject<'_>,
+    subject: &Subject,
     asks: &[Ask<'_>],
 ) -> Vec<Result<Written, OriginError>> {
     let values: Vec<Option<Value>> = asks
@@ -34,8 +29,8 @@ pub(super) async fn apply(
 }
 
 /// Whether a load answers this version of the value; none where there should be nothing.
-pub(super) async fn holds(subject: &Subject<'_>, id: &str, version: Option<u32>, when: &str) {
-    let loaded = load(subject.origin, id).await;
+pub(super) async fn holds(subject: &Subject, id: &str, version: Option<u32>, when: &str) {
+    let loaded = load(subject.origin(), id).await;
     match version {
         Some(version) => {
             let value = (subject.value)(id, version);
@@ -47,7 +42,7 @@ pub(super) async fn holds(subject: &Subject<'_>, id: &str, version: Option<u32>,
 
 /// Writes and deletes at once, and newer ones after them; what they answer is that of their rows.
 /// None at all is no error.
-async fn many_are_answered_in_their_places(subject: &Subject<'_>) {
+pub(super) async fn many_are_answered_in_their_places(subject: &Subject) {
     assert!(subject.origin.apply(&[]).await.is_empty());
     let ids: Vec<String> = (0..20).map(|n| format!("batch-{n}")).collect();
     for version in [1, 2] {
@@ -65,7 +60,7 @@ async fn many_are_answered_in_their_places(subject: &Subject<'_>) {
             assert_ne!(written.existed, Some(version == 1), "{id}");
             holds(subject, id, *value, "after its batch").await;
             if written.value.is_some() {
-                assert_eq!(written.value, load(subject.origin, id).await, "{id}");
+                assert_eq!(written.value, load(subject.origin(), id).await, "{id}");
             }
         }
     }
@@ -80,7 +75,7 @@ fn taken(id: &str, answer: Result<Written, OriginError>) -> Written {
 
 /// A batch whose end nobody knows is handed over again. Where sequences are kept, it takes effect
 /// once.
-async fn the_same_batch_twice_does_no_harm(subject: &Subject<'_>) {
+pub(super) async fn the_same_batch_twice_does_no_harm(subject: &Subject) {
     let asks = [("twice-put", Some(2), 8), ("twice-gone", None, 8)];
     apply(
         subject,
@@ -95,7 +90,7 @@ async fn the_same_batch_twice_does_no_harm(subject: &Subject<'_>) {
         holds(subject, "twice-gone", None, "replayed").await;
     }
     let next = put_next(
-        subject.origin,
+        subject.origin(),
         "twice-put",
         &(subject.value)("twice-put", 3),
     )
@@ -114,7 +109,7 @@ async fn put_next(origin: &dyn Origin, id: &str, value: &Value) -> Option<u64> {
 
 /// Those that the origin will never take are answered so, in their places, and leave nothing
 /// behind; the others go through, before and after.
-async fn a_poison_row_is_refused_alone(subject: &Subject<'_>) {
+pub(super) async fn a_poison_row_is_refused_alone(subject: &Subject) {
     let poisoned = [0, 13, 31, 49];
     let ids: Vec<String> = (0..50).map(|n| format!("poison-{n}")).collect();
     let values: Vec<Value> = ids

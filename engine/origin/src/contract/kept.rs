@@ -1,18 +1,11 @@
 //! What an origin keeps beside values: versions, sequences and marks of what was deleted.
 
 use super::batches::{apply, holds};
-use super::{Keeps, Subject, put, remove};
+use super::subject::{put, remove};
+use super::{Keeps, Subject};
 use crate::Written;
 
-pub(super) async fn all(subject: &Subject<'_>) {
-    versions_grow_with_every_write(subject).await;
-    older_writes_are_not_taken(subject).await;
-    a_direct_write_changes_no_place(subject).await;
-    what_was_deleted_keeps_its_place(subject).await;
-    a_delete_of_nothing_takes_its_place(subject).await;
-}
-
-async fn one(subject: &Subject<'_>, id: &str, version: Option<u32>, sequence: u64) -> Written {
+async fn one(subject: &Subject, id: &str, version: Option<u32>, sequence: u64) -> Written {
     match apply(subject, &[(id, version, sequence)]).await.pop() {
         Some(Ok(written)) => written,
         other => panic!("{id} at {sequence}: {other:?}"),
@@ -21,7 +14,7 @@ async fn one(subject: &Subject<'_>, id: &str, version: Option<u32>, sequence: u6
 
 /// Each write answers a larger version than the one before, queued or not, and over a delete where
 /// that only marks the row. Origins without versions answer none.
-async fn versions_grow_with_every_write(subject: &Subject<'_>) {
+pub(super) async fn versions_grow_with_every_write(subject: &Subject) {
     let (
         id,
         Keeps {
@@ -30,13 +23,13 @@ async fn versions_grow_with_every_write(subject: &Subject<'_>) {
     ) = ("versions", subject.keeps);
     let value = |version| (subject.value)(id, version);
     let mut seen = Vec::new();
-    seen.push(put(subject.origin, id, &value(1)).await.version);
-    seen.push(put(subject.origin, id, &value(2)).await.version);
+    seen.push(put(subject.origin(), id, &value(1)).await.version);
+    seen.push(put(subject.origin(), id, &value(2)).await.version);
     seen.push(one(subject, id, Some(3), 30).await.version);
-    let gone = remove(subject.origin, id).await.version;
+    let gone = remove(subject.origin(), id).await.version;
     if deleted {
         seen.push(gone);
-        seen.push(put(subject.origin, id, &value(4)).await.version);
+        seen.push(put(subject.origin(), id, &value(4)).await.version);
         seen.push(one(subject, id, None, 40).await.version);
         seen.push(one(subject, id, Some(5), 50).await.version);
     } else {
@@ -52,7 +45,7 @@ async fn versions_grow_with_every_write(subject: &Subject<'_>) {
 
 /// A queued write whose sequence is not above the row's is answered as done, without value and
 /// version, and changes nothing. Origins without sequences take it.
-async fn older_writes_are_not_taken(subject: &Subject<'_>) {
+pub(super) async fn older_writes_are_not_taken(subject: &Subject) {
     let id = "older";
     one(subject, id, Some(2), 20).await;
     for sequence in [20, 10] {
@@ -72,12 +65,12 @@ async fn older_writes_are_not_taken(subject: &Subject<'_>) {
 
 /// A direct write waits until nothing of its row is queued, so every later queued write comes
 /// after it, whatever the clocks say; what comes late was queued before.
-async fn a_direct_write_changes_no_place(subject: &Subject<'_>) {
+pub(super) async fn a_direct_write_changes_no_place(subject: &Subject) {
     for (id, queued) in [("direct", true), ("direct-first", false)] {
         if queued {
             one(subject, id, Some(1), 10).await;
         }
-        put(subject.origin, id, &(subject.value)(id, 2)).await;
+        put(subject.origin(), id, &(subject.value)(id, 2)).await;
         if subject.keeps.sequence && queued {
             one(subject, id, Some(1), 10).await;
             holds(subject, id, Some(2), "after a replay").await;
@@ -88,12 +81,12 @@ async fn a_direct_write_changes_no_place(subject: &Subject<'_>) {
 }
 
 /// What comes late does not bring it back, what comes later does.
-async fn what_was_deleted_keeps_its_place(subject: &Subject<'_>) {
+pub(super) async fn what_was_deleted_keeps_its_place(subject: &Subject) {
     for (id, queued) in [("buried", true), ("buried-directly", false)] {
         one(subject, id, Some(1), 10).await;
         match queued {
             true => drop(one(subject, id, None, 20).await),
-            false => drop(remove(subject.origin, id).await),
+            false => drop(remove(subject.origin(), id).await),
         }
         if subject.keeps.sequence && subject.keeps.deleted {
             one(subject, id, Some(1), 10).await;
@@ -107,7 +100,7 @@ async fn what_was_deleted_keeps_its_place(subject: &Subject<'_>) {
 }
 
 /// Of a write and a delete only the delete may have been handed over, when the write comes late.
-async fn a_delete_of_nothing_takes_its_place(subject: &Subject<'_>) {
+pub(super) async fn a_delete_of_nothing_takes_its_place(subject: &Subject) {
     let id = "never-there";
     let written = one(subject, id, None, 20).await;
     assert_ne!(written.existed, Some(true));

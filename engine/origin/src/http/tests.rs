@@ -21,6 +21,22 @@ fn config(server: &Server) -> HttpConfig {
     config
 }
 
+/// A service that takes any value, and the origin that it is.
+pub(super) async fn of_values() -> (impl Sized, Subject) {
+    serving().await
+}
+
+async fn serving() -> (Server, Subject) {
+    let server = Server::of_values().await;
+    let subject = Subject {
+        origin: Box::new(HttpOrigin::new(config(&server)).unwrap()),
+        keeps: Keeps::default(),
+        value: |id, version| Value::json(format!("[{id:?}, {version}]")),
+        poison: Value::new("poison"),
+    };
+    (server, subject)
+}
+
 /// What the origin makes of one answer to a load.
 async fn load_of(reply: fn() -> Reply) -> Result<Fetched, OriginError> {
     let server = Server::start(move |_| reply()).await;
@@ -33,16 +49,9 @@ async fn load_of(reply: fn() -> Reply) -> Result<Fetched, OriginError> {
 }
 
 #[tokio::test]
-async fn keeps_the_contract() {
-    let server = Server::of_values().await;
-    let origin = HttpOrigin::new(config(&server)).unwrap();
-    contract::all(&Subject {
-        origin: &origin,
-        keeps: Keeps::default(),
-        value: &|id, version| Value::json(format!("[{id:?}, {version}]")),
-        poison: Value::new("poison"),
-    })
-    .await;
+async fn connections_are_used_again() {
+    let (server, subject) = serving().await;
+    contract::all(&subject).await;
     let requests = server.seen.lock().len();
     let connections = *server.connections.lock();
     assert!(connections * 4 < requests, "{connections} for {requests}");

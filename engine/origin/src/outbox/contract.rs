@@ -1,15 +1,19 @@
-//! The suite that every outbox passes. It fails by panicking, as tests do.
+//! The suite that every outbox passes: each clause is a test with a name. It fails by panicking, as
+//! tests do.
+//!
+//! An outbox's own tests call [`outbox_contract!`](crate::outbox_contract) in a module of their own.
 #![allow(
     clippy::panic,
     clippy::expect_used,
     reason = "a suite of tests reports a broken promise by panicking"
 )]
 
-use std::time::Duration;
+mod clauses;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Outbox, Page, Place, Row, TEXT_MAX};
+use super::Outbox;
 
 /// A database with an empty table `larder_outbox`.
 pub trait Database: Send + Sync {
@@ -17,146 +21,46 @@ pub trait Database: Send + Sync {
     fn run<'a>(&'a self, sql: &'a str) -> BoxFuture<'a, ()>;
 }
 
-/// Runs every clause. `outbox` must be that of the database, and nobody else may write to it.
-pub async fn all(outbox: &dyn Outbox, database: &dyn Database) {
-    an_empty_table_has_nothing(outbox).await;
-    rows_come_as_they_were_written(outbox, database).await;
-    rows_come_once_and_in_order(outbox, database).await;
-    what_is_rolled_back_never_comes(outbox, database).await;
-    only_what_is_before_is_removed(outbox, database).await;
-    a_place_that_is_gone_is_said_so(outbox, database).await;
-}
-
-/// Reads when nothing holds rows back: the housekeeping of a server may for a moment.
-async fn read(outbox: &dyn Outbox, after: Place, limit: usize) -> Page {
-    for _ in 0..1000 {
-        let page = outbox.read(after, limit).await.expect("is read");
-        if page.held_ms.is_none() {
-            return page;
+/// Makes a test of each clause. Given is a future of a database and of its outbox, to which nobody
+/// else may write; it is awaited by each test.
+///
+/// Whoever uses it needs `tokio` with its macros.
+#[macro_export]
+macro_rules! outbox_contract {
+    (@each $what:ident [$($given:tt)*]) => {
+        $crate::outbox_contract! { @$what [$($given)*]
+            clauses:
+                an_empty_table_has_nothing,
+                rows_come_as_they_were_written,
+                rows_come_once_and_in_order,
+                what_is_rolled_back_never_comes,
+                only_what_is_before_is_removed,
+                a_place_that_is_gone_is_said_so;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("rows are held back for good");
-}
-
-async fn rows(outbox: &dyn Outbox, after: Place) -> Vec<Row> {
-    read(outbox, after, 1000).await.rows
-}
-
-/// The place of the last row of all.
-async fn end(outbox: &dyn Outbox) -> Place {
-    let rows = rows(outbox, Place::START).await;
-    rows.last().map_or(Place::START, |row| row.place)
-}
-
-fn targets(rows: &[Row]) -> Vec<&str> {
-    rows.iter().map(|row| row.target.as_str()).collect()
-}
-
-async fn put(database: &dyn Database, target: &str) {
-    let sql = format!("INSERT INTO larder_outbox (kind, target) VALUES ('tag', '{target}');");
-    database.run(&sql).await;
-}
-
-async fn an_empty_table_has_nothing(outbox: &dyn Outbox) {
-    let first = read(outbox, Place::START, 10).await;
-    assert_eq!((first.rows.len(), first.intact), (0, true));
-    assert!(first.now.0 > 1_700_000_000_000, "{:?}", first.now);
-    let second = read(outbox, Place::START, 10).await;
-    assert!(second.now >= first.now);
-    assert_eq!(outbox.remove(Place::START, 10).await, Ok(0));
-}
-
-/// What is left out has its default; texts are answered as they are, up to a bound.
-async fn rows_come_as_they_were_written(outbox: &dyn Outbox, database: &dyn Database) {
-    let long = "x".repeat(TEXT_MAX + 100);
-    let sql = format!(
-        "INSERT INTO larder_outbox (kind, target) VALUES ('tag', 'grün ''日本'' %\\ {{}}');
-         INSERT INTO larder_outbox (kind, tenant, namespace, target, mode)
-             VALUES ('key', 'acme', 'product', 'product:42', 'expire');
-         INSERT INTO larder_outbox (kind, target) VALUES ('', '{long}');"
-    );
-    database.run(&sql).await;
-    let rows = rows(outbox, Place::START).await;
-    let [tag, key, odd] = rows.as_slice() else {
-        panic!("{rows:?}");
     };
-    let expected = Row {
-        place: tag.place,
-        kind: "tag".into(),
-        target: "grün '日本' %\\ {}".into(),
-        mode: "purge".into(),
-        ..Row::default()
+    (@checks [] $module:ident: $($name:ident),+;) => {
+        $(
+            #[doc(hidden)]
+            pub fn $name<'a>(
+                database: &'a dyn Database,
+                outbox: &'a dyn Outbox,
+            ) -> BoxFuture<'a, ()> {
+                $module::$name(database, outbox).boxed()
+            }
+        )+
     };
-    assert_eq!(*tag, expected);
-    let expected = Row {
-        place: key.place,
-        kind: "key".into(),
-        tenant: "acme".into(),
-        namespace: "product".into(),
-        target: "product:42".into(),
-        mode: "expire".into(),
+    (@tests [$place:expr] $module:ident: $($name:ident),+;) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                let (database, outbox) = $place.await;
+                $crate::outbox::contract::$name(&database, &outbox).await;
+            }
+        )+
     };
-    assert_eq!(*key, expected);
-    assert_eq!((odd.kind.as_str(), odd.target.len()), ("", TEXT_MAX + 1));
+    ($place:expr) => {
+        $crate::outbox_contract! { @each tests [$place] }
+    };
 }
 
-async fn rows_come_once_and_in_order(outbox: &dyn Outbox, database: &dyn Database) {
-    let mut place = end(outbox).await;
-    let expected: Vec<String> = (0..25).map(|n| format!("order-{n}")).collect();
-    for target in &expected {
-        put(database, target).await;
-    }
-    let mut seen = Vec::new();
-    loop {
-        let page = read(outbox, place, 10).await;
-        assert!(page.intact);
-        assert!(page.rows.len() <= 10);
-        let places: Vec<Place> = page.rows.iter().map(|row| row.place).collect();
-        assert!(places.is_sorted() && places.first().is_none_or(|first| *first > place));
-        seen.extend(page.rows.iter().map(|row| row.target.clone()));
-        place = places.last().copied().unwrap_or(place);
-        if page.rows.len() < 10 {
-            break;
-        }
-    }
-    assert_eq!(seen, expected);
-    assert_eq!(rows(outbox, place).await, []);
-}
-
-async fn what_is_rolled_back_never_comes(outbox: &dyn Outbox, database: &dyn Database) {
-    let place = end(outbox).await;
-    let sql = "BEGIN; INSERT INTO larder_outbox (kind, target) VALUES ('tag', 'never'); ROLLBACK;";
-    database.run(sql).await;
-    assert_eq!(rows(outbox, place).await, []);
-    put(database, "kept").await;
-    assert_eq!(targets(&rows(outbox, place).await), ["kept"]);
-}
-
-async fn only_what_is_before_is_removed(outbox: &dyn Outbox, database: &dyn Database) {
-    let before = rows(outbox, Place::START).await;
-    let place = end(outbox).await;
-    put(database, "later").await;
-    let rest = before.len() as u64 - 1;
-    assert_eq!(outbox.remove(place, 2).await, Ok(2));
-    let page = read(outbox, place, 10).await;
-    assert_eq!((targets(&page.rows), page.intact), (vec!["later"], true));
-    assert_eq!(outbox.remove(place, 1000).await, Ok(rest - 2));
-    assert_eq!(outbox.remove(place, 1000).await, Ok(0));
-    assert_eq!(
-        targets(&rows(outbox, Place::START).await),
-        ["kept", "later"]
-    );
-}
-
-/// Also where other rows have come since.
-async fn a_place_that_is_gone_is_said_so(outbox: &dyn Outbox, database: &dyn Database) {
-    let place = end(outbox).await;
-    assert!(read(outbox, place, 10).await.intact);
-    database.run("DELETE FROM larder_outbox;").await;
-    assert!(!read(outbox, place, 10).await.intact);
-    put(database, "new").await;
-    let page = read(outbox, place, 10).await;
-    assert!(!page.intact);
-    assert_eq!(targets(&rows(outbox, Place::START).await), ["new"]);
-}
+crate::outbox_contract! { @each checks [] }

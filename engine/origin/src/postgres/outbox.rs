@@ -1,6 +1,8 @@
 //! The outbox of a PostgreSQL database.
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod tests;
 
 use deadpool_postgres::Client;

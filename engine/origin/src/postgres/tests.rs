@@ -5,11 +5,10 @@ mod tls;
 use std::time::Duration;
 
 use larder_core::Value;
-use serde_json::json;
 
 use super::*;
-use crate::contract::{self, Keeps, Subject, queued};
-use crate::testing::{Durability, Postgres};
+use crate::contract::{Keeps, queued};
+use crate::testing::{Database, Durability, Postgres};
 
 const SHOP: &str = "
     CREATE TABLE items (id text PRIMARY KEY, name text, n int CHECK (n < 999));
@@ -25,23 +24,21 @@ const SHOP: &str = "
     CREATE SCHEMA other; CREATE TABLE other.\"Odd \"\"name\" (\"The id\" uuid PRIMARY KEY, a int);
 ";
 
-struct Shop(Postgres);
+pub(super) struct Shop(Database);
 
 impl Shop {
-    async fn new() -> Self {
-        let server = Postgres::with(Durability::Full).await;
-        server.ask(SHOP).await.unwrap();
-        Self(server)
+    pub(super) async fn new() -> Self {
+        let database = Database::create().await;
+        database.ask(SHOP).await.unwrap();
+        Self(database)
     }
 
-    fn config(&self, table: &str) -> PostgresConfig {
-        let mut config = PostgresConfig::new(self.0.url(), table, "id");
-        config.connections = 4;
-        config
+    pub(super) fn config(&self, table: &str) -> PostgresConfig {
+        config(self.0.url(), table)
     }
 
     /// With the columns for what is to be kept.
-    fn keeping(&self, table: &str, keeps: Keeps) -> PostgresConfig {
+    pub(super) fn keeping(&self, table: &str, keeps: Keeps) -> PostgresConfig {
         let mut config = self.config(table);
         config.column = (table == "kept").then(|| "value".into());
         config.version = keeps.version.then(|| "v".into());
@@ -51,7 +48,20 @@ impl Shop {
     }
 }
 
-async fn open(config: PostgresConfig) -> PostgresOrigin {
+fn config(url: String, table: &str) -> PostgresConfig {
+    let mut config = PostgresConfig::new(url, table, "id");
+    config.connections = 4;
+    config
+}
+
+/// A server with the tables, which keeps what was committed when it is killed.
+async fn server() -> Postgres {
+    let server = Postgres::with(Durability::Full).await;
+    server.ask(SHOP).await.unwrap();
+    server
+}
+
+pub(super) async fn open(config: PostgresConfig) -> PostgresOrigin {
     PostgresOrigin::open(config).await.unwrap()
 }
 
@@ -73,43 +83,6 @@ async fn write(origin: &PostgresOrigin, id: &str, body: &str) -> Result<Written,
     origin
         .write(wanted(id), &Value::json(body.to_owned()))
         .await
-}
-
-#[tokio::test]
-async fn keeps_the_contract() {
-    let shop = Shop::new().await;
-    let row = |id: &str, version: u32| {
-        Value::json(json!({"id": id, "name": format!("of {id}"), "n": version}).to_string())
-    };
-    for (table, version, sequence, deleted) in [
-        ("items", false, false, false),
-        ("kept", true, true, true),
-        ("kept", false, true, false),
-        ("kept", true, false, true),
-    ] {
-        let keeps = Keeps {
-            version,
-            sequence,
-            deleted,
-        };
-        shop.0.ask("TRUNCATE kept").await.unwrap();
-        contract::all(&Subject {
-            origin: &open(shop.keeping(table, keeps)).await,
-            keeps,
-            value: &row,
-            poison: Value::json(r#"{"n":999}"#),
-        })
-        .await;
-    }
-    let mut blobs = shop.config("blobs");
-    blobs.column = Some("value".into());
-    contract::all(&Subject {
-        origin: &open(blobs).await,
-        keeps: Keeps::default(),
-        value: &|id, version| Value::new(format!("\0{id} {version}")),
-        poison: Value::new("poison"),
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -208,18 +181,18 @@ async fn what_is_missing_is_named_and_no_password_is_shown() {
 
 #[tokio::test]
 async fn a_silent_or_killed_server_is_an_error_in_time_and_then_found_again() {
-    let mut shop = Shop::new().await;
-    let mut config = shop.config("products");
+    let mut server = server().await;
+    let mut config = config(server.url(), "products");
     config.timeout = Duration::from_millis(500);
     let origin = open(config).await;
-    shop.0.stop_replying();
+    server.stop_replying();
     let error = origin.load(wanted("42")).await.unwrap_err();
     assert_eq!(error, OriginError::Timeout { limit_ms: 500 });
-    shop.0.go_on();
-    shop.0.kill();
+    server.go_on();
+    server.kill();
     let error = origin.load(wanted("42")).await.unwrap_err();
     assert_eq!(error.as_str(), "unreachable", "{error}");
-    shop.0.restart().await;
+    server.restart().await;
     assert!(text(&origin, "42").await.is_some());
 }
 

@@ -1,6 +1,8 @@
 //! The outbox of a SQLite database.
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::contract::{self, Keeps, Subject, queued};
+use crate::contract::{Keeps, queued};
 
 const SHOP: &str = "
     CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, price REAL,
@@ -31,13 +31,13 @@ const SHOP: &str = "
     INSERT INTO \"odd \"\"name\" VALUES ('1', 'found');
 ";
 
-struct Shop {
+pub(super) struct Shop {
     path: PathBuf,
     _dir: TempDir,
 }
 
 impl Shop {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("shop.db");
         Connection::open(&path)
@@ -52,7 +52,7 @@ impl Shop {
     }
 
     /// With the columns for what is to be kept.
-    fn keeping(&self, table: &str, keeps: Keeps) -> SqliteConfig {
+    pub(super) fn keeping(&self, table: &str, keeps: Keeps) -> SqliteConfig {
         let mut config = self.config(table);
         config.version = keeps.version.then(|| "v".into());
         config.sequence = keeps.sequence.then(|| "s".into());
@@ -107,38 +107,6 @@ async fn write(
     origin
         .write(wanted(id), &Value::json(body.to_string()))
         .await
-}
-
-#[tokio::test]
-async fn keeps_the_contract() {
-    let value = |id: &str, version: u32| {
-        Value::json(json!({"id": id, "name": format!("of {id}"), "n": version}).to_string())
-    };
-    for (table, version, sequence, deleted) in [
-        ("items", false, false, false),
-        ("kept", true, true, true),
-        ("kept", false, true, false),
-        ("kept", false, true, true),
-        ("strict", true, true, true),
-        ("strict", true, false, false),
-        ("strict", true, false, true),
-        ("strict", true, true, false),
-    ] {
-        let shop = Shop::new();
-        let keeps = Keeps {
-            version,
-            sequence,
-            deleted,
-        };
-        let origin = SqliteOrigin::open(shop.keeping(table, keeps)).unwrap();
-        contract::all(&Subject {
-            origin: &origin,
-            keeps,
-            value: &value,
-            poison: Value::json(r#"{"n":999}"#),
-        })
-        .await;
-    }
 }
 
 #[tokio::test]

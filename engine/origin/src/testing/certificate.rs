@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::command;
+use super::program::command;
 
 /// Names of files in the folder of a server.
 const CA: &str = "ca.pem";

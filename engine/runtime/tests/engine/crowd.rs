@@ -96,14 +96,26 @@ crate::races! {
 }
 
 /// More often than the list of scenarios does, for a machine that is busy otherwise.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes minutes; run it beside other work"]
-async fn again_and_again() {
-    let (server, servers) = crate::ground::servers().await;
-    for (name, on) in crate::ground::shared(&server, &servers) {
-        for _ in 0..5 {
-            ten_thousand_clients_of_two_nodes_cause_one_load(on.clone()).await;
-            println!("{name}: one load");
-        }
+mod again_and_again {
+    macro_rules! grounds {
+        ($($ground:ident),+) => {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                #[ignore = "takes minutes; run it beside other work"]
+                async fn $ground() {
+                    for _ in 0..5 {
+                        let ground = crate::ground::$ground().await;
+                        super::ten_thousand_clients_of_two_nodes_cause_one_load(ground).await;
+                    }
+                }
+            )+
+        };
+    }
+
+    grounds! {
+        on_redis,
+        on_memory_in_front_of_redis,
+        on_a_cluster,
+        on_memory_in_front_of_a_cluster
     }
 }

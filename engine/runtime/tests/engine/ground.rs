@@ -32,8 +32,10 @@ pub(crate) enum Ground {
 static SPACES: AtomicU64 = AtomicU64::new(0);
 
 fn apart(config: &RedisConfig) -> RedisConfig {
+    // Other processes of the run have spaces on the same servers.
+    let (process, space) = (std::process::id(), SPACES.fetch_add(1, Ordering::Relaxed));
     RedisConfig {
-        prefix: format!("race-{}", SPACES.fetch_add(1, Ordering::Relaxed)),
+        prefix: format!("race-{process}-{space}"),
         ..config.clone()
     }
 }
@@ -110,7 +112,7 @@ impl Ground {
             Self::Redis(config) | Self::Tiered(config) => {
                 let config = RedisQueueConfig {
                     redis: apart(config),
-                    // These servers end with the scenarios.
+                    // These servers end with the run.
                     accept_loss: true,
                     ..RedisQueueConfig::default()
                 };
@@ -135,102 +137,37 @@ impl Ground {
     }
 }
 
-/// A scenario and its name.
-pub(crate) type Race = (
-    &'static str,
-    fn(Ground) -> futures_util::future::BoxFuture<'static, ()>,
-);
-
-/// Makes a test of each scenario in memory, and a list of all for the stores that need a server.
-#[macro_export]
-macro_rules! races {
-    ($($name:ident),+ $(,)?) => {
-        pub(crate) const RACES: &[$crate::ground::Race] =
-            &[$((stringify!($name), |on| Box::pin($name(on)))),+];
-
-        mod in_memory {
-            $(
-                #[tokio::test(start_paused = true)]
-                async fn $name() {
-                    super::$name($crate::ground::Ground::Memory).await;
-                }
-            )+
-        }
-    };
-}
-
-/// Runs every scenario and names those that fail.
-async fn run(on: Ground) {
-    let mut broken = Vec::new();
-    let all = crate::races::RACES
-        .iter()
-        .chain(crate::patterns::RACES)
-        .chain(crate::crowd::RACES)
-        .chain(crate::behind::RACES)
-        .chain(crate::outbox::RACES);
-    for (name, race) in all {
-        if tokio::spawn(race(on.clone())).await.is_err() {
-            broken.push(*name);
-        }
-    }
-    assert!(broken.is_empty(), "lost: {}", broken.join(", "));
-}
-
-fn at(server: &Server) -> RedisConfig {
+async fn server() -> RedisConfig {
     RedisConfig {
-        url: Some(server.url()),
+        url: Some(Server::shared().await),
         ..RedisConfig::default()
     }
 }
 
-fn among(servers: &Cluster) -> RedisConfig {
+async fn cluster() -> RedisConfig {
     RedisConfig {
-        cluster: servers.urls(),
+        cluster: Cluster::shared().await,
         ..RedisConfig::default()
     }
 }
 
-/// A server and a Cluster, for those who run on all grounds.
-pub(crate) async fn servers() -> (Server, Cluster) {
-    (Server::start().await, Cluster::start().await)
-}
-
-/// Every ground that needs a server.
-pub(crate) fn shared(server: &Server, servers: &Cluster) -> [(&'static str, Ground); 4] {
-    [
-        ("redis", Ground::Redis(at(server))),
-        ("tiered", Ground::Tiered(at(server))),
-        ("cluster", Ground::Redis(among(servers))),
-        ("tiered over a cluster", Ground::Tiered(among(servers))),
-    ]
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_scenario_on_memory_with_a_local_queue() {
+pub(crate) async fn on_memory_with_a_local_queue() -> Ground {
     let dir = TempDir::new().expect("is made");
-    run(Ground::Local(Arc::new(dir))).await;
+    Ground::Local(Arc::new(dir))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_scenario_on_redis() {
-    let server = Server::start().await;
-    run(Ground::Redis(at(&server))).await;
+pub(crate) async fn on_redis() -> Ground {
+    Ground::Redis(server().await)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_scenario_on_memory_in_front_of_redis() {
-    let server = Server::start().await;
-    run(Ground::Tiered(at(&server))).await;
+pub(crate) async fn on_memory_in_front_of_redis() -> Ground {
+    Ground::Tiered(server().await)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_scenario_on_a_cluster() {
-    let servers = Cluster::start().await;
-    run(Ground::Redis(among(&servers))).await;
+pub(crate) async fn on_a_cluster() -> Ground {
+    Ground::Redis(cluster().await)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_scenario_on_memory_in_front_of_a_cluster() {
-    let servers = Cluster::start().await;
-    run(Ground::Tiered(among(&servers))).await;
+pub(crate) async fn on_memory_in_front_of_a_cluster() -> Ground {
+    Ground::Tiered(cluster().await)
 }

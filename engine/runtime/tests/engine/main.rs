@@ -14,8 +14,9 @@ mod deadlines;
 mod encryption;
 mod failures;
 mod freshness;
-#[macro_use]
 mod ground;
+#[macro_use]
+mod scenarios;
 mod behind;
 mod kit;
 mod limits;

@@ -222,9 +222,19 @@ async fn stress(resource: &'static str) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_read_after_an_answer_shows_an_older_value() {
-    for resource in ["through", "written", "own"] {
-        stress(resource).await;
+mod no_read_after_an_answer_shows_an_older_value {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn through() {
+        super::stress("through").await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn written() {
+        super::stress("written").await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn own() {
+        super::stress("own").await;
     }
 }

@@ -5,17 +5,12 @@ use larder_core::Value;
 use larder_core::freshness::State;
 
 use super::*;
-use crate::contract::{self, subject};
+use crate::contract::subject;
 
-fn store() -> MemoryStore {
+pub(super) fn store() -> MemoryStore {
     MemoryStore::new(MemoryConfig {
         capacity_bytes: 8 << 20,
     })
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_keeps_the_contract() {
-    contract::all(contract::ROUNDS, || Arc::new(store())).await;
 }
 
 /// Loads and stores an entry that weighs so much.

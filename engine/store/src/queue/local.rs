@@ -18,6 +18,8 @@
 mod batch;
 mod claims;
 mod config;
+#[cfg(test)]
+mod contract;
 mod disk;
 mod folder;
 mod grow;

@@ -1,5 +1,7 @@
 //! A queue of one process, whose changes other nodes see.
 
+#[cfg(test)]
+mod contract;
 mod node;
 mod showing;
 #[cfg(test)]

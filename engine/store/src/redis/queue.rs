@@ -16,6 +16,8 @@
 //! | `config` | where it is, and how much it may hold |
 
 mod config;
+#[cfg(test)]
+mod contract;
 mod durability;
 mod flush;
 mod letters;

@@ -4,43 +4,41 @@ mod bans;
 mod entries;
 mod races;
 
-use std::sync::Arc;
-
 use larder_core::{Dependency, Entry, Key, Pattern};
 use redis::{Cmd, FromRedisValue, cmd};
 
 use super::config::RedisConfig;
 use super::link::Link;
 use super::store::RedisStore;
-use crate::contract::{self, subject};
+use crate::contract::subject;
 use crate::store::{Expected, Filled, Found, LeaseRequest, Leased, Store, Token};
-use crate::testing::{Cluster, Server};
+use crate::testing::Server;
 
 /// How long leases and writes last, in milliseconds.
 const LEASE_MS: u64 = 500;
 
-/// A server, and stores on it that know nothing of each other unless they share a prefix.
-struct Bench {
-    _server: Server,
+/// Stores on a server that know nothing of each other unless they share a prefix.
+pub(super) struct Bench {
     link: Link,
 }
 
 impl Bench {
-    async fn start() -> Self {
-        let server = Server::start().await;
+    /// On the server that all tests share.
+    pub(super) async fn shared() -> Self {
+        Self::at(Server::shared().await).await
+    }
+
+    async fn at(url: String) -> Self {
         let config = RedisConfig {
-            url: Some(server.url()),
+            url: Some(url),
             timeout_ms: 5_000,
             ..RedisConfig::default()
         };
         let link = Link::connect(&config).await.expect("it listens");
-        Self {
-            _server: server,
-            link,
-        }
+        Self { link }
     }
 
-    fn store(&self, prefix: &str) -> RedisStore {
+    pub(super) fn store(&self, prefix: &str) -> RedisStore {
         let config = RedisConfig {
             prefix: prefix.to_owned(),
             max_entry_bytes: 100_000,
@@ -56,7 +54,7 @@ impl Bench {
     }
 }
 
-fn prefix() -> String {
+pub(super) fn prefix() -> String {
     format!("p{:x}", fastrand::u64(..))
 }
 
@@ -116,30 +114,4 @@ async fn stored(store: &RedisStore, key: &Key) {
 async fn get(store: &RedisStore, key: &Key) -> Option<Found> {
     let found = store.get(key, Expected::NOTHING, subject::NOW).await;
     found.expect("it answers")
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_keeps_the_contract() {
-    let bench = Bench::start().await;
-    contract::all(3_000, || Arc::new(bench.store(&prefix()))).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_keeps_the_contract_on_a_cluster() {
-    let cluster = Cluster::start().await;
-    let config = RedisConfig {
-        cluster: cluster.urls(),
-        timeout_ms: 5_000,
-        ..RedisConfig::default()
-    };
-    let link = Link::connect(&config).await.expect("it is whole");
-    let store = || {
-        let config = RedisConfig {
-            prefix: prefix(),
-            timeout_ms: 500,
-            ..RedisConfig::default()
-        };
-        RedisStore::over(link.clone(), &config)
-    };
-    contract::all(300, || Arc::new(store())).await;
 }

@@ -1,12 +1,15 @@
 //! A Cluster of three masters, with a replica each.
 
 use futures_util::future::join_all;
+use larder_servers::{Once, free_port};
 use redis::{FromRedisValue, Value};
 
-use super::server::{Server, free_port};
+use super::server::Server;
 use super::until;
 
 const MASTERS: usize = 3;
+/// Longer than a busy machine keeps a node from answering.
+const PATIENT_MS: &str = "30000";
 
 /// Three masters and three replicas that take over from them after about a second.
 #[derive(Debug)]
@@ -16,6 +19,24 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The addresses of the nodes of the one that all tests of the run share. Its replicas take
+    /// over only from masters that are silent for long, which none is made to be.
+    pub async fn shared() -> Vec<String> {
+        static SHARED: Once = Once::new("cluster");
+        let start = async || {
+            let cluster = Self::start().await;
+            for node in &cluster.nodes {
+                let patient = ["CONFIG", "SET", "cluster-node-timeout", PATIENT_MS];
+                must(node, &patient).await;
+            }
+            let urls = cluster.urls().join("\n");
+            let nodes = cluster.nodes.into_iter().map(Server::leave);
+            (urls, nodes.collect())
+        };
+        let urls = SHARED.get(start).await;
+        urls.lines().map(str::to_owned).collect()
+    }
+
     /// Starts one and waits until it is whole.
     pub async fn start() -> Self {
         Self::with(&[]).await

@@ -1,14 +1,11 @@
 //! One server process.
 
-use std::collections::BTreeSet;
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use larder_servers::{Once, Process, folder, free_port};
 use redis::{AsyncConnectionConfig, Client, Value};
 use tempfile::TempDir;
-
 use tokio::time::{Instant, sleep};
 
 /// A `redis-server` on loopback.
@@ -16,11 +13,21 @@ use tokio::time::{Instant, sleep};
 pub struct Server {
     port: u16,
     args: Vec<String>,
+    process: Process,
     folder: TempDir,
-    child: Child,
 }
 
 impl Server {
+    /// The address of the one that all tests of the run share.
+    pub async fn shared() -> String {
+        static SHARED: Once = Once::new("redis");
+        let start = async || {
+            let server = Self::start().await;
+            (server.url(), vec![server.leave()])
+        };
+        SHARED.get(start).await
+    }
+
     /// Starts one and waits until it answers.
     pub async fn start() -> Self {
         Self::with(&[]).await
@@ -34,15 +41,20 @@ impl Server {
     }
 
     pub(super) fn spawn(port: u16, args: &[&str]) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = TempDir::new_in(folder()).expect("a temporary folder");
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let child = launch(port, &args, &folder);
         Self {
             port,
+            process: launch(port, &args, &folder),
             args,
             folder,
-            child,
         }
+    }
+
+    /// Its process, which goes on with its folder.
+    pub(super) fn leave(self) -> Process {
+        let _kept = self.folder.keep();
+        self.process
     }
 
     /// Where it listens.
@@ -65,25 +77,24 @@ impl Server {
 
     /// Kills it, as by `kill -9`.
     pub fn kill(&mut self) {
-        self.child.kill().expect("the server can be killed");
-        self.child.wait().expect("the server ends");
+        self.process.kill();
     }
 
     /// Starts it again on the same port, empty, and waits until it answers.
     pub async fn restart(&mut self) {
         self.kill();
-        self.child = launch(self.port, &self.args, &self.folder);
+        self.process = launch(self.port, &self.args, &self.folder);
         self.answers().await;
     }
 
     /// Keeps its connections open, but silent.
     pub fn stop_replying(&self) {
-        self.signal("-STOP");
+        self.process.stop();
     }
 
     /// Ends [`Server::stop_replying`].
     pub fn go_on(&self) {
-        self.signal("-CONT");
+        self.process.go_on();
     }
 
     /// One command on a connection of its own.
@@ -92,12 +103,6 @@ impl Server {
     /// As the server or the connection has it.
     pub async fn ask(&self, command: &[&str]) -> redis::RedisResult<Value> {
         ask(&self.url(), command).await
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([signal, &pid]).status();
-        assert!(sent.expect("kill runs").success());
     }
 
     /// Waits until it takes commands, or says that it wants a password or TLS.
@@ -121,14 +126,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may be gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// One command at `url`, on a connection of its own.
 pub(super) async fn ask(url: &str, command: &[&str]) -> redis::RedisResult<Value> {
     let options = AsyncConnectionConfig::new()
@@ -144,7 +141,7 @@ pub(super) async fn ask(url: &str, command: &[&str]) -> redis::RedisResult<Value
         .await
 }
 
-fn launch(port: u16, args: &[String], folder: &TempDir) -> Child {
+fn launch(port: u16, args: &[String], folder: &TempDir) -> Process {
     let fixed = [
         "--port",
         &port.to_string(),
@@ -158,31 +155,7 @@ fn launch(port: u16, args: &[String], folder: &TempDir) -> Child {
         "0",
         "--dir",
     ];
-    Command::new("redis-server")
-        .args(fixed)
-        .arg(folder.path())
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("redis-server is installed")
-}
-
-/// A port that nobody listens on, and whose Cluster bus port is free too. It lies below the range
-/// from which the system takes the ports of outgoing connections: there, a client that tries to
-/// reach a server that is down may end up connected to itself. No port is given twice, since a
-/// server that was asked to listen takes a moment until it does.
-#[must_use]
-pub fn free_port() -> u16 {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    for _ in 0..10_000 {
-        // Apart from the bus ports, which lie 10,000 higher.
-        let port = fastrand::u16(11_000..21_000);
-        if free(port) && free(port + 10_000) && GIVEN.lock().insert(port) {
-            return port;
-        }
-    }
-    panic!("no free port between 11000 and 21000");
+    let mut command = Command::new("redis-server");
+    command.args(fixed).arg(folder.path()).args(args);
+    Process::start(command.stderr(Stdio::null()))
 }

@@ -1,9 +1,9 @@
 //! What a tiered store promises beside the contract.
 
-mod far;
+pub(super) mod far;
 mod outage;
-mod over_redis;
-mod pair;
+pub(super) mod over_redis;
+pub(super) mod pair;
 mod proxy;
 mod races;
 
@@ -17,7 +17,6 @@ use tokio::time::Instant;
 use self::far::Far;
 use super::TieredStore;
 use super::near::Near;
-use crate::contract;
 use crate::contract::subject::{NOW, entry, key};
 use crate::store::{Expected, Filled, LeaseRequest, Leased, Store, StoreError, Token};
 
@@ -25,8 +24,8 @@ const BOUND: Duration = Duration::from_millis(1_500);
 const FOR_EVER: Duration = Duration::from_secs(1 << 30);
 
 /// One engine's store over what others share.
-struct Node {
-    store: TieredStore,
+pub(super) struct Node {
+    pub(super) store: TieredStore,
     near: Arc<Near>,
 }
 
@@ -42,7 +41,7 @@ impl Node {
         }
     }
 
-    fn over(far: &Arc<Far>) -> Self {
+    pub(super) fn over(far: &Arc<Far>) -> Self {
         Self::sure_for(far, FOR_EVER)
     }
 
@@ -93,20 +92,6 @@ async fn load(store: &dyn Store, key: &Key, value: &str) -> Filled {
     let mut entry = entry(key, value, under, NOW);
     entry.load_ms = 0;
     store.fill(key, token, entry, NOW).await.expect("answers")
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_keeps_the_contract() {
-    contract::all(20_000, || Arc::new(Node::over(&Far::new()).store)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_keeps_the_contract_without_a_tracking_link() {
-    contract::all(20_000, || {
-        let near = Arc::new(Near::new(8 << 20));
-        Arc::new(TieredStore::over(Far::new(), near, None))
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -4,13 +4,13 @@ use futures_util::future::BoxFuture;
 use tokio_postgres::{Client, NoTls};
 
 use super::*;
-use crate::outbox::contract::{self, Database};
-use crate::testing::{Durability, Postgres};
+use crate::outbox::contract;
+use crate::testing::{Database, Durability, Postgres};
 
 const TRIGGER: &str = include_str!("../trigger.sql");
 const NOTIFY: &str = include_str!("../notify.sql");
 
-impl Database for Postgres {
+impl contract::Database for Database {
     fn run<'a>(&'a self, sql: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             self.ask(sql).await.unwrap();
@@ -18,19 +18,26 @@ impl Database for Postgres {
     }
 }
 
-/// One that keeps what was committed when it is killed.
+/// One with the table.
+pub(super) async fn database() -> Database {
+    let database = Database::create().await;
+    database.ask(TABLE).await.unwrap();
+    database
+}
+
+/// One with the table that keeps what was committed when it is killed.
 async fn server() -> Postgres {
     let server = Postgres::with(Durability::Full).await;
-    server.run(TABLE).await;
+    server.ask(TABLE).await.unwrap();
     server
 }
 
-fn config(server: &Postgres) -> PostgresConfig {
-    PostgresConfig::new(server.url(), "products", "id")
+fn config(url: String) -> PostgresConfig {
+    PostgresConfig::new(url, "products", "id")
 }
 
-async fn open(server: &Postgres) -> PostgresOutbox {
-    let opened = PostgresOutbox::open(&config(server), crate::outbox::TABLE, None).await;
+pub(super) async fn open(url: String) -> PostgresOutbox {
+    let opened = PostgresOutbox::open(&config(url), crate::outbox::TABLE, None).await;
     opened.unwrap()
 }
 
@@ -40,8 +47,10 @@ async fn refused(config: &PostgresConfig, table: &str) -> String {
 }
 
 /// A connection whose transaction can be left open.
-async fn client(server: &Postgres) -> Client {
-    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+async fn client(database: &Database) -> Client {
+    let (client, connection) = tokio_postgres::connect(&database.url(), NoTls)
+        .await
+        .unwrap();
     tokio::spawn(connection);
     client
 }
@@ -66,23 +75,17 @@ async fn all(outbox: &PostgresOutbox, place: Place) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn keeps_the_contract() {
-    let server = server().await;
-    contract::all(&open(&server).await, &server).await;
-}
-
-#[tokio::test]
 async fn a_slow_transaction_that_took_its_number_first_is_not_skipped() {
-    let server = server().await;
-    let outbox = open(&server).await;
-    server.run(&put("before")).await;
+    let database = database().await;
+    let outbox = open(database.url()).await;
+    database.ask(&put("before")).await.unwrap();
     assert_eq!(all(&outbox, Place::START).await, ["before"]);
     let place = outbox.read(Place::START, 10).await.unwrap().rows[0].place;
 
-    let slow = client(&server).await;
+    let slow = client(&database).await;
     let begin = format!("BEGIN; {}", put("slow"));
     slow.batch_execute(&begin).await.unwrap();
-    server.run(&put("fast")).await;
+    database.ask(&put("fast")).await.unwrap();
     let page = outbox.read(place, 10).await.unwrap();
     assert_eq!(page.rows, [], "the slow one may still commit");
     assert!(page.held_ms.is_some() && page.intact);
@@ -92,12 +95,12 @@ async fn a_slow_transaction_that_took_its_number_first_is_not_skipped() {
 
 #[tokio::test]
 async fn a_transaction_that_writes_its_row_late_is_not_skipped() {
-    let server = server().await;
-    let outbox = open(&server).await;
-    let slow = client(&server).await;
+    let database = database().await;
+    let outbox = open(database.url()).await;
+    let slow = client(&database).await;
     let early = "BEGIN; SELECT pg_current_xact_id();";
     slow.batch_execute(early).await.unwrap();
-    server.run(&put("fast")).await;
+    database.ask(&put("fast")).await.unwrap();
     let page = outbox.read(Place::START, 10).await.unwrap();
     assert!(page.rows.is_empty() && page.held_ms.is_some(), "{page:?}");
     let late = format!("SAVEPOINT a; {} RELEASE a; COMMIT;", put("slow"));
@@ -107,13 +110,13 @@ async fn a_transaction_that_writes_its_row_late_is_not_skipped() {
 
 #[tokio::test]
 async fn what_the_table_lacks_is_named_with_the_sql_that_adds_it() {
-    let server = Postgres::start().await;
+    let database = Database::create().await;
     for table in [crate::outbox::TABLE, "Odd \"name"] {
-        let error = refused(&config(&server), table).await;
+        let error = refused(&config(database.url()), table).await;
         let (words, sql) = error.split_once("create it by\n").unwrap();
         assert!(words.contains(table) && words.contains("is not there"));
-        server.run(sql).await;
-        let opened = PostgresOutbox::open(&config(&server), table, None).await;
+        database.ask(sql).await.unwrap();
+        let opened = PostgresOutbox::open(&config(database.url()), table, None).await;
         opened.unwrap().read(Place::START, 1).await.unwrap();
     }
     for (change, words) in [
@@ -127,8 +130,8 @@ async fn what_the_table_lacks_is_named_with_the_sql_that_adds_it() {
             "has no column `xid` of type xid8",
         ),
     ] {
-        server.run(change).await;
-        let error = refused(&config(&server), crate::outbox::TABLE).await;
+        database.ask(change).await.unwrap();
+        let error = refused(&config(database.url()), crate::outbox::TABLE).await;
         assert!(error.contains(words), "{error}");
     }
 }
@@ -136,8 +139,8 @@ async fn what_the_table_lacks_is_named_with_the_sql_that_adds_it() {
 #[tokio::test]
 async fn a_user_without_the_right_is_told_what_to_grant() {
     let server = server().await;
-    server.run("CREATE ROLE reader LOGIN").await;
-    let mut config = config(&server);
+    server.ask("CREATE ROLE reader LOGIN").await.unwrap();
+    let mut config = config(server.url());
     config.url = config.url.replace("larder:secret", "reader:secret");
     let error = refused(&config, crate::outbox::TABLE).await;
     let (words, grant) = error.split_once(": ").unwrap();
@@ -145,7 +148,7 @@ async fn a_user_without_the_right_is_told_what_to_grant() {
         words.ends_with("by `reader`") && !error.contains("secret"),
         "{error}"
     );
-    server.run(grant).await;
+    server.ask(grant).await.unwrap();
     let opened = PostgresOutbox::open(&config, crate::outbox::TABLE, None).await;
     let outbox = opened.unwrap();
     outbox.read(Place::START, 1).await.unwrap();
@@ -156,42 +159,43 @@ async fn a_user_without_the_right_is_told_what_to_grant() {
 async fn a_server_that_is_down_at_the_start_is_asked_again() {
     let mut server = Postgres::start().await;
     server.kill();
-    let outbox = open(&server).await;
+    let outbox = open(server.url()).await;
     let error = outbox.read(Place::START, 10).await.unwrap_err();
     assert_eq!(error.as_str(), "unreachable", "{error}");
     server.restart().await;
     let error = outbox.read(Place::START, 10).await.unwrap_err();
     assert!(error.to_string().contains("CREATE TABLE"), "{error}");
-    server.run(TABLE).await;
-    server.run(&put("first")).await;
+    server.ask(TABLE).await.unwrap();
+    server.ask(&put("first")).await.unwrap();
     assert_eq!(all(&outbox, Place::START).await, ["first"]);
 }
 
 #[tokio::test]
 async fn a_commit_is_a_hint_and_so_is_a_connection_that_is_back() {
     let mut server = server().await;
-    server.run(NOTIFY).await;
+    server.ask(NOTIFY).await.unwrap();
     let channel = Some("larder_outbox");
-    let outbox = PostgresOutbox::open(&config(&server), crate::outbox::TABLE, channel).await;
+    let outbox = PostgresOutbox::open(&config(server.url()), crate::outbox::TABLE, channel).await;
     let outbox = outbox.unwrap();
     heard(&outbox).await;
     server
-        .run(&format!("BEGIN; {} {} COMMIT;", put("a"), put("b")))
-        .await;
+        .ask(&format!("BEGIN; {} {} COMMIT;", put("a"), put("b")))
+        .await
+        .unwrap();
     heard(&outbox).await;
     assert_eq!(all(&outbox, Place::START).await, ["a", "b"]);
     server.restart().await;
     heard(&outbox).await;
-    server.run(&put("c")).await;
+    server.ask(&put("c")).await.unwrap();
     heard(&outbox).await;
     assert_eq!(all(&outbox, Place::START).await, ["a", "b", "c"]);
 }
 
 #[tokio::test]
 async fn a_place_is_gone_in_a_database_that_went_back_in_time() {
-    let server = server().await;
-    let outbox = open(&server).await;
-    server.run(&put("kept")).await;
+    let database = database().await;
+    let outbox = open(database.url()).await;
+    database.ask(&put("kept")).await.unwrap();
     let ahead = Place {
         transaction: 1 << 40,
         id: 7,
@@ -202,20 +206,22 @@ async fn a_place_is_gone_in_a_database_that_went_back_in_time() {
 
 #[tokio::test]
 async fn the_trigger_of_the_guide_names_what_changed() {
-    let server = server().await;
-    server
-        .run("CREATE TABLE products (id bigint PRIMARY KEY, name text)")
-        .await;
-    server.run(TRIGGER).await;
-    let outbox = open(&server).await;
-    server
-        .run(
+    let database = database().await;
+    database
+        .ask("CREATE TABLE products (id bigint PRIMARY KEY, name text)")
+        .await
+        .unwrap();
+    database.ask(TRIGGER).await.unwrap();
+    let outbox = open(database.url()).await;
+    database
+        .ask(
             "INSERT INTO products VALUES (1, 'a');
              UPDATE products SET name = 'b' WHERE id = 1;
              UPDATE products SET id = 2 WHERE id = 1;
              DELETE FROM products WHERE id = 2;",
         )
-        .await;
+        .await
+        .unwrap();
     let mut seen = all(&outbox, Place::START).await;
     // Both ids of the second update come in either order.
     seen[2..4].sort();

@@ -11,9 +11,9 @@ async fn unreachable(origin: &PostgresOrigin) -> String {
 
 #[tokio::test]
 async fn an_origin_opens_without_its_server_and_works_when_that_comes() {
-    let mut shop = Shop::new().await;
-    let config = shop.config("products");
-    shop.0.kill();
+    let mut server = server().await;
+    let config = config(server.url(), "products");
+    server.kill();
     let origin = open(config).await;
     let error = unreachable(&origin).await;
     assert!(
@@ -30,7 +30,7 @@ async fn an_origin_opens_without_its_server_and_works_when_that_comes() {
         trouble.contains("cannot be reached") && !trouble.contains("secret"),
         "{trouble}"
     );
-    shop.0.restart().await;
+    server.restart().await;
     let loads = (0..8).map(|_| text(&origin, "42"));
     for value in futures_util::future::join_all(loads).await {
         assert!(value.is_some(), "whoever looks first looks for all");
@@ -40,12 +40,12 @@ async fn an_origin_opens_without_its_server_and_works_when_that_comes() {
 
 #[tokio::test]
 async fn what_is_wrong_with_the_table_is_the_answer_until_it_is_mended() {
-    let mut shop = Shop::new().await;
-    let config = shop.config("later");
-    shop.0.kill();
+    let mut server = server().await;
+    let config = config(server.url(), "later");
+    server.kill();
     let origin = open(config.clone()).await;
     unreachable(&origin).await;
-    shop.0.restart().await;
+    server.restart().await;
     for _ in 0..2 {
         let error = origin.load(wanted("42")).await.unwrap_err();
         assert!(!error.is_permanent(), "what is queued has to wait: {error}");
@@ -59,16 +59,16 @@ async fn what_is_wrong_with_the_table_is_the_answer_until_it_is_mended() {
     );
 
     let table = "CREATE TABLE later (id bigint PRIMARY KEY); INSERT INTO later VALUES (42)";
-    shop.0.ask(table).await.unwrap();
+    server.ask(table).await.unwrap();
     assert_eq!(text(&origin, "42").await.as_deref(), Some(r#"{"id":42}"#));
     assert_eq!(origin.trouble(), None);
 }
 
 #[tokio::test]
 async fn only_what_may_cure_itself_is_waited_for() {
-    let shop = Shop::new().await;
-    let server = shop.0.url();
-    let port = shop.0.port().to_string();
+    let started = server().await;
+    let server = started.url();
+    let port = started.port().to_string();
     let at = |url: String| PostgresConfig::new(url, "items", "id");
     for (url, words) in [
         (

@@ -4,17 +4,17 @@ use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 
 use super::*;
-use crate::outbox::contract::{self, Database};
+use crate::outbox::contract::Database;
 
 const TRIGGER: &str = include_str!("../trigger.sql");
 
-struct File {
+pub(super) struct File {
     path: PathBuf,
     _dir: TempDir,
 }
 
 impl File {
-    fn new(sql: &str) -> Self {
+    pub(super) fn new(sql: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("shop.db");
         let file = Self { path, _dir: dir };
@@ -31,7 +31,7 @@ impl File {
         SqliteConfig::new(&self.path, "products", "id")
     }
 
-    fn open(&self) -> SqliteOutbox {
+    pub(super) fn open(&self) -> SqliteOutbox {
         SqliteOutbox::open(&self.config(), crate::outbox::TABLE).unwrap()
     }
 
@@ -51,12 +51,6 @@ impl Database for File {
 async fn targets(outbox: &SqliteOutbox) -> Vec<String> {
     let page = outbox.read(Place::START, 100).await.unwrap();
     page.rows.into_iter().map(|row| row.target).collect()
-}
-
-#[tokio::test]
-async fn keeps_the_contract() {
-    let file = File::new(TABLE);
-    contract::all(&file.open(), &file).await;
 }
 
 #[tokio::test]

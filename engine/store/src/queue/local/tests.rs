@@ -14,14 +14,20 @@ use tempfile::TempDir;
 
 use super::{LocalQueue, LocalQueueConfig};
 use crate::queue::contract::subject::{NOW, row};
-use crate::queue::contract::{self, Place, Room};
+use crate::queue::contract::{Place, Room};
 use crate::queue::{Partition, Queue, Queued, Row};
 
 /// Where a child finds the folder that it is to work in.
 const FOLDER: &str = "LARDER_TEST_QUEUE";
 
 /// A folder that ends with the test.
-struct Folder(TempDir);
+pub(super) struct Folder(TempDir);
+
+impl Folder {
+    pub(super) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
 
 impl Place for Folder {
     fn open(&self, room: Room) -> BoxFuture<'_, Arc<dyn Queue>> {
@@ -38,11 +44,6 @@ impl Place for Folder {
         spoil(self.0.path(), sequence);
         ready(()).boxed()
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_local_queue_keeps_the_contract() {
-    contract::all(|| Arc::new(Folder(tempfile::tempdir().unwrap()))).await;
 }
 
 /// Damages a change in the file of a queue that is closed.

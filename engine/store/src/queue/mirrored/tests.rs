@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::queue::LocalQueueConfig;
 use crate::queue::contract::subject::{NOW, change, row};
-use crate::queue::contract::{self, Place, Room};
+use crate::queue::contract::{Place, Room};
 use crate::queue::local::tests::spoil;
 use crate::redis::RedisConfig;
 use crate::testing::{Server, until};
@@ -17,13 +17,13 @@ use crate::testing::{Server, until};
 const CLAIM_MS: u64 = 60_000;
 
 /// What of a node survives: its folder. And where it shows its changes.
-struct Node {
+pub(super) struct Node {
     folder: TempDir,
     redis: RedisConfig,
 }
 
 impl Node {
-    fn new(redis: &RedisConfig) -> Self {
+    pub(super) fn new(redis: &RedisConfig) -> Self {
         Self {
             folder: tempfile::tempdir().expect("a folder"),
             redis: redis.clone(),
@@ -53,19 +53,13 @@ impl Place for Node {
     }
 }
 
-fn redis(server: &Server) -> RedisConfig {
+pub(super) fn redis(url: String) -> RedisConfig {
     RedisConfig {
-        url: Some(server.url()),
+        url: Some(url),
         prefix: format!("p{:x}", fastrand::u64(..)),
         timeout_ms: 5_000,
         ..RedisConfig::default()
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_mirrored_queue_keeps_the_contract() {
-    let server = Server::start().await;
-    contract::all(|| Arc::new(Node::new(&redis(&server)))).await;
 }
 
 async fn put(queue: &MirroredQueue, row: &Row, text: &str, now: Timestamp) -> u64 {
@@ -83,8 +77,8 @@ async fn claim(queue: &MirroredQueue, row: &Row) -> Claim {
     claim.expect("it answers").expect("nobody has it")
 }
 
-async fn two(server: &Server) -> ([Node; 2], [MirroredQueue; 2]) {
-    let redis = redis(server);
+async fn two(url: String) -> ([Node; 2], [MirroredQueue; 2]) {
+    let redis = redis(url);
     let nodes = [Node::new(&redis), Node::new(&redis)];
     let queues = [
         nodes[0].start(Room::AMPLE).await,
@@ -95,8 +89,7 @@ async fn two(server: &Server) -> ([Node; 2], [MirroredQueue; 2]) {
 
 #[tokio::test]
 async fn each_node_sees_the_newest_change_of_all_until_it_is_flushed() {
-    let server = Server::start().await;
-    let (_nodes, [here, there]) = two(&server).await;
+    let (_nodes, [here, there]) = two(Server::shared().await).await;
     let row = row("1");
     let older = put(&here, &row, "older", NOW).await;
     assert_eq!(seen(&there, &row).await, Some(older));
@@ -124,8 +117,7 @@ async fn each_node_sees_the_newest_change_of_all_until_it_is_flushed() {
 
 #[tokio::test]
 async fn a_dead_letter_is_shown_until_it_is_forgotten_or_flushed_after_all() {
-    let server = Server::start().await;
-    let (_nodes, [here, there]) = two(&server).await;
+    let (_nodes, [here, there]) = two(Server::shared().await).await;
     let row = row("1");
     let claim = claim(&here, &row).await;
     let bury = async |sequence| {
@@ -156,8 +148,7 @@ async fn a_dead_letter_is_shown_until_it_is_forgotten_or_flushed_after_all() {
 
 #[tokio::test]
 async fn what_was_flushed_but_not_hidden_before_a_crash_is_hidden_at_the_next_start() {
-    let server = Server::start().await;
-    let (nodes, [here, there]) = two(&server).await;
+    let (nodes, [here, there]) = two(Server::shared().await).await;
     let (flushed, kept) = (row("1"), row("2"));
     let number = put(&here, &flushed, "v", NOW).await;
     let other = put(&here, &kept, "w", NOW).await;
@@ -176,7 +167,7 @@ async fn what_was_flushed_but_not_hidden_before_a_crash_is_hidden_at_the_next_st
 #[tokio::test]
 async fn without_redis_a_change_is_kept_but_not_acknowledged_and_shown_later() {
     let mut server = Server::start().await;
-    let (_nodes, [here, there]) = two(&server).await;
+    let (_nodes, [here, there]) = two(server.url()).await;
     let (shown, late) = (row("1"), row("2"));
     let number = put(&here, &shown, "v", NOW).await;
     server.kill();
@@ -207,7 +198,7 @@ async fn without_redis_a_change_is_kept_but_not_acknowledged_and_shown_later() {
 #[tokio::test]
 async fn a_flush_without_redis_is_hidden_when_it_is_back() {
     let mut server = Server::with(&["--appendonly", "yes", "--appendfsync", "always"]).await;
-    let (_nodes, [here, there]) = two(&server).await;
+    let (_nodes, [here, there]) = two(server.url()).await;
     let row = row("1");
     let number = put(&here, &row, "v", NOW).await;
     let claim = claim(&here, &row).await;

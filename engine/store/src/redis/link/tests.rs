@@ -34,7 +34,7 @@ fn of_sentinels(sentinels: &Sentinels) -> RedisConfig {
         url: None,
         sentinel: Some(SentinelConfig {
             urls: sentinels.urls(),
-            master: sentinels.name().to_owned(),
+            master: Sentinels::NAME.to_owned(),
             ..SentinelConfig::default()
         }),
         ..single("")

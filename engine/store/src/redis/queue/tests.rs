@@ -12,10 +12,10 @@ use redis::{Cmd, FromRedisValue, cmd};
 
 use super::{RedisQueue, RedisQueueConfig};
 use crate::queue::contract::subject::{NOW, change, row};
-use crate::queue::contract::{self, Place, Room};
+use crate::queue::contract::{Place, Room};
 use crate::queue::{Claim, Letters, Partition, Queue, QueueError, Queued, Row};
 use crate::redis::{ConnectError, RedisConfig, SentinelConfig};
-use crate::testing::{Cluster, Sentinels, Server};
+use crate::testing::{Sentinels, Server};
 
 const CLAIM_MS: u64 = 10_000;
 /// For servers that sync at every write.
@@ -23,10 +23,10 @@ const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 /// A way to Redis, with names of its own.
 #[derive(Clone)]
-struct Spot(RedisConfig);
+pub(super) struct Spot(RedisConfig);
 
 impl Spot {
-    fn new(redis: RedisConfig) -> Self {
+    pub(super) fn new(redis: RedisConfig) -> Self {
         Self(RedisConfig {
             prefix: format!("p{:x}", fastrand::u64(..)),
             timeout_ms: 5_000,
@@ -34,9 +34,14 @@ impl Spot {
         })
     }
 
-    fn at(server: &Server) -> Self {
+    /// On the server that all tests share.
+    pub(super) async fn shared() -> Self {
+        Self::at(Server::shared().await)
+    }
+
+    fn at(url: String) -> Self {
         Self::new(RedisConfig {
-            url: Some(server.url()),
+            url: Some(url),
             ..RedisConfig::default()
         })
     }
@@ -130,22 +135,4 @@ fn numbers(head: &[Arc<Queued>]) -> Vec<u64> {
 async fn raw<T: FromRedisValue>(queue: &RedisQueue, command: &mut Cmd) -> T {
     let answer = queue.0.link.query(command.take()).await;
     super::typed(answer.expect("it answers")).expect("as expected")
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_keeps_the_contract() {
-    let server = Server::start().await;
-    contract::all(|| Arc::new(Spot::at(&server))).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_keeps_the_contract_on_a_cluster() {
-    let cluster = Cluster::start().await;
-    let place = || {
-        Spot::new(RedisConfig {
-            cluster: cluster.urls(),
-            ..RedisConfig::default()
-        })
-    };
-    contract::all(|| Arc::new(place())).await;
 }

@@ -8,7 +8,7 @@ use crate::store::StoreError;
 
 #[tokio::test]
 async fn a_ban_by_another_node_during_a_load_voids_its_fill() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     for mode in [Mode::Purge, Mode::Expire] {
         for swept in [false, true] {
             let ([loader, other], key) = (bench.two(), key());
@@ -29,7 +29,7 @@ async fn a_ban_by_another_node_during_a_load_voids_its_fill() {
 
 #[tokio::test]
 async fn a_ban_beside_a_fill_is_never_overlooked() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([loader, other], ban) = (bench.two(), pattern("*"));
     for n in 0..40 {
         let key = subject::key(&n.to_string());
@@ -46,7 +46,7 @@ async fn a_ban_beside_a_fill_is_never_overlooked() {
 
 #[tokio::test]
 async fn a_load_from_after_a_ban_is_served_while_it_is_swept_and_later() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([store, other], key) = (bench.two(), key());
     stored(&store, &key).await;
     place(&other, "*", Mode::Purge).await;
@@ -79,7 +79,7 @@ async fn forget_sweepers(store: &RedisStore) {
 
 #[tokio::test]
 async fn a_ban_whose_node_died_is_adopted() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([dead, other], key) = (bench.two(), key());
     stored(&dead, &key).await;
     place(&dead, "*", Mode::Purge).await;
@@ -103,7 +103,7 @@ async fn a_ban_whose_node_died_is_adopted() {
 
 #[tokio::test]
 async fn what_an_expiring_ban_swept_is_stale_since_the_ban() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([store, other], key) = (bench.two(), key());
     stored(&store, &key).await;
     let sweep = other.ban(&pattern("*"), Mode::Expire, subject::NOW).await;
@@ -117,7 +117,7 @@ async fn what_an_expiring_ban_swept_is_stale_since_the_ban() {
 
 #[tokio::test]
 async fn entries_do_not_outlive_a_list_of_bans_that_was_lost() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([store, other], key) = (bench.two(), key());
     let sweep = store
         .ban(&pattern("other*"), Mode::Purge, subject::NOW)
@@ -136,7 +136,7 @@ async fn entries_do_not_outlive_a_list_of_bans_that_was_lost() {
 
 #[tokio::test]
 async fn too_many_bans_are_refused_and_say_what_to_do() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let [store, _] = bench.two();
     for n in 0..64 {
         place(&store, &n.to_string(), Mode::Purge).await;
@@ -158,7 +158,7 @@ async fn too_many_bans_are_refused_and_say_what_to_do() {
 
 #[tokio::test]
 async fn a_ban_of_another_build_makes_misses_of_all_that_is_older() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([store, _], key) = (bench.two(), key());
     let sweep = store.ban(&pattern("x"), Mode::Purge, subject::NOW).await;
     sweep.expect("it answers").ended().await;
@@ -176,7 +176,7 @@ async fn a_ban_of_another_build_makes_misses_of_all_that_is_older() {
 
 #[tokio::test]
 async fn what_was_read_before_a_sweep_is_not_judged_by_the_list_from_after_it() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([store, other], key) = (bench.two(), key());
     stored(&store, &key).await;
     place(&other, "*", Mode::Purge).await;

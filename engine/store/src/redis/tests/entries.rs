@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_damaged_entry_is_a_miss_and_removed() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let [store, _] = bench.two();
     let name = |key: &Key| store.inner().names.entry(key);
     let whole = subject::key("whole");
@@ -34,7 +34,7 @@ async fn a_damaged_entry_is_a_miss_and_removed() {
 
 #[tokio::test]
 async fn what_is_too_large_is_refused_and_its_lease_given_up() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([store, _], key) = (bench.two(), key());
     let (token, mut entry) = begin(&store, &key).await;
     entry.value = Some(Value::new(vec![0; 100_000]));
@@ -48,7 +48,7 @@ async fn what_is_too_large_is_refused_and_its_lease_given_up() {
 
 #[tokio::test]
 async fn a_read_is_noted_once_in_an_eighth_of_the_time_to_idle() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([store, _], key) = (bench.two(), key());
     let (token, mut entry) = begin(&store, &key).await;
     entry.time_to_idle_ms = 800;
@@ -73,7 +73,8 @@ async fn a_read_is_noted_once_in_an_eighth_of_the_time_to_idle() {
 
 #[tokio::test]
 async fn nothing_is_kept_without_an_end() {
-    let bench = Bench::start().await;
+    let server = Server::start().await;
+    let bench = Bench::at(server.url()).await;
     let ([store, _], key) = (bench.two(), key());
     stored(&store, &key).await;
     begin(&store, &subject::key("held")).await;

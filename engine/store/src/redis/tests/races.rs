@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_dead_loaders_token_fills_nothing_after_a_takeover() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([dead, next], key) = (bench.two(), key());
     let old = begin(&dead, &key).await;
     let end = subject::NOW.plus(LEASE_MS);
@@ -24,7 +24,7 @@ async fn a_dead_loaders_token_fills_nothing_after_a_takeover() {
 
 #[tokio::test]
 async fn a_version_lost_during_a_load_voids_its_fill() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([store, _], key) = (bench.two(), key());
     let begun = begin(&store, &key).await;
     let name = store.inner().names.version(&tags()[1]);
@@ -35,7 +35,7 @@ async fn a_version_lost_during_a_load_voids_its_fill() {
 
 #[tokio::test]
 async fn a_version_lost_after_a_load_ends_its_entry_and_comes_back_different() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([store, other], key) = (bench.two(), key());
     let before = store.versions(&tags()).await.expect("it answers");
     stored(&store, &key).await;
@@ -56,7 +56,7 @@ async fn a_version_lost_after_a_load_ends_its_entry_and_comes_back_different() {
 
 #[tokio::test]
 async fn a_lost_version_has_no_step_that_a_write_could_pass_through() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let [store, _] = bench.two();
     let read = store.versions(&tags()).await.expect("it answers");
     let name = store.inner().names.version(&tags()[0]);
@@ -71,7 +71,7 @@ async fn a_lost_version_has_no_step_that_a_write_could_pass_through() {
 
 #[tokio::test]
 async fn scripts_sent_twice_do_no_harm() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([store, _], key) = (bench.two(), key());
     let (claims, entry) = (
         store.inner().names.claims(&key),
@@ -113,7 +113,7 @@ async fn scripts_sent_twice_do_no_harm() {
 
 #[tokio::test]
 async fn a_write_whose_claim_a_hurried_clock_ended_cannot_fill() {
-    let bench = Bench::start().await;
+    let bench = Bench::shared().await;
     let ([store, hurried], key) = (bench.two(), key());
     let token = store.begin_write(&key, LEASE_MS, subject::NOW).await;
     let token = token.expect("it answers");

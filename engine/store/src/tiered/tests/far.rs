@@ -30,7 +30,7 @@ impl Gate {
 }
 
 /// A shared store seen from afar: answers take a while, may be stopped, and may be errors.
-pub(super) struct Far {
+pub(in crate::tiered) struct Far {
     pub(super) memory: MemoryStore,
     gate: Mutex<Option<Gate>>,
     broken: AtomicBool,
@@ -40,7 +40,7 @@ pub(super) struct Far {
 }
 
 impl Far {
-    pub(super) fn new() -> Arc<Self> {
+    pub(in crate::tiered) fn new() -> Arc<Self> {
         let capacity_bytes = 8 << 20;
         Arc::new(Self {
             memory: MemoryStore::new(MemoryConfig { capacity_bytes }),

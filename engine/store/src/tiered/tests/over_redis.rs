@@ -10,9 +10,9 @@ use crate::store::Health;
 use crate::testing::{Cluster, Sentinels, Server, until};
 use crate::tiered::tracking::Tracking;
 
-fn config(server: &Server) -> RedisConfig {
+pub(in crate::tiered) fn config(url: String) -> RedisConfig {
     RedisConfig {
-        url: Some(server.url()),
+        url: Some(url),
         timeout_ms: 1_000,
         check_every_ms: 100,
         ..RedisConfig::default()
@@ -20,7 +20,7 @@ fn config(server: &Server) -> RedisConfig {
 }
 
 /// A node over `link`, with copies below a prefix.
-fn node(link: &Link, config: &RedisConfig) -> Node {
+pub(in crate::tiered) fn node(link: &Link, config: &RedisConfig) -> Node {
     let near = Arc::new(Near::new(8 << 20));
     let far = Arc::new(RedisStore::over(link.clone(), config));
     let follow = (link.clone(), config.prefix.clone());
@@ -77,30 +77,10 @@ async fn spread(writer: &Node, readers: &[&Node], key: &Key, value: &str) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_keeps_the_contract_over_redis() {
-    let server = Server::start().await;
-    let config = RedisConfig {
-        timeout_ms: 5_000,
-        max_entry_bytes: 100_000,
-        ..config(&server)
-    };
-    let link = Link::connect(&config).await.expect("it listens");
-    contract::all(1_000, || {
-        let prefix = format!("p{:x}", fastrand::u64(..));
-        let config = RedisConfig {
-            prefix,
-            ..config.clone()
-        };
-        Arc::new(node(&link, &config).store)
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn what_one_node_changes_the_others_hear_of() {
     let server = Server::start().await;
-    let config = config(&server);
+    let config = config(server.url());
     let (a, b) = (followed(&config).await, followed(&config).await);
     let key = key();
     for way in 0..4 {
@@ -130,7 +110,7 @@ async fn what_one_node_changes_the_others_hear_of() {
 #[tokio::test]
 async fn a_lease_that_is_given_up_on_one_node_wakes_the_others() {
     let server = Server::start().await;
-    let config = config(&server);
+    let config = config(server.url());
     let (a, b) = (followed(&config).await, followed(&config).await);
     let key = key();
     let wish = LeaseRequest {
@@ -187,7 +167,7 @@ async fn trackers(server: &Server) -> Vec<String> {
 #[tokio::test]
 async fn a_link_that_is_cut_is_made_anew_and_copies_from_before_are_not_served() {
     let server = Server::start().await;
-    let config = config(&server);
+    let config = config(server.url());
     let (a, b) = (followed(&config).await, followed(&config).await);
     let key = key();
     spread(&a, &[&b], &key, "old").await;
@@ -212,7 +192,7 @@ async fn a_link_that_is_cut_is_made_anew_and_copies_from_before_are_not_served()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_cut_off_serves_no_older_value_past_the_bound() {
     let server = Server::start().await;
-    let config = config(&server);
+    let config = config(server.url());
     let network = Network::to(server.port()).await;
     let behind = RedisConfig {
         url: Some(network.url()),
@@ -251,7 +231,7 @@ async fn a_node_that_is_cut_off_serves_no_older_value_past_the_bound() {
 #[tokio::test]
 async fn a_server_that_falls_silent_ends_the_copies_within_the_bound() {
     let server = Server::start().await;
-    let config = config(&server);
+    let config = config(server.url());
     let node = followed(&config).await;
     let key = key();
     spread(&node, &[&node], &key, "v").await;
@@ -274,7 +254,7 @@ async fn a_server_that_falls_silent_ends_the_copies_within_the_bound() {
 #[tokio::test]
 async fn a_server_that_goes_and_comes_back_ends_in_the_same_state() {
     let mut server = Server::start().await;
-    let config = config(&server);
+    let config = config(server.url());
     let node = followed(&config).await;
     let key = key();
     spread(&node, &[&node], &key, "old").await;
@@ -306,10 +286,9 @@ async fn a_server_that_goes_and_comes_back_ends_in_the_same_state() {
 
 #[tokio::test]
 async fn changes_on_every_master_of_a_cluster_are_heard_of() {
-    let cluster = Cluster::start().await;
     let config = RedisConfig {
-        url: None,
-        cluster: cluster.urls(),
+        cluster: Cluster::shared().await,
+        prefix: format!("p{:x}", fastrand::u64(..)),
         timeout_ms: 1_000,
         ..RedisConfig::default()
     };
@@ -334,7 +313,7 @@ async fn changes_are_heard_of_at_the_master_that_takes_over() {
     let config = RedisConfig {
         sentinel: Some(SentinelConfig {
             urls: sentinels.urls(),
-            master: sentinels.name().to_owned(),
+            master: Sentinels::NAME.to_owned(),
             ..SentinelConfig::default()
         }),
         check_every_ms: 100,

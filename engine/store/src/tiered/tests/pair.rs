@@ -8,20 +8,19 @@ use larder_core::{Dependency, Entry, Key, Pattern, Timestamp, Version};
 
 use super::Node;
 use super::far::Far;
-use crate::contract;
 use crate::store::{
     Answer, Expected, Filled, Found, LeaseRequest, Leased, Step, Store, Summary, Token,
 };
 use crate::sweep::Sweep;
 
 /// Every call goes to one of the two, whichever.
-struct Pair {
+pub(in crate::tiered) struct Pair {
     far: Arc<Far>,
     nodes: [Node; 2],
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(in crate::tiered) fn new() -> Self {
         let far = Far::new();
         let nodes = [Node::over(&far), Node::over(&far)];
         nodes.iter().for_each(|node| far.tells(&node.near));
@@ -31,11 +30,6 @@ impl Pair {
     fn one(&self) -> &dyn Store {
         &self.nodes[fastrand::usize(..2)].store
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_engines_keep_the_contract_as_far_as_they_are_told() {
-    contract::all(20_000, || Arc::new(Pair::new())).await;
 }
 
 impl Store for Pair {

@@ -26,7 +26,7 @@ async fn a_failover_is_noticed_although_the_old_link_stays_open() {
     let urls = sentinels.urls();
     let client = redis::Client::open(urls[0].as_str()).unwrap();
     let mut sentinel = client.get_multiplexed_async_connection().await.unwrap();
-    let name = sentinels.name();
+    let name = Sentinels::NAME;
     let failover = command(&["SENTINEL", "FAILOVER", name]);
     failover.exec_async(&mut sentinel).await.unwrap();
     let new = sentinels.replica.address();

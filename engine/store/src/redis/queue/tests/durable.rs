@@ -36,7 +36,7 @@ async fn write(
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_was_acknowledged_survives_a_kill_in_order_and_once() {
     let mut server = Server::with(&DURABLE).await;
-    let mut spot = Spot::at(&server);
+    let mut spot = Spot::at(server.url());
     spot.0.timeout_ms = 500;
     let queue = spot.queue().await;
     let acknowledged = AtomicU64::new(0);
@@ -86,7 +86,7 @@ async fn refused(config: RedisQueueConfig) -> ConnectError {
 #[tokio::test]
 async fn a_server_that_keeps_nothing_is_refused_unless_that_is_accepted() {
     let server = Server::start().await;
-    let spot = Spot::at(&server);
+    let spot = Spot::at(server.url());
     let config = RedisQueueConfig {
         accept_loss: false,
         ..spot.config()
@@ -107,7 +107,7 @@ async fn what_can_be_lost_is_said_by_the_servers_settings() {
     let server = Server::with(&DURABLE).await;
     let config = RedisQueueConfig {
         accept_loss: false,
-        ..Spot::at(&server).config()
+        ..Spot::at(server.url()).config()
     };
     let set = async |name: &str, value: &str| {
         let set = server.ask(&["CONFIG", "SET", name, value]).await;
@@ -156,7 +156,7 @@ async fn a_user_who_may_not_ask_for_settings_is_told_what_is_known() {
 async fn a_server_that_may_evict_the_queue_is_refused() {
     let evicts = [&DURABLE[..], &["--maxmemory-policy", "allkeys-lru"]].concat();
     let server = Server::with(&evicts).await;
-    let mut config = Spot::at(&server).config();
+    let mut config = Spot::at(server.url()).config();
     config.redis.accept_eviction = true;
     let error = refused(config).await;
     assert!(matches!(error, ConnectError::EvictsQueue { .. }), "{error}");
@@ -164,8 +164,7 @@ async fn a_server_that_may_evict_the_queue_is_refused() {
 
 #[tokio::test]
 async fn a_format_that_is_not_known_is_refused() {
-    let server = Server::start().await;
-    let spot = Spot::at(&server);
+    let spot = Spot::shared().await;
     let queue = spot.queue().await;
     let name = queue.0.names.format();
     raw::<()>(&queue, cmd("SET").arg(name).arg("2")).await;
@@ -176,7 +175,7 @@ async fn a_format_that_is_not_known_is_refused() {
 #[tokio::test]
 async fn without_memory_the_queue_is_full_and_nothing_is_taken() {
     let server = Server::start().await;
-    let queue = Spot::at(&server).queue().await;
+    let queue = Spot::at(server.url()).queue().await;
     let (first, second) = (change(&row("1"), "v"), change(&row("1"), "w"));
     queue.enqueue(first, NOW).await.expect("there is memory");
     let limit = async |bytes: &str| {
@@ -196,7 +195,7 @@ async fn without_memory_the_queue_is_full_and_nothing_is_taken() {
 #[tokio::test]
 async fn nothing_but_operations_and_claims_has_an_end_and_little_is_left_behind() {
     let server = Server::start().await;
-    let queue = Spot::at(&server).queue().await;
+    let queue = Spot::at(server.url()).queue().await;
     let row = row("1");
     let all = [put(&queue, &row, "1").await, put(&queue, &row, "2").await];
     let claim = claim(&queue, &row.partition()).await;

@@ -6,17 +6,11 @@ use tokio::time::timeout;
 
 use super::*;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_keeps_the_contract_behind_sentinels() {
-    let sentinels = Sentinels::start().await;
-    contract::all(|| Arc::new(behind(&sentinels))).await;
-}
-
 fn behind(sentinels: &Sentinels) -> Spot {
     Spot::new(RedisConfig {
         sentinel: Some(SentinelConfig {
             urls: sentinels.urls(),
-            master: sentinels.name().to_owned(),
+            master: Sentinels::NAME.to_owned(),
             ..SentinelConfig::default()
         }),
         ..RedisConfig::default()
@@ -48,10 +42,10 @@ async fn a_replica_that_takes_over_has_the_queue_and_larger_numbers() {
 }
 
 /// Two nodes over one queue.
-async fn two(server: &Server, limit: u64) -> [RedisQueue; 2] {
+async fn two(limit: u64) -> [RedisQueue; 2] {
     let config = RedisQueueConfig {
         limit,
-        ..Spot::at(server).config()
+        ..Spot::shared().await.config()
     };
     let node = async || {
         RedisQueue::connect(config.clone())
@@ -63,8 +57,7 @@ async fn two(server: &Server, limit: u64) -> [RedisQueue; 2] {
 
 #[tokio::test]
 async fn what_another_node_puts_in_or_takes_out_is_noticed() {
-    let server = Server::start().await;
-    let [here, there] = two(&server, 10).await;
+    let [here, there] = two(10).await;
     let row = row("1");
     let (claim, limit) = (
         claim(&here, &row.partition()).await,
@@ -91,8 +84,7 @@ async fn what_another_node_puts_in_or_takes_out_is_noticed() {
 
 #[tokio::test]
 async fn an_operation_is_taken_once_whichever_node_is_asked() {
-    let server = Server::start().await;
-    let [here, there] = two(&server, 10).await;
+    let [here, there] = two(10).await;
     let once = change(&row("1"), "v");
     let first = here.enqueue(once.clone(), NOW).await.expect("it is taken");
     let again = there.enqueue(once, NOW).await.expect("it is known");
@@ -101,8 +93,7 @@ async fn an_operation_is_taken_once_whichever_node_is_asked() {
 
 #[tokio::test]
 async fn the_limit_counts_what_other_nodes_took() {
-    let server = Server::start().await;
-    let [here, there] = two(&server, 3).await;
+    let [here, there] = two(3).await;
     put(&here, &row("1"), "v").await;
     let numbers = [
         put(&there, &row("1"), "v").await,

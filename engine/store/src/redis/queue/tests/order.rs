@@ -6,8 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn numbers_grow_although_the_counter_is_lost() {
-    let server = Server::start().await;
-    let queue = Spot::at(&server).queue().await;
+    let queue = Spot::shared().await.queue().await;
     let row = row("1");
     let before = put(&queue, &row, "1").await;
     let meta = queue.0.names.meta(&row.partition());
@@ -19,8 +18,7 @@ async fn numbers_grow_although_the_counter_is_lost() {
 
 #[tokio::test]
 async fn large_values_are_answered_a_few_at_a_time() {
-    let server = Server::start().await;
-    let queue = Spot::at(&server).queue().await;
+    let queue = Spot::shared().await.queue().await;
     let row = row("1");
     let mut large = change(&row, "");
     large.value = Some(Value::new(vec![7; 3 << 20]));
@@ -47,8 +45,7 @@ async fn large_values_are_answered_a_few_at_a_time() {
 
 #[tokio::test]
 async fn many_followers_of_a_dead_letter_do_not_hide_what_comes_after_them() {
-    let server = Server::start().await;
-    let queue = Spot::at(&server).queue().await;
+    let queue = Spot::shared().await.queue().await;
     let parked = row("0");
     let partition = parked.partition();
     let first = put(&queue, &parked, "dead").await;
@@ -69,8 +66,7 @@ async fn many_followers_of_a_dead_letter_do_not_hide_what_comes_after_them() {
 
 #[tokio::test]
 async fn what_says_of_itself_nothing_true_is_a_dead_letter_of_its_row() {
-    let server = Server::start().await;
-    let spot = Spot::at(&server);
+    let spot = Spot::shared().await;
     let queue = spot.queue().await;
     let (ill, partition) = (row("1"), row("1").partition());
     let first = put(&queue, &ill, "first").await;

@@ -1,0 +1,58 @@
+//! The contract, kept by tables that keep more and less beside their values.
+
+use larder_core::Value;
+use serde_json::json;
+
+use super::tests::{Shop, open};
+use crate::contract::{Keeps, Subject};
+
+fn row(id: &str, version: u32) -> Value {
+    Value::json(json!({"id": id, "name": format!("of {id}"), "n": version}).to_string())
+}
+
+async fn rows_of(table: &str, keeps: Keeps) -> (Shop, Subject) {
+    let shop = Shop::new().await;
+    let subject = Subject {
+        origin: Box::new(open(shop.keeping(table, keeps)).await),
+        keeps,
+        value: row,
+        poison: Value::json(r#"{"n":999}"#),
+    };
+    (shop, subject)
+}
+
+async fn bytes() -> (Shop, Subject) {
+    let shop = Shop::new().await;
+    let mut config = shop.config("blobs");
+    config.column = Some("value".into());
+    let subject = Subject {
+        origin: Box::new(open(config).await),
+        keeps: Keeps::default(),
+        value: |id, version| Value::new(format!("\0{id} {version}")),
+        poison: Value::new("poison"),
+    };
+    (shop, subject)
+}
+
+macro_rules! tables {
+    ($($name:ident: $table:literal keeps $keeps:expr;)+) => {
+        $(mod $name {
+            use super::*;
+
+            crate::origin_contract!(rows_of($table, $keeps));
+        })+
+    };
+}
+
+tables! {
+    plain: "items" keeps Keeps::default();
+    with_version_sequence_and_mark: "kept" keeps Keeps { version: true, sequence: true, deleted: true };
+    with_sequence: "kept" keeps Keeps { version: false, sequence: true, deleted: false };
+    with_version_and_mark: "kept" keeps Keeps { version: true, sequence: false, deleted: true };
+}
+
+mod of_bytes {
+    use super::bytes;
+
+    crate::origin_contract!(bytes());
+}
