@@ -1,11 +1,18 @@
 //! A process that ends with the one that started it.
 
+use std::env;
 use std::fs;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::guard;
+
+/// Set by `tests/run --without-servers`.
+const WITHOUT: &str = "LARDER_WITHOUT_SERVERS";
+/// The programs that have to be installed for it to be otherwise.
+const SERVERS: [&str; 2] = ["redis-server", "postgres"];
 
 /// A process that is killed when dropped, and when the process that started it ends in any way.
 #[derive(Debug)]
@@ -19,8 +26,16 @@ impl Process {
     /// Starts a program that is asked nothing and heard by nobody, unless by its error output.
     ///
     /// # Panics
-    /// If the program is not installed.
+    /// If the program is not installed, or the run is to do without servers.
     pub fn start(command: &mut Command) -> Self {
+        let program = Path::new(command.get_program());
+        let is_server = SERVERS.iter().any(|server| program.ends_with(server));
+        assert!(
+            !is_server || env::var_os(WITHOUT).is_none(),
+            "this test needs {}, and {WITHOUT} is set: name its module in `needs_servers` of \
+             tests/run, so that a run without servers leaves it out",
+            program.display()
+        );
         // A group of its own: what is sent to that of a test must not reach what others share.
         let command = command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.process_group(0).spawn();
