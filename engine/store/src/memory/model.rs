@@ -174,9 +174,7 @@ impl Model {
             Step::Holds(back) => self.holds(back),
             Step::Invalidate(key, mode) => self.invalidate(key, mode),
             Step::Bump(tag, mode) => self.bump(tag, mode),
-            Step::Sweep => {
-                self.store.sweep(self.now);
-            }
+            Step::Sweep => self.sweep(),
         }
     }
 
@@ -306,6 +304,17 @@ impl Model {
                 kept.expired.get_or_insert(self.now);
             }
             (_, entry) => *entry = None,
+        }
+    }
+
+    /// A tag's last expiry alone counts, so it begins the stale window of an entry anew even if that
+    /// had ended; not once a sweep has found it.
+    fn sweep(&mut self) {
+        self.store.sweep(self.now);
+        for key in 0..self.entries.len() {
+            if self.servable(key).is_none() {
+                self.entries[key] = None;
+            }
         }
     }
 
