@@ -1,7 +1,9 @@
 //! A policy crate becomes a `.wasm` file that a server takes.
 
 mod cargo;
+mod compiler;
 mod install;
+mod remap;
 mod target;
 
 use std::fs;
@@ -13,6 +15,7 @@ use larder::core::Identity;
 use larder::wasm::{Limits, Stage, inspect};
 
 use crate::exit::Failure;
+use compiler::Compiler;
 
 /// What is to be built.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +53,9 @@ impl Job<'_> {
         let started = Instant::now();
         let manifest = manifest(self.path)?;
         let folder = manifest.parent().unwrap_or(self.path);
-        target::ensure(folder)?;
-        let artifact = cargo::compile(&manifest, self.target_dir)?;
+        let compiler = Compiler::of(folder)?;
+        target::ensure(folder, &compiler.sysroot)?;
+        let artifact = cargo::compile(&manifest, self.target_dir, &compiler)?;
         let name = self.name.unwrap_or(&artifact.library);
         let bytes = fs::read(&artifact.file)
             .with_context(|| format!("{} cannot be read", artifact.file.display()))?;
