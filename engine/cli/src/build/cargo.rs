@@ -40,16 +40,12 @@ struct Target {
 }
 
 /// Compiles the library of the crate at `manifest` to WebAssembly.
-pub(super) fn compile(
-    manifest: &Path,
-    target_dir: Option<&Path>,
-    compiler: &Compiler,
-) -> Result<Artifact> {
+pub(super) fn compile(manifest: &Path, compiler: &Compiler) -> Result<Artifact> {
     // cargo looks for rust-toolchain.toml and .cargo from where it runs.
     let folder = manifest
         .parent()
         .context("the manifest lies in no folder")?;
-    let mut cargo = command(manifest, target_dir, compiler);
+    let mut cargo = command(manifest, compiler);
     cargo
         .current_dir(folder)
         .stdin(Stdio::null())
@@ -77,16 +73,13 @@ pub(super) fn compile(
     })
 }
 
-fn command(manifest: &Path, target_dir: Option<&Path>, compiler: &Compiler) -> Command {
+fn command(manifest: &Path, compiler: &Compiler) -> Command {
     let mut cargo = Command::new("cargo");
     cargo
         .args(["rustc", "--release", "--lib", "--crate-type", "cdylib"])
         .args(["--target", TARGET])
         .arg("--message-format=json-render-diagnostics")
         .args([OsStr::new("--manifest-path"), manifest.as_os_str()]);
-    if let Some(dir) = target_dir {
-        cargo.args([OsStr::new("--target-dir"), dir.as_os_str()]);
-    }
     if !is_watched() {
         cargo.arg("--quiet");
     }

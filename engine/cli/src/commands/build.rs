@@ -35,7 +35,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
         path: &args.path,
         out: &args.out,
         name: args.name.as_deref(),
-        target_dir: None,
     };
     let built = job.run()?;
     if let Some(text) = &built.note {
@@ -45,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 /// One line on what was built.
-pub(crate) fn summary(built: &Built) -> String {
+fn summary(built: &Built) -> String {
     let mut line = format!(
         "built {} ({} KiB, {:.1} s)",
         built.file.display(),
