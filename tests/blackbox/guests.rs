@@ -1,33 +1,32 @@
-//! The policies that ship, built once for each run.
+//! The policies that ship, and another build of one.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::workspace::{cargo, kept, output, root};
+use crate::workspace::{kept, output, program, root};
 
-const TARGET: &str = "wasm32-unknown-unknown";
-
-/// The module of a policy that ships, for example `standard`.
+/// The module of a policy that ships, for example `standard`, as the program carries it.
 pub(crate) fn shipped(name: &str) -> Vec<u8> {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let dir = BUILT.get_or_init(|| {
-        let packages = ["standard", "session", "api", "llm"];
-        let packages = packages.map(|name| format!("--package=larder-policy-{name}"));
-        build(&root(), &packages)
-    });
-    read(&dir.join(format!("{name}.wasm")))
+    read(&root().join(format!("engine/cli/shipped/{name}.wasm")))
 }
 
 /// Another build of `standard`, whose default ttl is two minutes instead of an hour.
 pub(crate) fn changed_standard() -> Vec<u8> {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let dir = BUILT.get_or_init(|| {
+    static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
+    let build = || {
         let copy = kept("changed-standard");
         copy_standard(&copy);
-        build(&copy, &[])
-    });
-    read(&dir.join("changed_standard.wasm"))
+        let mut larder = Command::new(program());
+        larder.arg("build").arg(&copy).arg("--out").arg(&copy);
+        larder.env("CARGO_TARGET_DIR", kept("guests"));
+        // Flags for the tests themselves (coverage, sanitizers) are not for policies.
+        larder.env_remove("RUSTFLAGS");
+        output(&mut larder);
+        read(&copy.join("changed_standard.wasm"))
+    };
+    BUILT.get_or_init(build).clone()
 }
 
 /// The same module with another digest: a section that nobody reads is added.
@@ -44,20 +43,9 @@ pub(crate) fn renamed(module: &[u8], tag: &str) -> Vec<u8> {
     bytes
 }
 
-fn build(dir: &Path, packages: &[String]) -> PathBuf {
-    let target_dir = kept("guests");
-    let mut command = cargo(dir);
-    command.args(["build", "--release", "--quiet", "--target", TARGET]);
-    command.arg("--target-dir").arg(&target_dir).args(packages);
-    // Flags for the tests themselves (coverage, sanitizers) are not for policies.
-    command.env_remove("RUSTFLAGS");
-    output(&mut command);
-    target_dir.join(TARGET).join("release")
-}
-
+/// Makes a crate of the changed source at `to`.
 fn copy_standard(to: &Path) {
-    let root = root();
-    let source = fs::read_to_string(root.join("policies/standard/src/lib.rs")).unwrap();
+    let source = fs::read_to_string(root().join("policies/standard/src/lib.rs")).unwrap();
     let changed = source.replace(
         "DEFAULT_TTL: Duration = hours(1)",
         "DEFAULT_TTL: Duration = minutes(2)",
@@ -66,19 +54,30 @@ fn copy_standard(to: &Path) {
         source, changed,
         "the default ttl of `standard` is written otherwise now"
     );
-    fs::create_dir_all(to.join("src")).unwrap();
-    write(&to.join("src/lib.rs"), &changed);
-    let manifest = format!(
-        "[package]\nname = \"changed-standard\"\nversion = \"0.1.1\"\nedition = \"2024\"\n\
-         [lib]\ncrate-type = [\"cdylib\"]\n\
-         [dependencies]\nlarder-sdk = {{ path = {:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
-         [profile.release]\ndebug = false\nlto = \"thin\"\ncodegen-units = 4\nstrip = \"debuginfo\"\n\
-         [workspace]\n",
-        root.join("sdk/rust")
-    );
-    write(&to.join("Cargo.toml"), &manifest);
-    // The versions of the checkout, so that nothing is looked up.
-    fs::copy(root.join("Cargo.lock"), to.join("Cargo.lock")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("changed-standard");
+    output(Command::new(program()).arg("new").arg(&made));
+    write(&made.join("src/lib.rs"), &changed);
+    let manifest = fs::read_to_string(made.join("Cargo.toml")).unwrap();
+    let serde = "[dependencies]\nserde = { version = \"1\", features = [\"derive\"] }";
+    let manifest = manifest
+        .replace("0.1.0", "0.1.1")
+        .replace("[dependencies]", serde);
+    write(&made.join("Cargo.toml"), &manifest);
+    copy(&made, to);
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            copy(&source, &target);
+        } else {
+            write(&target, &fs::read_to_string(source).unwrap());
+        }
+    }
 }
 
 /// Writes only what differs: a new date would mean a new build.

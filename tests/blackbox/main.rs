@@ -25,6 +25,7 @@ mod service;
 
 mod access;
 mod admin;
+mod alone;
 mod aside;
 mod bad_answer;
 mod bad_input;

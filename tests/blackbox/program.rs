@@ -40,11 +40,13 @@ fn a_new_policy_far_from_the_checkout_tests_builds_checks_and_decides() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     assert!(!dir.starts_with(root()), "the folder is in the checkout");
-    good(dir, &["new", "some/where/my-policy"]);
-    let crate_dir = dir.join("some/where/my-policy");
+    good(dir, &["new", "my-policy"]);
+    std::fs::create_dir(dir.join("some")).unwrap();
+    let crate_dir = dir.join("some/where my policy is");
+    std::fs::rename(dir.join("my-policy"), &crate_dir).unwrap();
     let mut test = cargo(&crate_dir);
     let tested = output(
-        test.args(["test", "--quiet"])
+        test.args(["test", "--quiet", "--locked"])
             .env("CARGO_TARGET_DIR", kept("guests")),
     );
     assert!(
@@ -58,8 +60,21 @@ fn a_new_policy_far_from_the_checkout_tests_builds_checks_and_decides() {
         "a new policy has tests: {tested}"
     );
 
-    let built = good(dir, &["build", "some/where/my-policy", "--out", "policies"]);
+    let built = good(
+        dir,
+        &["build", "some/where my policy is", "--out", "policies"],
+    );
     assert!(built.contains("my_policy.wasm"), "{built}");
+    let module = std::fs::read(dir.join("policies/my_policy.wasm")).unwrap();
+    let has = |words: &str| {
+        module
+            .windows(words.len())
+            .any(|part| part == words.as_bytes())
+    };
+    assert!(
+        has("serde_json-") && !has("/serde_json-"),
+        "paths of this machine are in the module"
+    );
     let checked = good(dir, &["check", "policies/my_policy.wasm"]);
     for stage in [
         "read",
@@ -99,13 +114,24 @@ fn a_new_policy_far_from_the_checkout_tests_builds_checks_and_decides() {
             .unwrap()
             .starts_with("sha256:")
     );
+}
 
-    bad(
-        dir,
-        &["new", "some/where/my-policy"],
-        2,
-        "is there and not empty",
-    );
+#[test]
+fn a_new_policy_may_use_an_sdk_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    good(dir, &["new", "with an sdk", "--name", "other"]);
+    good(dir, &["new", "my-policy", "--sdk", "with an sdk/sdk/rust"]);
+    let mut metadata = cargo(&dir.join("my-policy"));
+    metadata.args(["metadata", "--format-version=1", "--locked"]);
+    let found = output(&mut metadata);
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let packages = found["packages"].as_array().unwrap();
+    let sdk = packages
+        .iter()
+        .find(|package| package["name"] == "larder-sdk");
+    let sdk = Path::new(sdk.unwrap()["manifest_path"].as_str().unwrap());
+    assert!(sdk.ends_with("with an sdk/sdk/rust/Cargo.toml"), "{sdk:?}");
 }
 
 #[test]

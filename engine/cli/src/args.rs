@@ -32,7 +32,7 @@ pub(crate) struct Args {
 /// The commands, in the order in which a newcomer meets them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Build the policies that ship, make a sample database, serve it, and say what to try
+    /// Make a sample database, serve it with the policies that ship, and say what to try
     Demo(demo::Args),
     /// Serve as a configuration file says
     Serve(serve::Args),

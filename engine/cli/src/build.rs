@@ -1,7 +1,8 @@
 //! A policy crate becomes a `.wasm` file that a server takes.
 
 mod cargo;
-mod install;
+mod compiler;
+mod remap;
 mod target;
 
 use std::fs;
@@ -13,6 +14,8 @@ use larder::core::Identity;
 use larder::wasm::{Limits, Stage, inspect};
 
 use crate::exit::Failure;
+use crate::install::install;
+use compiler::Compiler;
 
 /// What is to be built.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +26,6 @@ pub(crate) struct Job<'a> {
     pub(crate) out: &'a Path,
     /// The stem of the module; without it the name of the crate's library.
     pub(crate) name: Option<&'a str>,
-    /// Where cargo builds; without it where it would anyway.
-    pub(crate) target_dir: Option<&'a Path>,
 }
 
 /// What was built.
@@ -50,15 +51,15 @@ impl Job<'_> {
         let started = Instant::now();
         let manifest = manifest(self.path)?;
         let folder = manifest.parent().unwrap_or(self.path);
-        target::ensure(folder)?;
-        let artifact = cargo::compile(&manifest, self.target_dir)?;
+        let compiler = Compiler::of(folder)?;
+        target::ensure(folder, &compiler.sysroot)?;
+        let artifact = cargo::compile(&manifest, &compiler)?;
         let name = self.name.unwrap_or(&artifact.library);
         let bytes = fs::read(&artifact.file)
             .with_context(|| format!("{} cannot be read", artifact.file.display()))?;
         let (identity, note) = judge(name, &bytes)?;
         let file = self.out.join(format!("{name}.wasm"));
-        install::install(&file, &bytes)
-            .with_context(|| format!("{} cannot be written", file.display()))?;
+        install(&file, &bytes).with_context(|| format!("{} cannot be written", file.display()))?;
         Ok(Built {
             file,
             bytes: bytes.len(),

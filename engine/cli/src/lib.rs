@@ -10,19 +10,21 @@
 //! | `assemble` | from a configuration to an engine |
 //! | `keys` | a changed key ring is taken into use |
 //! | `build` | a policy crate becomes a `.wasm` file |
-//! | `scaffold` | a new policy crate, and a shipped one taken out of the checkout |
-//! | `checkout` | where the sources are that this binary was built from |
+//! | `scaffold` | a new policy crate, and a shipped one to change |
+//! | `embedded` | the policies that ship, and the sources that a crate needs |
+//! | `install` | a file is put in place in one step |
 //! | `sample` | the shop that the demo caches |
 //! | `client`, `secret` | calls to a running server, and the token they carry |
 
 mod args;
 mod assemble;
 mod build;
-mod checkout;
 mod client;
 mod commands;
 mod config;
+mod embedded;
 mod exit;
+mod install;
 mod keys;
 mod logging;
 mod output;

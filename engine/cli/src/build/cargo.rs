@@ -8,8 +8,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
+use super::compiler::{Compiler, missing};
+use super::remap;
 use super::target::TARGET;
-use crate::output::is_watched;
+use crate::output::{is_watched, note};
 
 /// The guest's stack lies in its memory, and a fresh instance has to clear it: the linker's
 /// default of 1 MiB would be most of what it clears.
@@ -38,19 +40,17 @@ struct Target {
 }
 
 /// Compiles the library of the crate at `manifest` to WebAssembly.
-pub(super) fn compile(manifest: &Path, target_dir: Option<&Path>) -> Result<Artifact> {
+pub(super) fn compile(manifest: &Path, compiler: &Compiler) -> Result<Artifact> {
     // cargo looks for rust-toolchain.toml and .cargo from where it runs.
     let folder = manifest
         .parent()
         .context("the manifest lies in no folder")?;
-    let mut cargo = command(manifest, target_dir);
+    let mut cargo = command(manifest, compiler);
     cargo
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    let mut child = cargo.spawn().context(
-        "cargo cannot be started; install Rust from https://rustup.rs and open a new terminal",
-    )?;
+    let mut child = cargo.spawn().map_err(|error| missing("cargo", &error))?;
     let mut artifact = None;
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines() {
@@ -73,18 +73,20 @@ pub(super) fn compile(manifest: &Path, target_dir: Option<&Path>) -> Result<Arti
     })
 }
 
-fn command(manifest: &Path, target_dir: Option<&Path>) -> Command {
+fn command(manifest: &Path, compiler: &Compiler) -> Command {
     let mut cargo = Command::new("cargo");
     cargo
         .args(["rustc", "--release", "--lib", "--crate-type", "cdylib"])
         .args(["--target", TARGET])
         .arg("--message-format=json-render-diagnostics")
         .args([OsStr::new("--manifest-path"), manifest.as_os_str()]);
-    if let Some(dir) = target_dir {
-        cargo.args([OsStr::new("--target-dir"), dir.as_os_str()]);
-    }
     if !is_watched() {
         cargo.arg("--quiet");
+    }
+    if let Err(error) = remap::apply(&mut cargo, manifest, compiler) {
+        note(&format!(
+            "panics of this module will name paths of this machine: {error:#}"
+        ));
     }
     // After `--` stands what only the last step gets: as RUSTFLAGS it would compile every
     // dependency anew and push aside the user's own.

@@ -1,19 +1,18 @@
 //! The Rust target that policies are compiled for.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::output::note;
 
 pub(super) const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Adds the target to the toolchain that is used in `folder`, if it is missing.
-pub(super) fn ensure(folder: &Path) -> Result<()> {
-    let sysroot = sysroot(folder)?;
-    if is_there(&sysroot) {
+/// Adds the target to the toolchain at `sysroot`, which is used in `folder`, if it is missing.
+pub(super) fn ensure(folder: &Path, sysroot: &Path) -> Result<()> {
+    if is_there(sysroot) {
         return Ok(());
     }
     note(&format!(
@@ -27,7 +26,7 @@ pub(super) fn ensure(folder: &Path) -> Result<()> {
         .stdout(io::stderr())
         .status();
     match added {
-        Ok(status) if status.success() && is_there(&sysroot) => Ok(()),
+        Ok(status) if status.success() && is_there(sysroot) => Ok(()),
         Ok(status) if status.success() => bail!(
             "rustup added {TARGET} to another toolchain than the one in {}; is RUSTUP_TOOLCHAIN \
              set, or is there a rust-toolchain.toml?",
@@ -52,20 +51,4 @@ fn is_there(sysroot: &Path) -> bool {
         .join(TARGET)
         .join("lib")
         .is_dir()
-}
-
-fn sysroot(folder: &Path) -> Result<PathBuf> {
-    let asked = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .context(
-            "rustc cannot be started; install Rust from https://rustup.rs and open a new terminal",
-        )?;
-    if !asked.status.success() {
-        let why = String::from_utf8_lossy(&asked.stderr);
-        bail!("rustc does not run in {}: {}", folder.display(), why.trim());
-    }
-    Ok(PathBuf::from(String::from_utf8_lossy(&asked.stdout).trim()))
 }

@@ -9,9 +9,11 @@ use crate::output::{note, print, progress};
 /// Arguments of `larder build`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Runs `cargo rustc --release --target wasm32-unknown-unknown` in the crate's folder, adding the
-target by rustup if it is missing. The module is checked as a server would check it, and replaces
-the file of its name in one step, so that a server that watches the folder takes it over whole.
+Needs Rust: runs `cargo rustc --release --target wasm32-unknown-unknown` in the crate's folder,
+adding the target by rustup if it is missing. The module names no folders of this machine, and is
+the same wherever it is built from the same sources. It is checked as a server would check it, and
+replaces the file of its name in one step, so that a server that watches the folder takes it over
+whole.
 
 Example:
   larder build my-policy --out policies        writes policies/my_policy.wasm")]
@@ -33,7 +35,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
         path: &args.path,
         out: &args.out,
         name: args.name.as_deref(),
-        target_dir: None,
     };
     let built = job.run()?;
     if let Some(text) = &built.note {
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 /// One line on what was built.
-pub(crate) fn summary(built: &Built) -> String {
+fn summary(built: &Built) -> String {
     let mut line = format!(
         "built {} ({} KiB, {:.1} s)",
         built.file.display(),

@@ -1,4 +1,4 @@
-//! `larder demo`: a running cache over a sample shop, from nothing but a checkout.
+//! `larder demo`: a running cache over a sample shop, from nothing but this program.
 
 mod lines;
 
@@ -9,26 +9,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::build::summary;
 use super::serve::serve;
-use crate::build::Job;
-use crate::checkout::Checkout;
 use crate::config::{Config, Log, LogFormat, Overrides};
+use crate::embedded::MODULES;
 use crate::exit::{Code, Failure, Outcome};
-use crate::output::{is_watched, progress};
+use crate::install::install;
+use crate::output::{is_watched, note, progress};
 use crate::{sample, scaffold};
 
-/// The policy whose source the demo copies, so that changing it leaves the checkout as it is.
+/// The policy whose source the demo copies, to be changed.
 const CHANGED: &str = "standard";
-const SHIPPED: [&str; 3] = ["session", "api", "llm"];
 const CONFIG: &str = include_str!("../../templates/demo.toml");
+const SLOW: &str = "this is a development build of larder, slower than it can be: `cargo install --path \
+                    engine/cli` installs a fast one, `cargo build --release` makes one";
 
 /// Arguments of `larder demo`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Makes larder.toml, shop.db, policies/ and standard/ (the source of a policy, to be changed) in its
-folder and leaves them there; what is already there is kept. The first run compiles the policies,
-which takes a minute or two.
+folder and leaves them there; what is there already is kept, a policy that was changed included.
+The policies are built already: only changing one needs Rust.
 
 Example:
   larder demo
@@ -45,14 +45,15 @@ pub(crate) struct Args {
     admin: SocketAddr,
 }
 
-/// Prepares the folder, builds the policies and serves.
+/// Prepares the folder and serves.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let checkout = Checkout::find()?;
-    // Before minutes of compiling, not after.
+    // Before a folder is made, not after.
     check_port("--listen", args.listen)?;
     check_port("--admin", args.admin)?;
-    prepare(&args.dir, &checkout)?;
-    build_policies(&args.dir, &checkout)?;
+    prepare(&args.dir)?;
+    if cfg!(debug_assertions) {
+        note(SLOW);
+    }
 
     let file = args.dir.join("larder.toml");
     let config = Config::load(&file, &Overrides::default());
@@ -65,7 +66,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
         config.log.level = Some("warn,larder_wasm=info".to_owned());
     }
     let dir = absolute(&args.dir)?;
-    serve(config, HINT, |data, _| lines::to_try(data, &dir))
+    serve(config, HINT, |data, admin| {
+        lines::to_try(data, admin.unwrap_or(data), &dir)
+    })
 }
 
 const HINT: &str = "for example `larder demo --listen 127.0.0.1:7217 --admin 127.0.0.1:7218`";
@@ -84,55 +87,30 @@ fn check_port(option: &str, address: SocketAddr) -> Result<()> {
 }
 
 /// Makes what is missing in the demo's folder.
-fn prepare(dir: &Path, checkout: &Checkout) -> Result<()> {
-    let policies = dir.join("policies");
-    fs::create_dir_all(&policies)
-        .with_context(|| format!("the folder {} cannot be made", policies.display()))?;
-    let config = dir.join("larder.toml");
-    if !config.exists() {
-        fs::write(&config, CONFIG)
+fn prepare(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir)
+        .with_context(|| format!("the folder {} cannot be made", dir.display()))?;
+    let missing = |name: &str| Some(dir.join(name)).filter(|file| !file.exists());
+    for (name, bytes) in MODULES {
+        if let Some(module) = missing(&format!("policies/{name}.wasm")) {
+            install(&module, bytes)
+                .with_context(|| format!("{} cannot be written", module.display()))?;
+            progress(&format!("made  {}", module.display()));
+        }
+    }
+    if let Some(config) = missing("larder.toml") {
+        install(&config, CONFIG.as_bytes())
             .with_context(|| format!("{} cannot be written", config.display()))?;
         progress(&format!("made  {}", config.display()));
     }
-    let shop = dir.join("shop.db");
-    if !shop.exists() {
+    if let Some(shop) = missing("shop.db") {
         sample::create(&shop)?;
-        progress(&format!(
-            "made  {} with {} products",
-            shop.display(),
-            sample::PRODUCTS
-        ));
+        let (shop, products) = (shop.display(), sample::PRODUCTS);
+        progress(&format!("made  {shop} with {products} products"));
     }
-    let source = dir.join(CHANGED);
-    if !source.exists() {
-        scaffold::copy_shipped(checkout, CHANGED, &source)?;
+    if let Some(source) = missing(CHANGED) {
+        scaffold::copy_standard(&source)?;
         progress(&format!("made  {}, a policy to change", source.display()));
-    }
-    Ok(())
-}
-
-/// Builds all policies with one target folder, that of the copy: what they share is compiled
-/// once, and building the copy again takes a moment.
-fn build_policies(dir: &Path, checkout: &Checkout) -> Result<(), Failure> {
-    let copy = dir.join(CHANGED);
-    let target = absolute(&copy)?.join("target");
-    if !target.exists() {
-        progress("building the policies; the first time this takes a minute or two");
-    }
-    let out = dir.join("policies");
-    let sources = SHIPPED.map(|name| (name, checkout.policy(name)));
-    for (name, path) in [(CHANGED, copy)].into_iter().chain(sources) {
-        let job = Job {
-            path: &path,
-            out: &out,
-            name: Some(name),
-            target_dir: Some(&target),
-        };
-        let built = job.run().map_err(|failure| {
-            let context = format!("the policy {name} cannot be built");
-            Failure::new(failure.code, failure.error.context(context))
-        })?;
-        progress(&summary(&built));
     }
     Ok(())
 }
@@ -150,24 +128,39 @@ mod tests {
     fn the_demos_configuration_is_whole() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("demo");
-        prepare(&dir, &Checkout::find().unwrap()).unwrap();
-        for name in SHIPPED.into_iter().chain([CHANGED]) {
-            fs::write(dir.join("policies").join(format!("{name}.wasm")), "").unwrap();
-        }
+        prepare(&dir).unwrap();
         let config = Config::load(&dir.join("larder.toml"), &Overrides::default()).unwrap();
         assert_eq!(config.warnings, [""; 0]);
         assert!(dir.join("shop.db").is_file() && dir.join("standard/src/lib.rs").is_file());
     }
 
     #[test]
-    fn what_is_there_is_kept() {
+    fn what_is_there_is_kept_and_what_is_not_comes_back() {
         let folder = tempfile::tempdir().unwrap();
-        let checkout = Checkout::find().unwrap();
-        prepare(folder.path(), &checkout).unwrap();
-        let source = folder.path().join("standard/src/lib.rs");
-        fs::write(&source, "changed").unwrap();
-        prepare(folder.path(), &checkout).unwrap();
-        assert_eq!(fs::read_to_string(&source).unwrap(), "changed");
+        let dir = folder.path();
+        prepare(dir).unwrap();
+        let changed = ["standard/src/lib.rs", "policies/standard.wasm"].map(|name| dir.join(name));
+        for file in &changed {
+            fs::write(file, "changed").unwrap();
+        }
+        fs::remove_file(dir.join("policies/api.wasm")).unwrap();
+        prepare(dir).unwrap();
+        for file in &changed {
+            assert_eq!(fs::read_to_string(file).unwrap(), "changed");
+        }
+        assert!(dir.join("policies/api.wasm").is_file());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        for dir in [file.join("demo"), file] {
+            let error = prepare(&dir).unwrap_err().to_string();
+            let expected = format!("the folder {} cannot be made", dir.display());
+            assert_eq!(error, expected);
+        }
     }
 
     #[test]

@@ -1,29 +1,20 @@
 //! Takes a crate out of its workspace: what it inherits is written into its own manifest.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
-use crate::checkout::Checkout;
+/// The one dependency that is for the workspace's own sake.
+const HACK: &str = "workspace-hack";
 
-const HEADER: &str = "# A copy of a policy that ships with Larder, free to be changed.\n\n";
-
-/// The manifest `member` with all that it takes from `workspace` filled in, as crate `name`.
-pub(super) fn detach(
-    member: &str,
-    workspace: &str,
-    name: &str,
-    checkout: &Checkout,
-) -> Result<String> {
+/// The manifest `member` with all that it takes from `workspace` filled in, and without what means
+/// nothing outside of it.
+pub(super) fn detach(member: &str, workspace: &str) -> Result<Table> {
     let mut member: Table = toml::from_str(member)?;
     let root: Table = toml::from_str(workspace)?;
     let shared = |table: &str| root.get("workspace")?.get(table)?.as_table();
-    let folder = checkout.policy(name);
 
     let package = member.get_mut("package").and_then(Value::as_table_mut);
-    let package = package.context("there is no [package]")?;
-    for (field, value) in package.iter_mut() {
+    for (field, value) in package.context("there is no [package]")? {
         if inherits(value) {
             let inherited = shared("package").and_then(|package| package.get(field));
             *value = inherited
@@ -31,32 +22,25 @@ pub(super) fn detach(
                 .clone();
         }
     }
-    package.insert("name".to_owned(), Value::String(name.to_owned()));
     member.remove("lints");
 
     let from = shared("dependencies");
     for table in dependency_tables(&mut member) {
+        table.remove(HACK);
         for (dependency, value) in table.iter_mut() {
             if inherits(value) {
                 let inherited = from.and_then(|all| all.get(dependency));
                 let inherited = inherited.with_context(|| missing("dependencies", dependency))?;
                 *value = merged(inherited, value);
-                make_absolute(value, &checkout.file(""));
-            } else {
-                make_absolute(value, &folder);
             }
         }
     }
-    if let Some(profile) = root.get("profile").and_then(|all| all.get("release")) {
-        let release = Table::from_iter([("release".to_owned(), profile.clone())]);
-        member.insert("profile".to_owned(), Value::Table(release));
-    }
-    member.insert("workspace".to_owned(), Value::Table(Table::new()));
-    Ok(format!("{HEADER}{}", toml::to_string_pretty(&member)?))
+    member.retain(|_, value| value.as_table().is_none_or(|table| !table.is_empty()));
+    Ok(member)
 }
 
 fn missing(table: &str, field: &str) -> String {
-    format!("the checkout's Cargo.toml has no `{field}` under [workspace.{table}]")
+    format!("the workspace has no `{field}` under [workspace.{table}]")
 }
 
 fn inherits(value: &Value) -> bool {
@@ -102,12 +86,6 @@ fn merged(inherited: &Value, own: &Value) -> Value {
     Value::Table(merged)
 }
 
-fn make_absolute(dependency: &mut Value, folder: &Path) {
-    if let Some(Value::String(path)) = dependency.get_mut("path") {
-        *path = folder.join(&*path).display().to_string();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,8 +98,6 @@ mod tests {
         serde = { version = "1", features = ["derive"] }
         sha2 = "0.11"
         larder-sdk = { path = "sdk/rust" }
-        [profile.release]
-        lto = "thin"
     "#;
 
     #[test]
@@ -139,41 +115,34 @@ mod tests {
             larder-sdk = { workspace = true }
             serde = { workspace = true, features = ["rc"], optional = true }
             near = { path = "../near" }
+            [dev-dependencies]
+            workspace-hack = { workspace = true }
             [target.'cfg(unix)'.dev-dependencies]
             sha2 = { workspace = true }
         "#;
-        let checkout = Checkout::find().unwrap();
-        let text = detach(member, WORKSPACE, "x", &checkout).unwrap();
-        let detached: Table = toml::from_str(&text).unwrap();
-        let path = |path: &str| checkout.file(path).display().to_string();
-        let near = checkout.policy("x").join("../near").display().to_string();
-        let expected: Table = toml::from_str(&format!(
+        let expected: Table = toml::from_str(
             r#"
-            package = {{ name = "x", version = "1.2.3", edition = "2024" }}
+            package = { name = "larder-policy-x", version = "1.2.3", edition = "2024" }
             lib.name = "x"
-            profile.release.lto = "thin"
             [dependencies]
-            larder-sdk = {{ path = {sdk:?} }}
-            serde = {{ version = "1", features = ["derive", "rc"], optional = true }}
-            near = {{ path = {near:?} }}
+            larder-sdk = { path = "sdk/rust" }
+            serde = { version = "1", features = ["derive", "rc"], optional = true }
+            near = { path = "../near" }
             [target.'cfg(unix)'.dev-dependencies]
-            sha2 = {{ version = "0.11" }}
-            [workspace]
+            sha2 = { version = "0.11" }
             "#,
-            sdk = path("sdk/rust"),
-        ))
+        )
         .unwrap();
-        assert_eq!(detached, expected, "{text}");
+        assert_eq!(detach(member, WORKSPACE).unwrap(), expected);
     }
 
     #[test]
     fn what_cannot_be_filled_in_is_named() {
         let member = "[package]\nname = 'x'\n[dependencies]\nnone = { workspace = true }";
-        let error = detach(member, WORKSPACE, "x", &Checkout::find().unwrap()).unwrap_err();
+        let error = detach(member, WORKSPACE).unwrap_err().to_string();
         assert!(
-            error
-                .to_string()
-                .contains("no `none` under [workspace.dependencies]")
+            error.contains("no `none` under [workspace.dependencies]"),
+            "{error}"
         );
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::lock;
+
 /// The name that was given, or the folder's, if it will do for a crate.
 pub(super) fn of_crate(path: &Path, given: Option<&str>) -> Result<String, String> {
     let own = path.file_name().map(|name| name.to_string_lossy());
@@ -24,11 +26,16 @@ pub(super) fn of_crate(path: &Path, given: Option<&str>) -> Result<String, Strin
             "`{shown}` means something to Rust and cannot name a crate; give another with `--name`"
         ));
     }
+    if lock::has(name) {
+        return Err(format!(
+            "`{shown}` is a crate that every policy is built with; give another name with `--name`"
+        ));
+    }
     Ok(name.to_owned())
 }
 
-/// Keywords, and the crates that every build or the policy itself knows.
-const RESERVED: [&str; 56] = [
+/// Keywords, and crates that every build knows by these names.
+const RESERVED: [&str; 55] = [
     "abstract",
     "alloc",
     "as",
@@ -54,7 +61,6 @@ const RESERVED: [&str; 56] = [
     "if",
     "impl",
     "in",
-    "larder-sdk",
     "larder_sdk",
     "let",
     "loop",
@@ -103,6 +109,7 @@ mod tests {
             ("a", Some("ü"), Err("`ü` is no name")),
             ("a", Some("fn"), Err("means something to Rust")),
             ("std", None, Err("means something to Rust")),
+            ("serde", None, Err("every policy is built with")),
         ] {
             match (of_crate(Path::new(path), given), expected) {
                 (Ok(name), Ok(expected)) => assert_eq!(name, expected),

@@ -9,9 +9,9 @@ use crate::shell;
 /// The two ttls between which the policy is changed; the second demo in one folder changes back.
 const TTLS: [&str; 2] = ["hours(1)", "minutes(2)"];
 
-/// The four things to try with the demo that listens at `data` and lives in `dir`, an absolute
-/// path, so that the lines work in whatever folder they are pasted.
-pub(super) fn to_try(data: SocketAddr, dir: &Path) -> String {
+/// The four things to try with the demo that listens at `data` and `admin` and lives in `dir`, an
+/// absolute path, so that the lines work in whatever folder they are pasted.
+pub(super) fn to_try(data: SocketAddr, admin: SocketAddr, dir: &Path) -> String {
     let source = dir.join("standard/src/lib.rs");
     let change = change(&fs::read_to_string(&source).unwrap_or_default());
     let (source, file) = (shell::quoted(&dir.join("standard")), shell::quoted(&source));
@@ -23,6 +23,9 @@ pub(super) fn to_try(data: SocketAddr, dir: &Path) -> String {
         "curl -s {server}/v1/decide {json} -d \
          '{{\"request\": {{\"operation\": \"read\", \"resource\": \"product\", \"id\": \"42\"}}}}'"
     );
+    // The folder is watched, but how long a module takes to load is the machine's matter.
+    let reload =
+        format!("curl -s -o /dev/null -X POST http://{admin}/v1/policies/catalogue/reload");
     let entry = format!("{server}/v1/entries/product/42");
     let shown = "grep -iE '^cache-status|^age|price'";
     format!(
@@ -41,9 +44,11 @@ curl -si -w '\\n' {entry} {entry} | {shown}
 
 curl -s -X PUT {entry} {json} -d '{{\"price\": 1.99}}'; echo; curl -si -w '\\n' {entry} | {shown}
 
-4. Change one line of the policy, its ttl, and see ttl_ms in the next decision change
+4. Change one line of the policy, its ttl, and see ttl_ms in the next decision change. This compiles
+   the policy, so it needs Rust (https://rustup.rs). The first time compiles the SDK as well and takes
+   half a minute to a minute; from then on it is a few seconds
 
-sed -i.bak -e 's/{change}/' {file} && {larder} build {source} --out {policies} && sleep 1 && \
+sed -i.bak -e 's/{change}/' {file} && {larder} build {source} --out {policies} && {reload} && \
 {decide} | grep -o '\"ttl_ms\":[0-9]*'
 
 Ctrl-C stops.
@@ -68,7 +73,8 @@ mod tests {
 
     #[test]
     fn each_thing_to_try_is_one_line() {
-        let text = to_try("127.0.0.1:7117".parse().unwrap(), Path::new("/tmp/my demo"));
+        let [data, admin] = [7117, 7118].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let text = to_try(data, admin, Path::new("/tmp/my demo"));
         let lines: Vec<_> = text
             .lines()
             .filter(|line| line.starts_with("curl ") || line.starts_with("sed "))

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Writes `bytes` beside `file` and renames: whoever looks sees the old file or the new one.
-pub(super) fn install(file: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn install(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
