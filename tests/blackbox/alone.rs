@@ -21,7 +21,9 @@ impl Machine {
             !dir.path().starts_with(root()),
             "the folder is in the checkout"
         );
-        fs::copy(program(), dir.path().join("larder")).unwrap();
+        // By another process: what this one writes may be open in a child that another test starts,
+        // and is no program to start until that child has become one itself.
+        output(Command::new("cp").args([program(), &dir.path().join("larder")]));
         Self(dir)
     }
 
