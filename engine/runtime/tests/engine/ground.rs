@@ -36,6 +36,8 @@ fn apart(config: &RedisConfig) -> RedisConfig {
     let (process, space) = (std::process::id(), SPACES.fetch_add(1, Ordering::Relaxed));
     RedisConfig {
         prefix: format!("race-{process}-{space}"),
+        // A server that a busy machine keeps waiting is none that fails, which is another story.
+        timeout_ms: 10_000,
         ..config.clone()
     }
 }
