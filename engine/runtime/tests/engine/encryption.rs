@@ -1,7 +1,7 @@
 //! What stores get to see of protected values, and what is made of entries that do not open.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use larder::core::dependency::Mode;
 use larder::core::{Clock, Entry, Guard, Key, NotStored, Outcome, Strategy, Timestamp};
@@ -355,8 +355,9 @@ async fn a_rotation_under_load_is_not_noticed() {
         rig.read(&id.to_string()).await;
     }
     let done = Arc::new(AtomicBool::new(false));
+    let counts: Arc<[AtomicU64; 4]> = Arc::default();
     let readers = (0..4u64).map(|reader| {
-        let (rig, done) = (Arc::clone(&rig), Arc::clone(&done));
+        let (rig, done, counts) = (Arc::clone(&rig), Arc::clone(&done), Arc::clone(&counts));
         tokio::spawn(async move {
             let mut reads = 0u64;
             while !done.load(Ordering::SeqCst) {
@@ -364,6 +365,7 @@ async fn a_rotation_under_load_is_not_noticed() {
                 let expected = some(&format!("{SECRET} {id}"));
                 assert_eq!(rig.look(&id.to_string()).await, (Outcome::Hit, expected));
                 reads += 1;
+                counts[usize::try_from(reader).expect("is small")].store(reads, Ordering::SeqCst);
                 tokio::task::yield_now().await;
             }
             reads
@@ -397,6 +399,13 @@ async fn a_rotation_under_load_is_not_noticed() {
             fresh.windows = sealed.entry.windows;
             rig.replant(&key("", &id), fresh).await;
             for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        // Who has looked up an entry of the old key has to open it before that is taken away.
+        for count in counts.iter() {
+            let under_way = count.load(Ordering::SeqCst) + 1;
+            while count.load(Ordering::SeqCst) <= under_way {
                 tokio::task::yield_now().await;
             }
         }
