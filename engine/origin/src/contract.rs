@@ -73,3 +73,18 @@ macro_rules! origin_contract {
 }
 
 crate::origin_contract! { @each clauses [] }
+
+/// Makes a module of tests for each table, each with every clause; the module around it has an
+/// `async fn rows_of(table, keeps)`.
+#[cfg(test)]
+macro_rules! on_tables {
+    ($($name:ident: $table:literal keeps $keeps:expr;)+) => {
+        $(mod $name {
+            use super::*;
+
+            crate::origin_contract!(rows_of($table, $keeps));
+        })+
+    };
+}
+#[cfg(test)]
+pub(crate) use on_tables;

@@ -21,7 +21,7 @@ use crate::{sample, scaffold};
 const CHANGED: &str = "standard";
 const CONFIG: &str = include_str!("../../templates/demo.toml");
 const SLOW: &str = "this is a development build of larder, slower than it can be: `cargo install --path \
-                    engine/cli` installs a fast one, `cargo build --release` makes one";
+                    engine/cli` installs a fast one, `cargo build --release -p larder-cli` makes one";
 
 /// Arguments of `larder demo`.
 #[derive(Debug, clap::Args)]

@@ -34,17 +34,7 @@ async fn bytes() -> (Shop, Subject) {
     (shop, subject)
 }
 
-macro_rules! tables {
-    ($($name:ident: $table:literal keeps $keeps:expr;)+) => {
-        $(mod $name {
-            use super::*;
-
-            crate::origin_contract!(rows_of($table, $keeps));
-        })+
-    };
-}
-
-tables! {
+crate::contract::on_tables! {
     plain: "items" keeps Keeps::default();
     with_version_sequence_and_mark: "kept" keeps Keeps { version: true, sequence: true, deleted: true };
     with_sequence: "kept" keeps Keeps { version: false, sequence: true, deleted: false };

@@ -23,16 +23,6 @@ async fn rows_of(table: &str, keeps: Keeps) -> (Shop, Subject) {
     (shop, subject)
 }
 
-macro_rules! tables {
-    ($($name:ident: $table:literal keeps $keeps:expr;)+) => {
-        $(mod $name {
-            use super::*;
-
-            crate::origin_contract!(rows_of($table, $keeps));
-        })+
-    };
-}
-
 const VERSION: Keeps = Keeps {
     version: true,
     sequence: false,
@@ -44,7 +34,7 @@ const SEQUENCE: Keeps = Keeps {
     deleted: false,
 };
 
-tables! {
+crate::contract::on_tables! {
     plain: "items" keeps Keeps::default();
     with_version_sequence_and_mark: "kept" keeps Keeps { deleted: true, sequence: true, ..VERSION };
     with_sequence: "kept" keeps SEQUENCE;
