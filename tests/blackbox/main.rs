@@ -33,6 +33,7 @@ mod bad_origin;
 mod connections;
 mod deadline;
 mod drain;
+mod errors;
 mod fences;
 mod hostile;
 mod invalidate;
