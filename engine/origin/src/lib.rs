@@ -3,6 +3,7 @@
 //! suite checks it. An [`Outbox`] tells what others change there. When to load, and what becomes of
 //! the answer, is left to `larder`.
 
+mod class;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod http;
@@ -14,6 +15,7 @@ mod sqlite;
 #[cfg(any(test, feature = "contract"))]
 pub mod testing;
 
+pub use class::Class;
 pub use http::{HttpConfig, HttpOrigin};
 pub use open::OpenError;
 pub use origin::{Change, Fetched, Origin, OriginError, Wanted, Written};

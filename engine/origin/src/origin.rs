@@ -3,6 +3,8 @@
 use futures_util::future::BoxFuture;
 use larder_core::Value;
 
+use crate::Class;
+
 /// What is wanted of an origin. A policy chooses none of it: the route names the origin, the
 /// request the rest, and an origin builds its own address or statement from these parts.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +128,10 @@ pub enum OriginError {
     /// It answered that it failed.
     #[error("the origin failed: {0}")]
     Failed(String),
+    /// The table is no longer as the configuration says, so that it can be neither read nor
+    /// written. Nothing was done; what is queued waits.
+    #[error("the origin's table no longer fits its configuration: {0}")]
+    Schema(String),
     /// It answered that the request is wrong: repeating it will not help.
     #[error("the origin refused the request: {0}")]
     Rejected(String),
@@ -138,13 +144,19 @@ pub enum OriginError {
         /// The limit.
         limit_bytes: u64,
     },
+    /// What was to be written is larger than values may be. Nothing was written.
+    #[error("what is to be written is larger than the {limit_bytes} bytes that a value may have")]
+    WriteTooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
 }
 
 impl OriginError {
     /// Whether trying again is of no use, because of what was asked for.
     #[must_use]
     pub const fn is_permanent(&self) -> bool {
-        matches!(self, Self::Rejected(_) | Self::TooLarge { .. })
+        matches!(self.class(), Class::Refused)
     }
 
     /// The name used in the API, logs and metrics.
@@ -154,9 +166,11 @@ impl OriginError {
             Self::Unreachable(_) => "unreachable",
             Self::Timeout { .. } => "timeout",
             Self::Failed(_) => "failed",
+            Self::Schema(_) => "schema",
             Self::Rejected(_) => "rejected",
             Self::Broken(_) => "broken",
             Self::TooLarge { .. } => "too_large",
+            Self::WriteTooLarge { .. } => "write_too_large",
         }
     }
 }

@@ -175,9 +175,11 @@ impl Error {
             Self::Origin(OriginError::Unreachable(_)) => "origin_unreachable",
             Self::Origin(OriginError::Timeout { .. }) => "origin_timeout",
             Self::Origin(OriginError::Failed(_)) => "origin_failed",
+            Self::Origin(OriginError::Schema(_)) => "origin_schema",
             Self::Origin(OriginError::Rejected(_)) => "origin_rejected",
             Self::Origin(OriginError::Broken(_)) => "origin_broken",
             Self::Origin(OriginError::TooLarge { .. }) => "origin_too_large",
+            Self::Origin(OriginError::WriteTooLarge { .. }) => "write_too_large",
             Self::Loader(_) => "loader_failed",
             Self::Codec(_) => "codec_failed",
             Self::LoadTimeout { .. } => "load_timeout",
@@ -194,6 +196,12 @@ impl Error {
             Self::NoKeyRing => "no_key_ring",
             Self::Unflushable { .. } => "unflushable",
         }
+    }
+
+    /// Whether the caller is to hear of it though there is a stale value: the origin works, and
+    /// says that what was asked for is wrong.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Origin(error) if !error.class().may_be_hidden())
     }
 
     /// When to ask again, in milliseconds, where waiting is all that it takes.

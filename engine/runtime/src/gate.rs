@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use larder_origin::OriginError;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -140,16 +139,20 @@ impl Drop for Pass {
 /// What the end of a call says of the origin.
 fn verdict(error: Option<&Error>) -> Verdict {
     match error {
-        None | Some(Error::Origin(OriginError::Rejected(_) | OriginError::TooLarge { .. })) => {
-            Verdict::Answered
-        }
-        Some(Error::Origin(_) | Error::Loader(_) | Error::LoadTimeout { .. }) => Verdict::Failed,
+        None => Verdict::Answered,
+        Some(Error::Origin(error)) => match error.class().is_counted() {
+            true => Verdict::Failed,
+            false => Verdict::Answered,
+        },
+        Some(Error::Loader(_) | Error::LoadTimeout { .. }) => Verdict::Failed,
         Some(_) => Verdict::Unknown,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use larder_origin::OriginError;
+
     use super::*;
 
     #[test]
@@ -160,8 +163,13 @@ mod tests {
             (OriginError::Timeout { limit_ms: 1 }, Verdict::Failed),
             (OriginError::Failed(text()), Verdict::Failed),
             (OriginError::Broken(text()), Verdict::Failed),
+            (OriginError::Schema(text()), Verdict::Failed),
             (OriginError::Rejected(text()), Verdict::Answered),
             (OriginError::TooLarge { limit_bytes: 1 }, Verdict::Answered),
+            (
+                OriginError::WriteTooLarge { limit_bytes: 1 },
+                Verdict::Answered,
+            ),
         ] {
             assert_eq!(verdict(Some(&error.clone().into())), expected, "{error}");
         }

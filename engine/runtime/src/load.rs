@@ -125,6 +125,10 @@ impl Inner {
             let landing = flying.await.unwrap_or_else(|_| Landing::Failed(lost()));
             if let Landing::Failed(error) = &landing {
                 inner.meters.load_failed(error.code());
+            }
+            if let Landing::Failed(error) = &landing
+                && !error.is_refusal()
+            {
                 let now = inner.clock.now();
                 let until = now.plus(inner.tuning.retry_after_ms);
                 inner.retry.after(&job.key, until, now);
@@ -172,6 +176,9 @@ impl Inner {
             Err(error) => {
                 if let Hold::Lease(token) = hold {
                     self.give_up(&job.key, token).await;
+                }
+                if error.is_refusal() && created.is_some() {
+                    self.drop_entry(&job).await;
                 }
                 return Landing::Failed(error);
             }
@@ -237,6 +244,10 @@ impl Inner {
         ) {
             return;
         }
+        self.drop_entry(job).await;
+    }
+
+    async fn drop_entry(&self, job: &Job) {
         let now = self.clock.now();
         if let Err(error) = self.store.invalidate(&job.key, Mode::Purge, now).await {
             self.store_failed(&error);

@@ -249,6 +249,8 @@ impl Inner {
             }
         };
         match landing {
+            // The load has taken the entry away: what it holds is no longer what the origin says.
+            Landing::Failed(error) if error.is_refusal() => Err(error),
             Landing::Failed(error) => {
                 tracing::warn!(key = %job.key, code = error.code(), "serving stale: {error}");
                 Ok(self.stale(&job, Outcome::StaleOnError, &found))

@@ -204,10 +204,7 @@ fn stores(plan: WritePlan) -> bool {
 
 /// Whether a write that failed so may have been done, or may be yet.
 fn may_be_done(error: &Error) -> bool {
-    !matches!(
-        error,
-        Error::Origin(OriginError::Unreachable(_) | OriginError::Rejected(_))
-    )
+    !matches!(error, Error::Origin(error) if error.is_undone())
 }
 
 pub(crate) fn not_invalidated(error: Error) -> Error {

@@ -71,6 +71,7 @@ fn status_of(error: &Error) -> StatusCode {
         | Error::OriginOpen { .. }
         | Error::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Origin(OriginError::Rejected(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Origin(OriginError::WriteTooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Origin(OriginError::Timeout { .. })
         | Error::LoadTimeout { .. }
         | Error::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,

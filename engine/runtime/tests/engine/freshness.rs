@@ -145,6 +145,57 @@ async fn a_stale_value_covers_for_a_failing_origin_which_is_asked_now_and_then()
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_origin_refuses_is_not_hidden_by_a_stale_value_and_the_entry_goes() {
+    for (error, windows) in [
+        (OriginError::Rejected("no such field".into()), (60_000, 0)),
+        (OriginError::TooLarge { limit_bytes: 1 }, (60_000, 0)),
+        (
+            OriginError::Rejected("no such field".into()),
+            (60_000, 60_000),
+        ),
+    ] {
+        let parts = policy(Strategy::ReadThrough, move |_, d| {
+            d.freshness.stale_if_error_ms = windows.0;
+            d.freshness.stale_while_revalidate_ms = windows.1;
+        });
+        let rig = Parts::new(parts).build();
+        rig.shop.set("42", "one");
+        rig.read("42").await;
+        rig.shop.fail_loads(Some(error.clone()));
+        rig.clock.advance(TTL);
+        if windows.1 > 0 {
+            // The refresh behind this read is what hears of it.
+            assert_eq!(rig.look("42").await, (Outcome::Stale, some("one")));
+            quiet().await;
+        }
+        for _ in 0..2 {
+            let told = rig.try_read("42").await.expect_err("is told");
+            assert_eq!(told, Error::Origin(error.clone()));
+        }
+        rig.shop.fail_loads(None);
+        assert_eq!(rig.look("42").await, (Outcome::Miss, some("one")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schema_that_no_longer_fits_is_a_failure_that_a_stale_value_may_hide() {
+    let rig = rig(Strategy::ReadThrough, |d| {
+        d.freshness.stale_if_error_ms = 60_000;
+    });
+    rig.shop.set("42", "one");
+    rig.read("42").await;
+    let renamed = OriginError::Schema("no column `price`".into());
+    rig.shop.fail_loads(Some(renamed));
+    rig.clock.advance(TTL);
+    assert_eq!(rig.look("42").await, (Outcome::StaleOnError, some("one")));
+    let error = rig
+        .try_read("7")
+        .await
+        .expect_err("nothing is there to hide it");
+    assert_eq!(error.code(), "origin_schema");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_refresh_behind_is_not_repeated_at_once() {
     let rig = rig(Strategy::ReadThrough, |d| {
         d.freshness.stale_while_revalidate_ms = 60_000;
