@@ -46,7 +46,7 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
         let queue = queue(behind.level).await.context("[write_behind]")?;
         let summary = queue.summary();
         tracing::info!(
-            level = summary.level,
+            queue = summary.level,
             "{}: {}",
             summary.place,
             summary.can_lose

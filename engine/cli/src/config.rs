@@ -102,6 +102,9 @@ impl Config {
         let behind = file.write_behind;
         let write_behind = write_behind::read(behind, store.as_ref(), folder, problems);
         let guard = file.guard.limits();
+        if let Some(Err(error)) = file.log.level.as_deref().map(crate::logging::check) {
+            problems.add(error.to_string());
+        }
         warn_of_modules(&host, &file.route, &mut warnings);
         warn_of_routes(&file.route, &mut warnings);
         let vaulted = file.vault.is_some();

@@ -1,11 +1,17 @@
 //! Logs, to standard error.
 
+mod directives;
+mod json;
+
 use std::io::{self, IsTerminal as _};
 
-use anyhow::{Context as _, Result, anyhow};
-use tracing_subscriber::EnvFilter;
+use anyhow::{Context as _, Result};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::json::OneObject;
 use crate::config::{Log, LogFormat};
 
 /// Starts logging as configured.
@@ -13,23 +19,29 @@ use crate::config::{Log, LogFormat};
 /// # Errors
 /// The level cannot be read.
 pub(crate) fn start(log: &Log) -> Result<()> {
-    let level = log.level.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_new(level).map_err(|_| {
-        anyhow!("`log.level`: `{level}` is no level; write \"info\", \"debug\", or \"info,larder=debug\"")
-    })?;
+    let filter = directives::filter(log.level.as_deref())?;
     let is_terminal = io::stderr().is_terminal();
     let format = log.format.unwrap_or(if is_terminal {
         LogFormat::Text
     } else {
         LogFormat::Json
     });
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(is_terminal)
-        .with_writer(io::stderr);
-    let started = match format {
-        LogFormat::Text => builder.finish().try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(is_terminal).boxed(),
+        LogFormat::Json => lines
+            .fmt_fields(JsonFields::new())
+            .event_format(OneObject)
+            .boxed(),
     };
-    started.context("logging cannot be started")
+    let all = tracing_subscriber::registry().with(filter).with(lines);
+    all.try_init().context("logging cannot be started")
+}
+
+/// Whether `log.level` can be read.
+///
+/// # Errors
+/// Says what cannot.
+pub(crate) fn check(level: &str) -> Result<()> {
+    directives::filter(Some(level)).map(drop)
 }

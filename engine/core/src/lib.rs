@@ -18,6 +18,7 @@
 //! | [`plan`] | verb by strategy: what runs |
 //! | [`outcome`] | what came of a read, and why something was not stored |
 //! | [`hex`] | digests as text |
+//! | [`repeats`] | what keeps happening is said once in a while |
 //! | [`time`] | timestamps and the clock seam |
 
 pub mod admission;
@@ -32,6 +33,7 @@ pub mod outcome;
 pub mod pattern;
 pub mod plan;
 pub mod policy;
+pub mod repeats;
 pub mod request;
 pub mod time;
 
@@ -46,5 +48,6 @@ pub use outcome::{NotStored, Outcome};
 pub use pattern::{Pattern, PatternError};
 pub use plan::{Plan, ReadPlan, WritePlan};
 pub use policy::{Identity, Manifest, Policies, Policy, PolicyFailure};
+pub use repeats::{Repeats, Said};
 pub use request::{Operation, Request, RequestError};
 pub use time::{Clock, Timestamp};

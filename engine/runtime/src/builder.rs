@@ -17,6 +17,7 @@ use wildmatch::WildMatch;
 pub use self::error::BuildError;
 use crate::behind::{Behind, QueueTuning};
 use crate::clock::SystemClock;
+use crate::complaints::Complaints;
 use crate::engine::{Engine, Inner};
 use crate::fallback::OnFailure;
 use crate::gate::Gate;
@@ -199,6 +200,7 @@ impl EngineBuilder {
             sweeps: Sweeps::default(),
             changes: AtomicU64::new(0),
             meters: Meters::new(),
+            complaints: Complaints::new(),
             seals: Seals::new(self.vault),
             retire: self.retire,
         });
@@ -278,5 +280,6 @@ async fn sweep(inner: Weak<Inner>, every: Duration) {
             return;
         };
         inner.store.sweep(inner.clock.now());
+        inner.complaints.go_on();
     }
 }

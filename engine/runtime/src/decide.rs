@@ -10,6 +10,7 @@ use larder_store::Expected;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::complaints::Complaint;
 use crate::engine::Inner;
 use crate::error::Error;
 use crate::fallback::{self, Fallback, OnFailure};
@@ -209,10 +210,13 @@ impl Inner {
     ) -> Result<Decided, Error> {
         let Unusable { failure, message } = unusable;
         route.meters.failed(failure);
-        tracing::warn!(
-            policy = %route.policy, revision = %identity.revision, failure,
-            on_failure = route.on_failure.as_str(), "policy failed: {message}"
-        );
+        self.complaints.note(Complaint::Policy {
+            policy: Arc::clone(&route.policy),
+            revision: identity.revision.clone(),
+            failure,
+            on_failure: route.on_failure.as_str(),
+            message: message.clone(),
+        });
         let policy = || route.policy.to_string();
         let is_write = request.operation != Operation::Read;
         let reason = format!("the policy failed: {message}");

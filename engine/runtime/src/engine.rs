@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::aside::{Filling, Lease};
 use crate::behind::{Behind, Drained, QueueView};
 use crate::builder::EngineBuilder;
+use crate::complaints::Complaints;
 use crate::deadline::in_ms;
 use crate::decide::Decided;
 use crate::error::Error;
@@ -55,6 +56,7 @@ pub(crate) struct Inner {
     /// Counts what this engine has written and invalidated, whether it was done or not.
     pub(crate) changes: AtomicU64,
     pub(crate) meters: Meters,
+    pub(crate) complaints: Complaints,
     pub(crate) seals: Seals,
     /// None where there is no queue.
     pub(crate) behind: Option<Arc<Behind>>,

@@ -18,7 +18,7 @@
 //! | [`invalidate`] | purge and expire by key, tag, namespace and pattern |
 //! | [`typed`] | values as the program's own types |
 //! | [`vault`] | encryption of protected values, and its keys |
-//! | [`error`] | how a call fails, with a stable code |
+//! | [`error`] | how a call fails, with a stable code; `complaints` is what the log says of it |
 //! | [`guide`] | what each pattern, invalidation and store promises |
 //! | [`clock`] | the one place that reads the time |
 
@@ -28,6 +28,7 @@ pub mod behind;
 pub mod breaker;
 pub mod builder;
 pub mod clock;
+mod complaints;
 mod deadline;
 pub mod decide;
 pub mod engine;

@@ -11,6 +11,7 @@ use larder_origin::Fetched;
 use larder_store::StoreError;
 use tokio::time::{Instant, timeout_at};
 
+use crate::complaints::Complaint;
 use crate::deadline::{by, half_way, in_ms, is_over};
 use crate::decide::Job;
 use crate::engine::Inner;
@@ -306,6 +307,8 @@ impl Inner {
 
     pub(crate) fn store_failed(&self, error: &StoreError) {
         self.meters.store_failed();
-        tracing::warn!("the store failed: {error}");
+        self.complaints.note(Complaint::Store {
+            message: error.to_string(),
+        });
     }
 }

@@ -9,6 +9,7 @@ use larder_store::Found;
 use tokio::time::Instant;
 
 use crate::aside::Lease;
+use crate::complaints::Complaint;
 use crate::deadline::by;
 use crate::decide::{Decided, Job};
 use crate::engine::Inner;
@@ -252,7 +253,12 @@ impl Inner {
             // The load has taken the entry away: what it holds is no longer what the origin says.
             Landing::Failed(error) if error.is_refusal() => Err(error),
             Landing::Failed(error) => {
-                tracing::warn!(key = %job.key, code = error.code(), "serving stale: {error}");
+                self.complaints.note(Complaint::Stale {
+                    origin: Arc::clone(job.route.source()),
+                    code: error.code(),
+                    key: job.key.to_string(),
+                    message: error.to_string(),
+                });
                 Ok(self.stale(&job, Outcome::StaleOnError, &found))
             }
             landing => self.landed(&job, landing, Outcome::Expired, collapsed),

@@ -63,6 +63,13 @@ pub(crate) struct Resolved {
     pub(crate) described: Route,
 }
 
+impl Resolved {
+    /// The origin by name, or the policy that closures load for.
+    pub(crate) fn source(&self) -> &Arc<str> {
+        self.origin_name.as_ref().unwrap_or(&self.policy)
+    }
+}
+
 /// The routing table; the first match wins.
 pub(crate) struct Routes(pub(crate) Vec<Arc<Resolved>>);
 

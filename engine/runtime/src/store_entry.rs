@@ -8,6 +8,7 @@ use larder_core::{
 };
 use larder_store::{Filled, StoreError, Token};
 
+use crate::complaints::Complaint;
 use crate::decide::{Job, Unusable, guarded};
 use crate::engine::Inner;
 
@@ -168,7 +169,11 @@ impl Inner {
             Ok(_) => Err(NotStored::Refused),
             Err(Unusable { failure, message }) => {
                 job.route.meters.failed(failure);
-                tracing::warn!(policy = %job.route.policy, failure, "policy failed in admit: {message}");
+                self.complaints.note(Complaint::Admission {
+                    policy: Arc::clone(&job.route.policy),
+                    failure,
+                    message,
+                });
                 Err(NotStored::AdmissionFailed)
             }
         }

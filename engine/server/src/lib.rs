@@ -10,7 +10,7 @@
 //! | `decide`, `entries`, `leases`, `invalidate` | the data plane |
 //! | `policies`, `status` | the admin plane |
 //! | [`wire`] | what goes over the wire |
-//! | [`problem`] | errors (RFC 9457) |
+//! | [`problem`] | errors (RFC 9457); `complaints` is what the log says of them |
 //! | `inputs`, `headers` | from HTTP to attributes, and from outcomes to headers |
 //! | `seal` | leases that nobody can forge |
 //! | [`metrics`] | Prometheus |
@@ -18,6 +18,7 @@
 
 pub mod access;
 mod body;
+mod complaints;
 mod connection;
 mod deadline;
 mod decide;

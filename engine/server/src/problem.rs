@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use larder::Error;
 use larder::origin::OriginError;
 
-use crate::wire;
+use crate::{complaints, wire};
 
 /// An error on its way to a client.
 #[derive(Debug)]
@@ -108,12 +108,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         if self.status.is_server_error() {
             self.count();
-            tracing::warn!(
-                code = self.code,
-                status = self.status.as_u16(),
-                "{}",
-                self.detail
-            );
+            complaints::note(&self, "");
         }
         self.document()
     }

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::access::{Exposed, Plane, check_listener};
+use crate::complaints;
 use crate::connection::Connections;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
@@ -114,7 +115,8 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let (stop, stopped) = watch::channel(false);
-        let upkeep = tokio::spawn(self.app.metrics.clone().keep_up());
+        let upkeep = self.app.metrics.clone().keep_up();
+        let upkeep = tokio::spawn(async { tokio::join!(upkeep, complaints::go_on()) });
         let connections = |router, plane, limit| {
             let gate = Gate::new(router, plane, Arc::clone(&self.app.access), limit);
             let settings = &self.settings;

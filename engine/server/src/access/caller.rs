@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 
 use super::scope::{Ability, Lacking, Plane};
 use super::{Stranger, Token};
+use crate::complaints;
 use crate::problem::Problem;
 use crate::routes::App;
 use crate::wire::InvalidateRequest;
@@ -60,12 +61,9 @@ impl Caller {
 pub(crate) fn forbidden(token: &Token, plane: Plane, lacking: &Lacking) -> Problem {
     let detail = format!("the token `{}` {lacking}", token.name);
     count(plane, "forbidden", &token.name);
-    tracing::info!(
-        plane = plane.as_str(),
-        token = token.name,
-        "refused: {detail}"
-    );
-    Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    let problem = Problem::new(StatusCode::FORBIDDEN, "forbidden", detail);
+    complaints::note(&problem, &token.name);
+    problem
 }
 
 impl Stranger {
