@@ -47,6 +47,7 @@ mod program;
 mod quickstart;
 mod reload;
 mod replay;
+mod says;
 mod serving;
 mod tenants;
 mod tokens;

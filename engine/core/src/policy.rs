@@ -33,7 +33,8 @@ pub struct Manifest {
     pub version: String,
     /// One sentence on what it decides.
     pub summary: String,
-    /// The request attributes that it is shown.
+    /// The request attributes that it is shown, by name, or all of a class: `context.*`. Naming a
+    /// whole class says that values may depend on anything in it.
     pub request_attributes: Vec<String>,
     /// The response attributes that it is shown after a load.
     pub response_attributes: Vec<String>,
@@ -43,6 +44,29 @@ pub struct Manifest {
     pub reads_body: bool,
     /// Whether it is asked after a load.
     pub admits: bool,
+}
+
+impl Manifest {
+    /// The request attributes that can be declared as a whole.
+    pub const CLASSES: [&str; 3] = ["query.*", "header.*", "context.*"];
+
+    /// Whether the policy is shown the request attribute `name`.
+    #[must_use]
+    pub fn declares(&self, name: &str) -> bool {
+        let covers = |declared: &String| declared == name || class_has(declared, name);
+        self.request_attributes.iter().any(covers)
+    }
+
+    /// The classes that it declares as a whole.
+    pub fn classes(&self) -> impl Iterator<Item = &'static str> {
+        let declared = |class: &&str| self.request_attributes.iter().any(|name| name == class);
+        Self::CLASSES.into_iter().filter(declared)
+    }
+}
+
+/// Whether `declared` is a class as a whole and `name` belongs to it.
+fn class_has(declared: &str, name: &str) -> bool {
+    Manifest::CLASSES.contains(&declared) && name.starts_with(&declared[..declared.len() - 1])
 }
 
 /// One loaded build of a policy.
@@ -133,5 +157,30 @@ impl PolicyFailure {
             Self::Output { .. } => "output",
             Self::Unavailable(_) => "unavailable",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_declared_as_a_whole_covers_its_names_and_no_others() {
+        let manifest = Manifest {
+            request_attributes: vec!["context.*".into(), "query.page".into(), "quer*".into()],
+            ..Manifest::default()
+        };
+        for (name, declared) in [
+            ("context.n", true),
+            ("context.", true),
+            ("contexts.n", false),
+            ("query.page", true),
+            ("query.pages", false),
+            ("query.q", false),
+            ("header.cookie", false),
+        ] {
+            assert_eq!(manifest.declares(name), declared, "{name}");
+        }
+        assert_eq!(manifest.classes().collect::<Vec<_>>(), ["context.*"]);
     }
 }

@@ -213,6 +213,11 @@ impl Origin for HttpOrigin {
         Box::pin(stream::iter(requests).buffered(TOGETHER).collect())
     }
 
+    /// What the application says beside is no part of an HTTP request.
+    fn sees(&self, class: &str) -> bool {
+        class != "context.*"
+    }
+
     fn summary(&self) -> String {
         format!("http {}", self.address.summary())
     }

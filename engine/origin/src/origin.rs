@@ -102,6 +102,12 @@ pub trait Origin: Send + Sync {
         })
     }
 
+    /// Whether what it answers can depend on the request attributes of a class: `query.*`,
+    /// `header.*` or `context.*`. By default all of them: it is handed what the policy declares.
+    fn sees(&self, _class: &str) -> bool {
+        true
+    }
+
     /// What is known to make every call fail, without asking; none where nothing is. By default
     /// none: most failures are seen by calling.
     fn trouble(&self) -> Option<String> {

@@ -127,6 +127,11 @@ impl Origin for PostgresOrigin {
         self.inspected.trouble()
     }
 
+    /// A row is found by its key; a query may name one of its fields.
+    fn sees(&self, class: &str) -> bool {
+        class == "query.*"
+    }
+
     fn summary(&self) -> String {
         self.summary.clone()
     }

@@ -342,6 +342,7 @@ impl Inner {
             deadline: in_ms(self.tuning.read_timeout_ms),
             attributes: request.attributes.clone(),
             request,
+            unseen: None,
             check: None,
         };
         Ok((job, lease.under))

@@ -170,6 +170,7 @@ impl EngineBuilder {
         let routes = self.routes.iter();
         let routes = routes.map(|route| self.resolve(route, &mut gates));
         let routes = Routes(routes.collect::<Result<_, _>>()?);
+        self.check_seen(&routes)?;
         let runtime = tokio::runtime::Handle::try_current();
         let has_tasks = self.queue.is_some() || !self.outboxes.is_empty();
         if has_tasks && runtime.is_err() {

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::fallback::{self, Fallback, OnFailure};
 use crate::route::Resolved;
 use crate::typed::Check;
+use crate::unseen;
 
 /// A decision, who made it, and what the guard changed.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub(crate) struct Job {
     pub(crate) deadline: Instant,
     /// What the origin may see of the request's attributes.
     pub(crate) attributes: Vec<(String, String)>,
+    /// On what values depend and the route's origin is never sent; then it may not be called.
+    pub(crate) unseen: Option<&'static str>,
     /// Whether a stored value is of use; none takes every one.
     pub(crate) check: Option<Check>,
 }
@@ -55,6 +58,15 @@ pub(crate) struct Job {
 impl Job {
     pub(crate) fn decision(&self) -> &Decision {
         &self.decided.decision
+    }
+
+    /// Whether the route's origin may be asked.
+    pub(crate) fn may_call_origin(&self) -> Result<(), Error> {
+        let Some(class) = self.unseen else {
+            return Ok(());
+        };
+        let (route, resource) = (&self.route, &self.request.resource);
+        Err(unseen::refusal(class, route, resource).into())
     }
 
     /// What an entry under the key is expected to depend on.
@@ -143,6 +155,7 @@ impl Inner {
         let key = Key::new(&request.tenant, &decision.namespace, &decision.key);
         let manifest = policy.as_ref().map(|one| one.manifest());
         let attributes = fallback::for_origin(manifest, &request);
+        let unseen = manifest.and_then(|manifest| unseen::class(manifest, &route));
         let policy = policy.filter(|_| decided.fallback.is_none());
         Ok(Job {
             request,
@@ -153,6 +166,7 @@ impl Inner {
             came,
             deadline,
             attributes,
+            unseen,
             check: None,
         })
     }

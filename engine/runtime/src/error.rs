@@ -5,6 +5,8 @@ use larder_origin::OriginError;
 use larder_store::StoreError;
 use larder_store::queue::{LetterId, QueueError};
 
+use crate::unseen::Unseen;
+
 /// When to ask a queue again that has no room or fails, in milliseconds.
 const QUEUE_RETRY_MS: u64 = 1_000;
 
@@ -34,6 +36,9 @@ pub enum Error {
         /// What the policy chose.
         strategy: Strategy,
     },
+    /// The policy says that values depend on what the route's origin is never sent.
+    #[error(transparent)]
+    Unseen(#[from] Unseen),
     /// The policy failed and its `on_failure` says deny.
     #[error("the policy `{policy}` failed ({failure}) and its on_failure is deny")]
     Denied {
@@ -168,6 +173,7 @@ impl Error {
             Self::NoRoute(_) => "no_route",
             Self::NoPolicy(_) => "no_policy",
             Self::NoOrigin { .. } => "no_origin",
+            Self::Unseen(_) => "origin_unseen",
             Self::Denied { .. } => "policy_denied",
             Self::WriteUndecided { .. } => "write_undecided",
             Self::Pattern(_) => "invalid_pattern",

@@ -98,10 +98,7 @@ pub(crate) fn nobody(name: &str) -> Identity {
 /// loaded, the query alone passes, as it says which thing is wanted and carries no credentials.
 pub(crate) fn for_origin(manifest: Option<&Manifest>, request: &Request) -> Vec<(String, String)> {
     let passes = |name: &str| match manifest {
-        Some(manifest) => manifest
-            .request_attributes
-            .iter()
-            .any(|declared| declared == name),
+        Some(manifest) => manifest.declares(name),
         None => name.starts_with("query."),
     };
     let attributes = request.attributes.iter();

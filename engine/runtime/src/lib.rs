@@ -53,6 +53,7 @@ mod steps;
 mod store_entry;
 pub mod tuning;
 pub mod typed;
+mod unseen;
 pub mod vault;
 pub mod write;
 
@@ -78,5 +79,6 @@ pub use read::Reading;
 pub use route::Route;
 pub use tuning::Tuning;
 pub use typed::{Codec, CodecError, Json, Typed, TypedReading};
+pub use unseen::Unseen;
 pub use vault::{KeyRing, KeyRingError, Vault};
 pub use write::Writing;

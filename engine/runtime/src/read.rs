@@ -102,11 +102,15 @@ impl Inner {
             Plan::Read(ReadPlan::ThroughCache) if job.route.origin.is_none() => {
                 return Err(no_origin(&job));
             }
-            Plan::Read(ReadPlan::ThroughCache) => self.read_through(job, from_origin()).await?,
+            Plan::Read(ReadPlan::ThroughCache) => {
+                job.may_call_origin()?;
+                self.read_through(job, from_origin()).await?
+            }
             Plan::Read(ReadPlan::Origin) if job.route.origin.is_none() => {
                 Reading::new(job.decided, Outcome::Bypass, None)
             }
             Plan::Read(ReadPlan::Origin) | Plan::Write(_) => {
+                job.may_call_origin()?;
                 self.read_past(job, from_origin()).await?
             }
         };

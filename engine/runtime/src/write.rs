@@ -99,6 +99,9 @@ impl Inner {
         if job.route.origin.is_none() && plan != WritePlan::ApplicationThenInvalidate {
             return Err(no_origin(&job));
         }
+        if plan != WritePlan::ApplicationThenInvalidate {
+            job.may_call_origin()?;
+        }
         let (tenant, namespace) = (&job.request.tenant, &decision.namespace);
         let mut stale = Invalidation::of_targets(tenant, namespace, &decision.invalidates);
         stale.check()?;

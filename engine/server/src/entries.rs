@@ -100,7 +100,10 @@ fn missing(resource: &str, reading: &Reading) -> Problem {
         ),
         Outcome::Bypass if reading.not_stored.is_none() => (
             "bypassed",
-            "the policy chose bypass and the route has no origin; load it yourself".to_owned(),
+            format!(
+                "the policy chose bypass ({}) and the route has no origin; load it yourself",
+                reading.decided.decision.reason
+            ),
         ),
         _ => ("not_found", format!("the origin has no such `{resource}`")),
     };

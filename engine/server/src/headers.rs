@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use larder::core::Outcome;
+use larder::core::{Outcome, Strategy};
 use larder::{Decided, Reading};
 
 /// Adds the headers that every answer of the entries routes carries.
@@ -20,6 +20,10 @@ pub(crate) fn add_decided(headers: &mut HeaderMap, decided: &Decided) {
         let _ = write!(text, "; fallback={}", fallback.rule);
     }
     insert(headers, "larder-policy", &text);
+    // Elsewhere the reason is for whoever asks for the decision; here it says what to change.
+    if decided.decision.strategy == Strategy::Bypass && decided.fallback.is_none() {
+        insert(headers, "larder-reason", &quoted(&decided.decision.reason));
+    }
     insert(
         headers,
         "larder-decision-id",

@@ -58,7 +58,9 @@ fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::Request(_) | Error::Pattern(_) => StatusCode::BAD_REQUEST,
         Error::NoRoute(_) | Error::NoPolicy(_) => StatusCode::NOT_FOUND,
-        Error::NoOrigin { .. } | Error::NotInvalidated(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::NoOrigin { .. } | Error::Unseen(_) | Error::NotInvalidated(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
         Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
         Error::RowParked { .. } => StatusCode::CONFLICT,
         Error::Denied { .. }

@@ -11,7 +11,10 @@ const PROMPT: &str = "context.prompt";
 const PROMPT_VERSION: &str = "context.prompt-version";
 const TEMPERATURE: &str = "context.temperature";
 
-/// Everything that shapes an answer. The origin is shown these and no others.
+/// Everything else that the application says.
+const ALL: &str = "context.*";
+
+/// What is known to shape an answer, and so is part of the key.
 const INPUTS: [&str; 15] = [
     MODEL,
     PROMPT,
@@ -43,7 +46,7 @@ pub struct Llm {
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The caching pattern. Default: `read_through`.
+    /// The caching pattern: `cache_aside` or `bypass`. Default: `cache_aside`.
     pub strategy: Strategy,
     /// How long an answer is kept. Default: 1d.
     #[serde(with = "duration")]
@@ -51,6 +54,16 @@ pub struct Settings {
     /// Requests hotter than this are not cached; one without a temperature counts as 1.
     /// Default: 0.2.
     pub max_temperature: f32,
+    /// Inputs that do not shape the answer, for example `context.trace-id`. Any other one that this
+    /// policy does not know keeps a request out of the cache. Default: none.
+    pub ignore: Vec<String>,
+    /// How long a model may take to answer: as long as that, one caller has the right to ask it.
+    /// Default: 1m.
+    #[serde(with = "duration")]
+    pub answer_within: Duration,
+    /// How long others wait for that answer before they ask for themselves. Default: 30s.
+    #[serde(with = "duration")]
+    pub wait: Duration,
     /// Store answers encrypted, for prompts hold what users type. Default: false.
     pub encrypt: bool,
 }
@@ -58,9 +71,12 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            strategy: Strategy::ReadThrough,
+            strategy: Strategy::CacheAside,
             ttl: days(1),
             max_temperature: 0.2,
+            ignore: Vec::new(),
+            answer_within: minutes(1),
+            wait: seconds(30),
             encrypt: false,
         }
     }
@@ -73,12 +89,30 @@ impl Policy for Llm {
         Manifest::new("llm", env!("CARGO_PKG_VERSION"))
             .summary("Answers of language models, keyed by model, prompt and parameters")
             .reads_all(INPUTS)
+            .reads(ALL)
     }
 
     fn new(settings: Settings) -> Result<Self, Error> {
         let max = settings.max_temperature;
         if !max.is_finite() || max < 0.0 {
             return Err(format!("settings: `max_temperature` is {max}; give 0 or more").into());
+        }
+        if !matches!(settings.strategy, Strategy::CacheAside | Strategy::Bypass) {
+            return Err(
+                "settings: `strategy` has to be `cache_aside` (or `bypass`): no origin is sent \
+                 prompt and model (`context.*`), so the application asks the model, and puts the \
+                 answer under its lease or gives it to get_or_load"
+                    .into(),
+            );
+        }
+        for name in &settings.ignore {
+            if !name.starts_with("context.") || INPUTS.contains(&name.as_str()) {
+                return Err(format!(
+                    "settings: `ignore` names `{name}`; give inputs `context.…` that do not shape \
+                     the answer"
+                )
+                .into());
+            }
         }
         Ok(Self { settings })
     }
@@ -94,6 +128,8 @@ impl Policy for Llm {
             .jitter(10)
             // An answer takes seconds and money: one in the whole cluster is enough.
             .one_load_per_cluster()
+            .hard_timeout(self.settings.answer_within)
+            .soft_timeout(self.settings.wait)
             .tag(key(["model", model]))
             .because("same model, prompt and parameters");
         decision.encrypt = self.settings.encrypt;
@@ -105,7 +141,21 @@ impl Policy for Llm {
 }
 
 impl Llm {
+    /// An input that may shape the answer, and is no part of the key.
+    fn unknown<'a>(&self, request: &'a Request) -> Option<&'a str> {
+        let mut names = request.attributes.iter().map(|(name, _)| name.as_str());
+        names.find(|name| {
+            !INPUTS.contains(name) && !self.settings.ignore.iter().any(|known| known == name)
+        })
+    }
+
     fn reason_to_bypass(&self, request: &Request) -> Option<String> {
+        if let Some(name) = self.unknown(request) {
+            return Some(format!(
+                "`{name}` is no input that this policy knows, and may shape the answer; if it does \
+                 not, name it in the setting `ignore`"
+            ));
+        }
         if request.attribute(MODEL).is_none() {
             return Some(format!("no `{MODEL}` is given"));
         }
@@ -183,7 +233,7 @@ mod tests {
     #[test]
     fn equal_inputs_share_an_answer_in_any_order() {
         let decision = decide(&ask("0").with(PROMPT_VERSION, "7"));
-        assert_eq!(decision.strategy, Strategy::ReadThrough);
+        assert_eq!(decision.strategy, Strategy::CacheAside);
         let digest = decision.key.strip_prefix("completion:small-2:").unwrap();
         assert_eq!(digest.len(), 64);
         assert_eq!(decision.tags, ["model:small-2", "prompt-version:7"]);
@@ -223,6 +273,58 @@ mod tests {
     }
 
     #[test]
+    fn what_the_policy_does_not_know_keeps_a_request_out_of_the_cache() {
+        for name in [
+            "context.tool-choice",
+            "context.n",
+            "context.logit-bias",
+            "context.",
+        ] {
+            let request = ask("0").with(name, "1");
+            let decision = decide(&request);
+            assert_eq!(decision.strategy, Strategy::Bypass, "{name}");
+            assert!(decision.reason.contains(&format!("`{name}`")));
+            assert!(decision.reason.contains("`ignore`"));
+        }
+        let ignoring = llm(r#"{"ignore": ["context.trace-id"]}"#).unwrap();
+        let traced = |id: &str| ask("0").with("context.trace-id", id);
+        let one = ignoring.decide(&traced("a")).unwrap();
+        assert_eq!(one.strategy, Strategy::CacheAside);
+        assert_eq!(one.key, ignoring.decide(&traced("b")).unwrap().key);
+        let other = ignoring
+            .decide(&traced("a").with("context.n", "2"))
+            .unwrap();
+        assert_eq!(other.strategy, Strategy::Bypass);
+    }
+
+    #[test]
+    fn one_caller_may_take_as_long_as_a_model_does_and_others_wait() {
+        let decision = decide(&ask("0"));
+        assert_eq!(decision.loading.stampede, Stampede::PerCluster);
+        assert_eq!(decision.loading.hard_timeout, minutes(1));
+        assert_eq!(decision.loading.soft_timeout, seconds(30));
+    }
+
+    #[test]
+    fn settings_that_could_only_go_wrong_are_refused() {
+        for (settings, message) in [
+            (
+                r#"{"strategy": "read_through"}"#,
+                "no origin is sent prompt and model",
+            ),
+            (r#"{"strategy": "write_through"}"#, "`cache_aside`"),
+            (r#"{"strategy": "write_behind"}"#, "`cache_aside`"),
+            (r#"{"ignore": ["trace-id"]}"#, "`ignore` names `trace-id`"),
+            (r#"{"ignore": ["context.prompt"]}"#, "do not shape"),
+            (r#"{"max_temperature": -1}"#, "give 0 or more"),
+        ] {
+            let error = llm(settings).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+        assert!(llm(r#"{"strategy": "bypass"}"#).is_ok());
+    }
+
+    #[test]
     fn answers_meant_to_vary_are_not_cached() {
         let unnamed = Request::read("completion", "1")
             .with(MODEL, "m")
@@ -247,6 +349,5 @@ mod tests {
                 decision.reason
             );
         }
-        assert!(llm(r#"{"max_temperature": -1}"#).is_err());
     }
 }

@@ -46,8 +46,14 @@ impl Manifest {
     }
 
     /// Shows it the request attribute `name`: `query.page`, `header.accept-language` (lower
-    /// case), `context.tier`. There are no wildcards. The origin is shown the same attributes, so
-    /// the key should depend on each.
+    /// case), `context.tier`. The origin is shown the same attributes, so the key should depend on
+    /// each.
+    ///
+    /// `query.*`, `header.*` and `context.*` stand for all of a class and say that values may depend
+    /// on anything in it: a policy that cannot cope with an input it does not know can then see it,
+    /// and keep the request out of the cache. A route to such a policy may have no origin that is
+    /// not sent that class. An engine that knows no classes takes such a name for an ordinary
+    /// one, so name what is needed beside it.
     #[must_use]
     pub fn reads(mut self, name: impl Into<String>) -> Self {
         self.request_attributes.push(name.into());

@@ -122,14 +122,7 @@ fn decide(policy: Arc<dyn Policy>, request: &Request) -> Result<Decided, Failure
 
 fn unseen<'a>(manifest: &Manifest, request: &'a Request) -> Vec<&'a str> {
     let names = request.attributes.iter().map(|(name, _)| name.as_str());
-    names
-        .filter(|name| {
-            !manifest
-                .request_attributes
-                .iter()
-                .any(|known| known == name)
-        })
-        .collect()
+    names.filter(|name| !manifest.declares(name)).collect()
 }
 
 fn rows(decided: &Decided) -> Vec<[String; 2]> {

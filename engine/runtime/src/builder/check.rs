@@ -5,7 +5,8 @@ use larder_core::{Request, Strategy};
 use super::{BuildError, EngineBuilder};
 use crate::fallback::OnFailure;
 use crate::invalidate::Invalidation;
-use crate::route::Route;
+use crate::route::{Route, Routes};
+use crate::unseen;
 
 impl EngineBuilder {
     pub(super) fn known_origins(&self) -> String {
@@ -54,6 +55,18 @@ impl EngineBuilder {
                 )));
             }
             tuning.check().map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    /// An origin that is never sent what values depend on answers something else.
+    pub(super) fn check_seen(&self, routes: &Routes) -> Result<(), BuildError> {
+        for route in &routes.0 {
+            let policy = self.policies.current(&route.policy);
+            let class = policy.and_then(|policy| unseen::class(policy.manifest(), route));
+            if let Some(class) = class {
+                return Err(unseen::refusal(class, route, &route.described.resource).into());
+            }
         }
         Ok(())
     }

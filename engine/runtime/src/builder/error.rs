@@ -1,5 +1,7 @@
 //! What is wrong with an engine's parts.
 
+use crate::unseen::Unseen;
+
 /// What is wrong with an engine's parts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
@@ -15,6 +17,9 @@ pub enum BuildError {
         /// What there is.
         known: String,
     },
+    /// A route's policy says that values depend on what the route's origin is never sent.
+    #[error(transparent)]
+    Unseen(#[from] Unseen),
     /// A route has no resource or no policy.
     #[error(
         "a route needs a `resource` and a `policy`; one has resource `{resource}` and policy `{policy}`"

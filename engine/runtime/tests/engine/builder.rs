@@ -9,7 +9,9 @@ use larder::{
     Tuning, Value,
 };
 
-use crate::kit::{Shelf, Shop, policy};
+use larder::origin::{HttpConfig, HttpOrigin, Origin};
+
+use crate::kit::{Native, Shelf, Shop, policy};
 
 fn builder() -> EngineBuilder {
     let policies = Arc::new(Shelf::default());
@@ -165,4 +167,67 @@ async fn ended_entries_are_swept_by_themselves() {
     rig.clock.advance(crate::kit::TTL);
     crate::kit::pass(1_000).await;
     assert_eq!(rig.engine.status().store.entries, 0);
+}
+
+/// A service that is asked for nothing: no port answers there.
+fn service() -> Arc<HttpOrigin> {
+    Arc::new(HttpOrigin::new(HttpConfig::new("http://127.0.0.1:9")).expect("an address"))
+}
+
+fn depends_on(class: &str) -> Native {
+    policy(Strategy::ReadThrough, |_, _| ())
+        .manifest(|manifest| manifest.request_attributes = vec![class.into()])
+}
+
+fn over(policies: Arc<Shelf>, origin: Arc<dyn Origin>) -> EngineBuilder {
+    let store = Arc::new(MemoryStore::new(MemoryConfig::default()));
+    Engine::builder(policies, store)
+        .origin("shop", origin)
+        .route(Route::new("product", "native").origin("shop"))
+}
+
+#[test]
+fn an_origin_has_to_be_sent_what_values_depend_on() {
+    let service: Arc<dyn Origin> = service();
+    let program: Arc<dyn Origin> = Arc::new(Shop::default());
+    for (origin, class, refused) in [
+        (&service, "context.*", true),
+        (&service, "query.*", false),
+        (&service, "header.*", false),
+        (&service, "context.tier", false),
+        (&program, "context.*", false),
+    ] {
+        let policies = Arc::new(Shelf::default());
+        policies.put(depends_on(class));
+        let built = over(policies, Arc::clone(origin)).build();
+        assert_eq!(built.is_err(), refused, "{class}");
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_comes_later_may_not_ask_such_an_origin_either() {
+    let policies = Arc::new(Shelf::default());
+    policies.put(policy(Strategy::ReadThrough, |_, _| ()));
+    let engine = over(policies.clone(), service()).build().unwrap();
+    for strategy in [
+        Strategy::ReadThrough,
+        Strategy::Bypass,
+        Strategy::WriteThrough,
+    ] {
+        policies.put(
+            policy(strategy, |_, _| ())
+                .manifest(|manifest| manifest.request_attributes = vec!["context.*".into()]),
+        );
+        let read = engine.read(Request::read("product", "1")).await;
+        let request = Request::write("product", "1");
+        let write = engine.write(request, Value::new("x")).await;
+        for error in [read.unwrap_err(), write.unwrap_err()] {
+            assert_eq!(error.code(), "origin_unseen");
+            assert!(error.to_string().contains("`context.*`"), "{error}");
+        }
+    }
+    let request = Request::read("product", "1");
+    let load = || async { Ok::<_, String>(Some(Value::new("x"))) };
+    let loaded = engine.get_or_load(request, load).await.unwrap();
+    assert_eq!(loaded.value, Some(Value::new("x")), "a closure can know it");
 }

@@ -116,6 +116,8 @@ async fn a_failing_policy_without_a_route_is_answered_for_by_its_own_rule() {
 async fn the_policy_is_looked_up_once_for_each_request() {
     for native in [policy(Strategy::ReadThrough, |_, _| ()), Native::failing()] {
         let rig = Parts::new(native).build();
+        // Building looks at what each route's policy declares.
+        rig.policies.asked();
         let request = Request::read("product", "42").with("query.page", "1");
         for _ in 0..2 {
             rig.engine.read(request.clone()).await.expect("is read");
@@ -229,6 +231,7 @@ async fn a_store_that_fails_in_the_middle_of_a_write_is_reported() {
 #[tokio::test(start_paused = true)]
 async fn a_bad_request_never_reaches_the_policy() {
     let rig = rig(Strategy::ReadThrough, |_| ());
+    rig.policies.asked();
     let value = Value::new("x");
     for error in [
         rig.engine.read(Request::read("", "42")).await.map(drop),

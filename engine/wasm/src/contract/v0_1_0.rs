@@ -36,16 +36,44 @@ pub(crate) type Answer<T> = wasmtime::Result<Result<T, String>>;
 
 /// What of a request and a load a policy is shown.
 pub(crate) struct Shown {
-    pub(crate) request_attributes: Vec<String>,
+    /// Names, and the beginnings of classes that are shown whole.
+    request: Declared,
     pub(crate) response_attributes: Vec<String>,
     pub(crate) clock: bool,
     pub(crate) body: bool,
 }
 
+/// What is declared of the request, taken apart once.
+struct Declared {
+    names: Vec<String>,
+    /// With the dot: `context.`.
+    classes: Vec<&'static str>,
+}
+
+impl Declared {
+    fn new(declared: &[String]) -> Self {
+        let is_class = |name: &str| core::Manifest::CLASSES.into_iter().find(|it| *it == name);
+        let classes = declared.iter().filter_map(|name| is_class(name));
+        Self {
+            names: declared.to_vec(),
+            classes: classes.map(|class| class.trim_end_matches('*')).collect(),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.classes.iter().any(|class| name.starts_with(class))
+            || self.names.iter().any(|declared| declared == name)
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
 impl Shown {
     pub(crate) fn new(manifest: &core::Manifest) -> Self {
         Self {
-            request_attributes: manifest.request_attributes.clone(),
+            request: Declared::new(&manifest.request_attributes),
             response_attributes: manifest.response_attributes.clone(),
             clock: manifest.uses_clock,
             body: manifest.reads_body,
@@ -80,7 +108,7 @@ impl Functions {
         request: &core::Request,
         now: core::Timestamp,
     ) -> Answer<core::Decision> {
-        let attributes = select(&request.attributes, &shown.request_attributes);
+        let attributes = select_request(&request.attributes, &shown.request);
         let lowered = lower_request(request, &attributes, shown, now);
         let answer = self.0.call_decide(store, lowered)?;
         Ok(answer.map(decision))
@@ -95,7 +123,7 @@ impl Functions {
         loaded: &core::Loaded,
         now: core::Timestamp,
     ) -> Answer<core::Admission> {
-        let inputs = select(&request.attributes, &shown.request_attributes);
+        let inputs = select_request(&request.attributes, &shown.request);
         let outputs = select(&loaded.attributes, &shown.response_attributes);
         let tags: Vec<&str> = decided.tags.iter().map(String::as_str).collect();
         let targets: Vec<_> = decided.invalidates.iter().map(lower_target).collect();
@@ -107,6 +135,23 @@ impl Functions {
         )?;
         Ok(answer.map(admission))
     }
+}
+
+/// The declared ones of a request's `attributes`.
+fn select_request<'a>(
+    attributes: &'a [(String, String)],
+    declared: &Declared,
+) -> Vec<types::Attribute<'a>> {
+    let mut selected = Vec::new();
+    if declared.is_empty() {
+        return selected;
+    }
+    for (name, value) in attributes {
+        if declared.has(name) {
+            selected.push((name.as_str(), value.as_str()));
+        }
+    }
+    selected
 }
 
 /// The declared ones of `attributes`. Both lists are short, so that comparing beats hashing.

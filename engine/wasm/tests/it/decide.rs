@@ -56,6 +56,24 @@ fn a_policy_is_shown_only_what_it_declares() {
 }
 
 #[test]
+fn a_class_declared_as_a_whole_is_shown_whole() {
+    for (declared, shown) in [
+        (&["query.*"] as &[&str], 2),
+        (&["query.*", "query.sort"], 2),
+        (&["header.*", "query.sort"], 2),
+        (&["context.*"], 0),
+        (&["query*", "*", "que*"], 0),
+    ] {
+        let guest = Guest {
+            request_attributes: Box::leak(declared.into()),
+            ..Guest::default()
+        };
+        let decision = load(&guest).decide(&request(), Timestamp(0)).unwrap();
+        assert_eq!(decision.loading.soft_timeout_ms, shown, "{declared:?}");
+    }
+}
+
+#[test]
 fn an_admission_is_shown_only_what_is_declared() {
     let loaded = Loaded {
         status: LoadStatus::Found,
