@@ -83,13 +83,21 @@ pub enum ConnectError {
     )]
     TooOld { address: String, version: String },
     #[error(
-        "{address} may evict any key (`maxmemory-policy` is {policy}), and with a ban goes what it banned: run CONFIG SET maxmemory-policy volatile-lru there (and in its configuration file), or set it to noeviction; `accept_eviction = true` connects all the same"
+        "{address} may evict any key (`maxmemory-policy` is {policy}), and with a ban goes what it banned: run CONFIG SET maxmemory-policy volatile-lru there (and in its configuration file), or set it to noeviction; a server that has neither must not evict at all; `accept_eviction = true` connects all the same"
     )]
     Evicts { address: String, policy: String },
     #[error(
-        "{address} may evict any key (`maxmemory-policy` is {policy}), and with them writes that wait for their origin: run CONFIG SET maxmemory-policy volatile-lru there (and in its configuration file), or set it to noeviction"
+        "{address} does not tell what it may evict (neither `maxmemory_policy` in INFO memory nor CONFIG GET maxmemory-policy), and with a ban goes what it banned: let its user run one of the two, or use a server that answers; `accept_eviction = true` connects all the same"
+    )]
+    EvictsPerhaps { address: String },
+    #[error(
+        "{address} may evict any key (`maxmemory-policy` is {policy}), and with them writes that wait for their origin: run CONFIG SET maxmemory-policy volatile-lru there (and in its configuration file), or set it to noeviction; a server that has neither must not evict at all"
     )]
     EvictsQueue { address: String, policy: String },
+    #[error(
+        "{address} does not tell what it may evict (neither `maxmemory_policy` in INFO memory nor CONFIG GET maxmemory-policy), and writes that wait for their origin must not be evicted: let its user run one of the two, or use a server that answers"
+    )]
+    EvictsQueuePerhaps { address: String },
     #[error(
         "redis at {place} keeps nothing over a restart, as far as it tells, and writes that wait for their origin would be lost with it: run CONFIG SET appendonly yes and CONFIG SET appendfsync always there (and in its configuration file), and allow CONFIG GET to its user; `accept_loss = true` queues all the same"
     )]

@@ -7,6 +7,7 @@
 //! | `diagnose` | tells a TLS port from a plain one, once, at the start |
 //! | `wire` | one connection, every command bounded in time |
 //! | `check` | what is looked at before a server is used |
+//! | `eviction` | whether a server may evict what has no end |
 //! | `locate` | where the masters are: one server, `sentinel` or `cluster` |
 //! | `topology` | the masters with their connections, and which slot is whose |
 //! | `watchdog` | finds dead links and moved masters, and heals |
@@ -19,6 +20,7 @@ mod cluster;
 mod diagnose;
 mod dial;
 pub(crate) mod endpoint;
+mod eviction;
 mod locate;
 mod sentinel;
 mod shared;

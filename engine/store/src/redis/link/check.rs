@@ -6,6 +6,7 @@ use redis::{Cmd, FromRedisValue, Value};
 
 use super::super::error::ConnectError;
 use super::dial::by_code;
+use super::eviction::{Memory, memory};
 use super::wire::{Failure, Wire};
 use crate::store::StoreError;
 
@@ -23,16 +24,18 @@ pub(super) struct Found {
     server: String,
     version: String,
     mode: String,
-    policy: String,
-    persistence: String,
+    memory: Memory,
 }
 
 impl Found {
     /// In words, without the address.
     pub(super) fn words(&self) -> String {
         format!(
-            "{} {}, {}, maxmemory-policy {}, {}",
-            self.server, self.version, self.mode, self.policy, self.persistence
+            "{} {}, {}, {}",
+            self.server,
+            self.version,
+            self.mode,
+            self.memory.words()
         )
     }
 }
@@ -89,56 +92,11 @@ pub(super) async fn check(
         let version = found.version;
         return Err(ConnectError::TooOld { address, version });
     }
-    (found.policy, found.persistence) = memory(wire, accept_eviction).await?;
-    if found.policy.starts_with("allkeys-") && !accept_eviction {
-        let policy = found.policy;
-        return Err(ConnectError::Evicts { address, policy });
+    found.memory = memory(wire).await?;
+    if !accept_eviction {
+        found.memory.keeps_bans(&address)?;
     }
     Ok(found)
-}
-
-/// The eviction policy and the kind of persistence. INFO tells both; where it is forbidden,
-/// CONFIG GET tells the policy.
-async fn memory(wire: &Wire, accept_eviction: bool) -> Result<(String, String), ConnectError> {
-    let mut info = redis::cmd("INFO");
-    info.arg("memory").arg("persistence");
-    let refused = match ask(wire, &info).await {
-        Ok(Value::BulkString(bytes)) => return Ok(read_info(&String::from_utf8_lossy(&bytes))),
-        Ok(Value::VerbatimString { text, .. }) => return Ok(read_info(&text)),
-        Ok(_) => None,
-        Err(error @ ConnectError::Forbidden { .. }) => Some(error),
-        Err(error) => return Err(error),
-    };
-    let mut config = redis::cmd("CONFIG");
-    config.arg("GET").arg("maxmemory-policy");
-    let policy = match ask(wire, &config).await {
-        Ok(reply) => HashMap::<String, String>::from_redis_value(reply)
-            .ok()
-            .and_then(|mut settings| settings.remove("maxmemory-policy")),
-        Err(ConnectError::Forbidden { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    let unknown = "persistence not told".to_owned();
-    match (policy, refused) {
-        (Some(policy), _) => Ok((policy, unknown)),
-        (None, Some(error)) if !accept_eviction => Err(error),
-        (None, _) => Ok(("not told".to_owned(), unknown)),
-    }
-}
-
-fn read_info(info: &str) -> (String, String) {
-    let field = |name: &str| {
-        let mut lines = info.lines().filter_map(|line| line.split_once(':'));
-        lines
-            .find(|(key, _)| *key == name)
-            .map_or("", |(_, value)| value.trim())
-    };
-    let persistence = if field("aof_enabled") == "1" {
-        "append-only file"
-    } else {
-        "no append-only file"
-    };
-    (field("maxmemory_policy").to_owned(), persistence.to_owned())
 }
 
 pub(super) async fn ask(wire: &Wire, command: &Cmd) -> Result<Value, ConnectError> {
@@ -196,12 +154,5 @@ mod tests {
         for version in ["6.2.14", "5.0", "", "unstable"] {
             assert!(!new_enough(version), "{version}");
         }
-    }
-
-    #[test]
-    fn info_tells_policy_and_persistence() {
-        let info = "# Memory\r\nmaxmemory_policy:noeviction\r\n# Persistence\r\naof_enabled:1\r\n";
-        let told = ("noeviction".to_owned(), "append-only file".to_owned());
-        assert_eq!(read_info(info), told);
     }
 }

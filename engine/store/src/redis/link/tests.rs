@@ -1,5 +1,6 @@
 //! Links against real servers.
 
+mod eviction;
 mod failures;
 mod messages;
 mod moves;

@@ -85,6 +85,7 @@ async fn look(link: &Link, names: &Names) -> Result<(String, Durability), StoreE
 fn queue_evicts(error: ConnectError) -> ConnectError {
     match error {
         ConnectError::Evicts { address, policy } => ConnectError::EvictsQueue { address, policy },
+        ConnectError::EvictsPerhaps { address } => ConnectError::EvictsQueuePerhaps { address },
         error => error,
     }
 }

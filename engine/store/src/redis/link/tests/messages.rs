@@ -7,7 +7,7 @@ use crate::testing::{Server, free_port};
 /// Stands for a password; it must not be in anything that can be read.
 const SECRET: &str = "hunter2-s3cret";
 
-async fn refused(config: &RedisConfig) -> (ConnectError, String) {
+pub(super) async fn refused(config: &RedisConfig) -> (ConnectError, String) {
     let error = match Link::connect(config).await {
         Ok(link) => panic!("it connected: {}", link.found()),
         Err(error) => error,
@@ -169,30 +169,6 @@ async fn sentinels() {
         text.starts_with("no sentinel answers: nothing listens at"),
         "{text}"
     );
-}
-
-#[tokio::test]
-async fn a_server_that_may_evict_bans() {
-    for (policy, taken) in [
-        ("allkeys-lru", false),
-        ("allkeys-random", false),
-        ("volatile-lru", true),
-    ] {
-        let server = Server::with(&["--maxmemory-policy", policy]).await;
-        let mut config = single(&server.url());
-        if taken {
-            Link::connect(&config).await.unwrap();
-            continue;
-        }
-        let (_, text) = refused(&config).await;
-        assert!(text.contains(policy), "{text}");
-        assert!(
-            text.contains("CONFIG SET maxmemory-policy volatile-lru"),
-            "{text}"
-        );
-        config.accept_eviction = true;
-        Link::connect(&config).await.unwrap();
-    }
 }
 
 #[test]
