@@ -79,7 +79,7 @@ pub struct Version {
     /// Changed by every purge: entries from before it are gone.
     pub purge: u64,
     /// Changed by every expire, in microseconds since the epoch: entries from before it are
-    /// stale since then.
+    /// stale since the first one after their load, which [`Expiries`](crate::Expiries) tell.
     pub expire: u64,
 }
 
@@ -90,20 +90,27 @@ pub enum Verdict {
     Holds,
     /// The entry counts as stale since then.
     ExpiredAt(Timestamp),
+    /// The entry counts as stale since it was stored: it was expired at a moment after its load of
+    /// which nobody knows more.
+    ExpiredSinceStored,
     /// The entry must not be served.
     Gone,
 }
 
 impl Version {
-    /// What `current` says of an entry that was loaded under this version.
+    /// What `current` says of an entry that was loaded under this version. Where it was expired,
+    /// `first` is asked for the first expiry after the one that it is given, and answers none where
+    /// that is not known.
     #[must_use]
-    pub fn judge(self, current: Self) -> Verdict {
+    pub fn judge(self, current: Self, first: impl FnOnce(u64) -> Option<u64>) -> Verdict {
         if self.purge != current.purge {
             Verdict::Gone
-        } else if self.expire != current.expire {
-            Verdict::ExpiredAt(Timestamp(current.expire / 1000))
-        } else {
+        } else if self.expire == current.expire {
             Verdict::Holds
+        } else {
+            first(self.expire).map_or(Verdict::ExpiredSinceStored, |number| {
+                Verdict::ExpiredAt(Timestamp(number / 1000))
+            })
         }
     }
 
@@ -156,7 +163,7 @@ mod tests {
                     expire: 9000,
                     ..loaded
                 },
-                Verdict::ExpiredAt(Timestamp(9)),
+                Verdict::ExpiredAt(Timestamp(8)),
             ),
             (
                 Version {
@@ -166,8 +173,15 @@ mod tests {
                 Verdict::Gone,
             ),
         ] {
-            assert_eq!(loaded.judge(current), verdict, "{current:?}");
+            let first = |loaded| (loaded == 7000).then_some(8000);
+            assert_eq!(loaded.judge(current, first), verdict, "{current:?}");
         }
+        let later = Version {
+            expire: 9000,
+            ..loaded
+        };
+        let unknown = loaded.judge(later, |_| None);
+        assert_eq!(unknown, Verdict::ExpiredSinceStored);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | [`guard`] | the operator's limits on decisions, every clamp reported |
 //! | [`key`] | logical keys that no user text can forge |
 //! | [`dependency`] | tags and namespaces, and the versions that make them stale |
+//! | [`expiries`] | when a dependency was expired, so that only the first after a load counts |
 //! | [`freshness`] | how long an entry may be served, jitter, early refresh |
 //! | [`pattern`] | globs over the keys of one namespace |
 //! | [`entry`] | a value with all that is needed to judge it later |
@@ -25,6 +26,7 @@ pub mod admission;
 pub mod decision;
 pub mod dependency;
 pub mod entry;
+pub mod expiries;
 pub mod freshness;
 pub mod guard;
 pub mod hex;
@@ -41,6 +43,7 @@ pub use admission::{Admission, LoadStatus, Loaded};
 pub use decision::{Decision, Freshness, Loading, Placement, Stampede, Strategy, Target};
 pub use dependency::{Dependency, Version};
 pub use entry::{Entry, Value};
+pub use expiries::Expiries;
 pub use guard::{Clamp, Guard, Refusal};
 pub use hex::Hex;
 pub use key::Key;

@@ -21,6 +21,7 @@ pub(crate) fn windows(
         match verdict {
             Verdict::Holds => {}
             Verdict::ExpiredAt(at) => windows = expire(windows, at, now),
+            Verdict::ExpiredSinceStored => windows = expire(windows, windows.created, now),
             Verdict::Gone => return None,
         }
     }
@@ -72,6 +73,8 @@ mod tests {
             (Some(40), &[at(50)], 60, None),
             (Some(150), &[], 99, Some(State::Stale)),
             (None, &[at(150)], 99, Some(State::Stale)),
+            (None, &[Verdict::ExpiredSinceStored], 5, Some(State::Stale)),
+            (None, &[at(3), Verdict::ExpiredSinceStored], 20, None),
         ] {
             let case = (expired, verdicts, now);
             assert_eq!(state(expired, verdicts, now), expected, "{case:?}");

@@ -7,6 +7,7 @@
 //! | `hold` | leases, writes and what ends them |
 //! | `claims` | who may fill a key, looked at without a script |
 //! | `version` | the versions of tags and namespaces |
+//! | `told` | what a version and its expiries say of an entry |
 //! | `bans` | the live bans, and what they say of an entry |
 //! | `ban` | puts bans in place |
 //! | `ban_sweep` | gets rid of what was banned, and then of the ban |
@@ -40,6 +41,7 @@ mod scripts;
 mod store;
 #[cfg(test)]
 mod tests;
+mod told;
 mod version;
 
 pub use config::{RedisConfig, SentinelConfig};

@@ -210,6 +210,10 @@ impl Health {
 /// - **Nothing without an end.** No entry is answered at or after [`Windows::gone_at`], nor when
 ///   it was not read for its time to idle; reading counts as use. Where noting a read costs a
 ///   round trip, an entry may live an eighth of that longer.
+/// - **Stale since the first expiry.** The stale windows of an entry begin with the first expiry
+///   after its load, of its key or of a dependency, and no later one begins them anew. Where there
+///   were more than [`Expiries::MOST`](larder_core::Expiries::MOST) of one dependency they may
+///   begin earlier, never later.
 /// - **A write excludes fills.** From [`Store::begin_write`] to its fill or release no other
 ///   token fills the key, and of writes that overlap none does.
 ///

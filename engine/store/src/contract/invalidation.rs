@@ -66,6 +66,86 @@ pub(super) async fn an_expiry_starts_the_stale_windows(on: Subject) {
     }
 }
 
+pub(super) async fn a_later_expiry_does_not_begin_the_stale_windows_anew(on: Subject) {
+    for (n, way) in Way::each().into_iter().enumerate() {
+        let key = key(&format!("again-{n}"));
+        on.stored(&key, "v", &dependencies()).await;
+        let at = NOW.plus(10);
+        // Nobody reads in between, so nobody but the store can know of the first.
+        for after in [0, 300, 600, 900] {
+            way.go(&on, &key, Mode::Expire, at.plus(after)).await;
+        }
+        for (after, state) in [
+            (REVALIDATE_MS - 1, Some(State::Stale)),
+            (REVALIDATE_MS, Some(State::StaleIfError)),
+            (ERROR_MS - 1, Some(State::StaleIfError)),
+            (ERROR_MS, None),
+        ] {
+            let answer = on.state(&key, at.plus(after)).await;
+            assert_eq!(answer, state, "way {n}, {after} ms after the first");
+        }
+    }
+}
+
+pub(super) async fn an_expiry_brings_nothing_back_that_had_ended(on: Subject) {
+    for (n, way) in Way::each().into_iter().enumerate() {
+        let key = key(&format!("over-{n}"));
+        on.stored(&key, "v", &dependencies()).await;
+        way.go(&on, &key, Mode::Expire, NOW.plus(10)).await;
+        // Neither read nor swept when its windows ended.
+        let ended = NOW.plus(10 + ERROR_MS);
+        way.go(&on, &key, Mode::Expire, ended).await;
+        assert_eq!(on.text(&key, ended).await, None, "way {n}");
+        on.granted(&key, ended).await;
+    }
+}
+
+pub(super) async fn an_entry_is_stale_since_the_first_expiry_after_its_load(on: Subject) {
+    for (n, way) in Way::each().into_iter().enumerate() {
+        let loaded = |m: u64| key(&format!("loaded-{n}-{m}"));
+        // Each is loaded, then all are expired.
+        for m in 0..4 {
+            let (key, at) = (loaded(m), NOW.plus(m * 100));
+            let token = on.granted(&key, at).await;
+            let under = on.under(&dependencies()).await;
+            let entry = entry(&key, "v", under, at);
+            assert_eq!(on.fill(&key, token, entry).await, Filled::Stored);
+            for earlier in 0..=m {
+                way.go(&on, &loaded(earlier), Mode::Expire, at.plus(50))
+                    .await;
+                if !matches!(way, Way::Key) {
+                    break;
+                }
+            }
+        }
+        for m in 0..4 {
+            let expired = NOW.plus(m * 100 + 50);
+            for (after, state) in [
+                (REVALIDATE_MS - 1, Some(State::Stale)),
+                (ERROR_MS - 1, Some(State::StaleIfError)),
+                (ERROR_MS, None),
+            ] {
+                let answer = on.state(&loaded(m), expired.plus(after)).await;
+                assert_eq!(answer, state, "way {n}, loaded as {m}, {after} ms after");
+            }
+        }
+    }
+}
+
+pub(super) async fn of_many_expiries_the_first_counts_and_none_later(on: Subject) {
+    let (key, tag) = (key("often"), Dependency::tag("t", "a"));
+    on.stored(&key, "v", &dependencies()).await;
+    let at = NOW.plus(10);
+    for n in 0..40 {
+        on.bump(&tag, Mode::Expire, at.plus(n * 40)).await;
+    }
+    let last = at.plus(ERROR_MS - 1);
+    assert_eq!(on.state(&key, last).await, Some(State::StaleIfError));
+    assert_eq!(on.text(&key, at.plus(ERROR_MS)).await, None);
+    on.bump(&tag, Mode::Expire, at.plus(ERROR_MS)).await;
+    assert_eq!(on.text(&key, at.plus(ERROR_MS)).await, None);
+}
+
 pub(super) async fn an_expiry_removes_what_has_no_stale_windows(on: Subject) {
     for (n, way) in Way::each().into_iter().enumerate() {
         let key = key(&format!("bare-{n}"));

@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 use larder_core::dependency::Mode;
 use larder_core::freshness::State;
-use larder_core::{Dependency, Key, Timestamp, Version};
+use larder_core::{Dependency, Expiries, Key, Timestamp, Version};
 use proptest::prelude::*;
 
 use super::{MemoryConfig, MemoryStore};
@@ -50,12 +50,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// How often a tag was purged and expired, and when it was last expired.
+/// How often a tag was purged and expired.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tag {
     purged: u32,
     expired: u32,
-    at: Timestamp,
 }
 
 /// A token and what was true when it was handed out.
@@ -113,13 +112,10 @@ impl Model {
     fn servable(&self, key: usize) -> Option<(String, State)> {
         let kept = self.entries[key].as_ref()?;
         let mut fresh_until = kept.created.plus(TTL_MS);
-        fresh_until = fresh_until.min(kept.expired.unwrap_or(fresh_until));
+        fresh_until = kept.expired.map_or(fresh_until, |at| fresh_until.min(at));
         for (then, now) in kept.tags.iter().zip(&self.tags) {
             if then.purged != now.purged {
                 return None;
-            }
-            if then.expired != now.expired {
-                fresh_until = fresh_until.min(now.at);
             }
         }
         let idle = self.now.since(kept.read) >= IDLE_MS;
@@ -307,8 +303,6 @@ impl Model {
         }
     }
 
-    /// A tag's last expiry alone counts, so it begins the stale window of an entry anew even if that
-    /// had ended; not once a sweep has found it.
     fn sweep(&mut self) {
         self.store.sweep(self.now);
         for key in 0..self.entries.len() {
@@ -319,11 +313,19 @@ impl Model {
     }
 
     fn bump(&mut self, tag: usize, mode: Mode) {
+        // Beyond these some may end early.
+        if mode == Mode::Expire && self.tags[tag].expired as usize >= Expiries::MOST {
+            return;
+        }
         done(self.store.bump(&self.of[tag..=tag], mode, self.now));
-        let tag = &mut self.tags[tag];
         match mode {
-            Mode::Purge => tag.purged += 1,
-            Mode::Expire => (tag.expired, tag.at) = (tag.expired + 1, self.now),
+            Mode::Purge => self.tags[tag].purged += 1,
+            Mode::Expire => {
+                self.tags[tag].expired += 1;
+                for kept in self.entries.iter_mut().flatten() {
+                    kept.expired.get_or_insert(self.now);
+                }
+            }
         }
     }
 }

@@ -61,7 +61,7 @@ impl Slot {
         let expired = self.expired.load(Ordering::Acquire);
         let expired = (expired != u64::MAX).then_some(Timestamp(expired));
         let verdicts = self.dependencies.iter();
-        let verdicts = verdicts.map(|(cell, version)| version.judge(cell.version()));
+        let verdicts = verdicts.map(|(cell, version)| cell.judge(*version));
         let windows = judge::windows(self.entry.windows, expired, verdicts, now)?;
         (!self.is_idle(now)).then_some(windows)
     }

@@ -5,9 +5,9 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use larder_core::dependency::Mode;
-use larder_core::{Dependency, Timestamp, Version};
-use parking_lot::RwLock;
+use larder_core::dependency::{Mode, Verdict};
+use larder_core::{Dependency, Expiries, Timestamp, Version};
+use parking_lot::{Mutex, RwLock};
 use quick_cache::DefaultHashBuilder;
 
 use crate::store::Step;
@@ -22,6 +22,8 @@ const UNUSED_MS: u64 = 10 * 60 * 1000;
 pub(crate) struct Cell {
     purge: AtomicU64,
     expire: AtomicU64,
+    /// Changed before whoever waits for it can see `expire` changed.
+    expiries: Mutex<Expiries>,
     /// When a sweep first found it unused; 0 while it is in use.
     unused_since: AtomicU64,
 }
@@ -31,6 +33,7 @@ impl Cell {
         Self {
             purge: AtomicU64::new(purge),
             expire: AtomicU64::new(0),
+            expiries: Mutex::default(),
             unused_since: AtomicU64::new(0),
         }
     }
@@ -44,19 +47,36 @@ impl Cell {
         }
     }
 
+    /// What the present version says of an entry that was loaded under `loaded`.
+    pub(crate) fn judge(&self, loaded: Version) -> Verdict {
+        let current = self.version();
+        loaded.judge(current, |expire| {
+            let expiries = self.expiries.lock();
+            expiries.first_after(expire, current.expire)
+        })
+    }
+
     fn bump(&self, mode: Mode, now: Timestamp) -> Step {
         let number = match mode {
             Mode::Purge => &self.purge,
             Mode::Expire => &self.expire,
         };
         let next = |last| Some(Version::next(last, now));
+        let mut expiries = self.expiries.lock();
         let mut before = self.version();
         let mut after = before;
         // The closure never declines, so neither does the update.
         let (Ok(last) | Err(last)) = number.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        let given = Version::next(last, now);
         match mode {
-            Mode::Purge => (before.purge, after.purge) = (last, Version::next(last, now)),
-            Mode::Expire => (before.expire, after.expire) = (last, Version::next(last, now)),
+            Mode::Purge => {
+                (before.purge, after.purge) = (last, given);
+                expiries.clear();
+            }
+            Mode::Expire => {
+                (before.expire, after.expire) = (last, given);
+                expiries.note(last, given);
+            }
         }
         Step { before, after }
     }

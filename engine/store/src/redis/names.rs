@@ -30,6 +30,11 @@ impl Names {
         format!("{}:v:{{{of}}}", self.prefix)
     }
 
+    /// Where the expiries of a dependency are, in the slot of its version.
+    pub(crate) fn expiries(&self, of: &Dependency) -> String {
+        format!("{}:x:{{{of}}}", self.prefix)
+    }
+
     /// Where the live bans are.
     pub(crate) fn bans(&self) -> String {
         format!("{}:b:{{bans}}", self.prefix)

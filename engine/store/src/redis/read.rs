@@ -8,6 +8,8 @@ use larder_core::freshness::Windows;
 use larder_core::{Dependency, Key, Timestamp, Version};
 use redis::{Cmd, Value, cmd};
 
+use super::told::Told;
+
 use super::bans::Bans;
 use super::envelope::{Stored, decode};
 use super::reply;
@@ -23,7 +25,7 @@ const IDLE_PART: u64 = 8;
 const IDLE_SLACK_MS: u64 = 60_000;
 
 /// Dependencies with their versions, none where there is none.
-type Versions = Vec<(Dependency, Option<Version>)>;
+type Versions = Vec<(Dependency, Option<Told>)>;
 
 /// How often an entry is read while the bans change.
 const ATTEMPTS: usize = 3;
@@ -45,8 +47,8 @@ impl Present {
             return None;
         }
         let versions = entry.dependencies.iter().map(|(of, version)| {
-            let present = self.version(of);
-            present.map_or(Verdict::Gone, |present| version.judge(present))
+            let present = self.told(of);
+            present.map_or(Verdict::Gone, |present| present.judge(*version))
         });
         let bans = self.bans.judge(&entry.logical, marks.bans);
         judge::windows(entry.windows, marks.expired, versions.chain(bans), now)
@@ -54,8 +56,12 @@ impl Present {
 
     /// The version of a dependency, if there is one.
     pub(super) fn version(&self, of: &Dependency) -> Option<Version> {
+        self.told(of).map(|told| told.version)
+    }
+
+    fn told(&self, of: &Dependency) -> Option<&Told> {
         let known = self.versions.iter().find(|(known, _)| known == of);
-        known.and_then(|(_, version)| *version)
+        known.and_then(|(_, told)| told.as_ref())
     }
 
     /// Whether all of these versions are the present ones.
@@ -153,8 +159,9 @@ impl Inner {
     }
 
     fn ask_version(&self, of: &Dependency) -> Cmd {
-        let mut version = cmd("GET");
+        let mut version = cmd("MGET");
         version.arg(self.names.version(of));
+        version.arg(self.names.expiries(of));
         version
     }
 
@@ -226,7 +233,7 @@ pub(super) fn keep_ms(windows: &Windows, time_to_idle_ms: u64, now: Timestamp) -
 
 /// The versions, from the answers.
 fn told(of: Vec<Dependency>, answers: impl Iterator<Item = Value>) -> Result<Versions, StoreError> {
-    let versions = answers.map(reply::version);
+    let versions = answers.map(Told::of);
     of.into_iter()
         .zip(versions)
         .map(|(of, version)| Ok((of, version?)))

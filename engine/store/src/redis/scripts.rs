@@ -1,5 +1,6 @@
 //! The scripts, each of which is one step that nothing comes between.
 
+use larder_core::Expiries;
 use redis::Script;
 
 use super::envelope::{
@@ -41,7 +42,7 @@ impl Scripts {
             touch: fields(include_str!("lua/touch.lua")),
             drop: fields(include_str!("lua/drop.lua")),
             version: Script::new(include_str!("lua/version.lua")),
-            bump: Script::new(include_str!("lua/bump.lua")),
+            bump: expiries(include_str!("lua/bump.lua")),
             ban_add: Script::new(include_str!("lua/ban_add.lua")),
             ban_remove: Script::new(include_str!("lua/ban_remove.lua")),
             ban_claims: claims(include_str!("lua/ban_claims.lua")),
@@ -53,6 +54,14 @@ impl Scripts {
 /// A script that looks at claims, and perhaps at the entry.
 fn claims(body: &str) -> Script {
     fields(&format!("{}\n{body}", include_str!("lua/claims.lua")))
+}
+
+/// A script that notes expiries.
+fn expiries(body: &str) -> Script {
+    let (most, second) = (Expiries::MOST, Expiries::SECOND);
+    let constants = format!("local MOST = {most}\nlocal SECOND = {second}\n");
+    let shared = include_str!("lua/expiries.lua");
+    Script::new(&format!("{constants}{shared}{body}"))
 }
 
 /// A script that looks at the entry.

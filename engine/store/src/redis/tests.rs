@@ -2,6 +2,7 @@
 
 mod bans;
 mod entries;
+mod expiries;
 mod races;
 
 use larder_core::{Dependency, Entry, Key, Pattern};

@@ -21,9 +21,10 @@ impl Inner {
     }
 
     async fn first_version(&self, of: &Dependency) -> Result<Version, StoreError> {
-        let name = self.names.version(of);
+        let (name, expiries) = (self.names.version(of), self.names.expiries(of));
         let args = [&*exact(self.keep_version_ms())];
-        let text = self.script(&self.scripts.version, &[&name], &args).await?;
+        let keys = [&*name, &expiries];
+        let text = self.script(&self.scripts.version, &keys, &args).await?;
         reply::version(text)?.ok_or_else(|| damaged(of))
     }
 
@@ -43,10 +44,12 @@ impl Inner {
         mode: Mode,
         now: Timestamp,
     ) -> Result<Step, StoreError> {
-        let name = self.names.version(of);
+        let (name, expiries) = (self.names.version(of), self.names.expiries(of));
         let now_us = exact(Version::next(0, now));
         let args = [mode.as_str(), &now_us, &exact(self.keep_version_ms())];
-        let step = self.script(&self.scripts.bump, &[&name], &args).await?;
+        let step = self
+            .script(&self.scripts.bump, &[&name, &expiries], &args)
+            .await?;
         let (before, after): (String, String) = typed(step)?;
         Ok(Step {
             // Of a version that was lost nobody knows more than that it was another one.
