@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::decision::Placement;
 use crate::dependency::{Dependency, Version};
 use crate::freshness::Windows;
+use crate::head::Head;
 use crate::key::Key;
 use crate::policy::Identity;
 
@@ -17,6 +18,8 @@ pub struct Value {
     pub bytes: Bytes,
     /// Their media type, for example `application/json`; none means unknown bytes.
     pub content_type: Option<Arc<str>>,
+    /// What came with them over HTTP: a status and header lines; none means a plain 200.
+    pub head: Option<Arc<Head>>,
 }
 
 impl Value {
@@ -25,6 +28,7 @@ impl Value {
         Self {
             bytes: bytes.into(),
             content_type: None,
+            head: None,
         }
     }
 
@@ -33,7 +37,23 @@ impl Value {
         Self {
             bytes: bytes.into(),
             content_type: Some("application/json".into()),
+            head: None,
         }
+    }
+
+    /// How the bytes are encoded, for example `gzip`, where they are: all `Content-Encoding` lines
+    /// together. `identity` says nothing and is not told.
+    #[must_use]
+    pub fn coding(&self) -> Option<String> {
+        let head = self.head.as_ref()?;
+        let lines = head.all("content-encoding");
+        let text: Vec<_> = lines.map(|line| String::from_utf8_lossy(line)).collect();
+        let names = text.iter().flat_map(|line| line.split(','));
+        let names: Vec<_> = names
+            .map(|name| name.trim().to_ascii_lowercase())
+            .filter(|name| !name.is_empty() && name != "identity")
+            .collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 }
 
@@ -72,7 +92,11 @@ impl Entry {
     #[must_use]
     pub fn weight(&self) -> usize {
         const OVERHEAD: usize = 256;
-        let value = self.value.as_ref().map_or(0, |value| value.bytes.len());
+        const LINE: usize = 48;
+        let value = self.value.as_ref().map_or(0, |value| {
+            let head = value.head.as_ref();
+            value.bytes.len() + head.map_or(0, |head| head.size() + head.lines().len() * LINE)
+        });
         let dependencies: usize = self
             .dependencies
             .iter()

@@ -16,6 +16,7 @@
 //! | [`freshness`] | how long an entry may be served, jitter, early refresh |
 //! | [`pattern`] | globs over the keys of one namespace |
 //! | [`entry`] | a value with all that is needed to judge it later |
+//! | [`head`] | the status and the header lines that a value carries |
 //! | [`plan`] | verb by strategy: what runs |
 //! | [`outcome`] | what came of a read, and why something was not stored |
 //! | [`hex`] | digests as text |
@@ -29,6 +30,7 @@ pub mod entry;
 pub mod expiries;
 pub mod freshness;
 pub mod guard;
+pub mod head;
 pub mod hex;
 pub mod key;
 pub mod outcome;
@@ -45,6 +47,7 @@ pub use dependency::{Dependency, Version};
 pub use entry::{Entry, Value};
 pub use expiries::Expiries;
 pub use guard::{Clamp, Guard, Refusal};
+pub use head::{Head, HeadError};
 pub use hex::Hex;
 pub use key::Key;
 pub use outcome::{NotStored, Outcome};

@@ -32,6 +32,7 @@ macro_rules! origin_contract {
                 a_write_is_loaded,
                 a_delete_is_final,
                 awkward_ids_name_themselves,
+                header_lines_are_kept_where_it_says_so,
                 loads_run_together;
             batches:
                 many_are_answered_in_their_places,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
 use larder_core::Value;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, Url, redirect, retry};
 use tokio::time::Instant;
 
@@ -31,8 +31,9 @@ const TOGETHER: usize = 16;
 ///
 /// The address is made of the base and the path template; `query.*` attributes become query
 /// parameters and `header.*` attributes request headers, except those that concern the connection
-/// or ask for less than the whole value. Redirects, proxies from the environment, cookies and
-/// compression are not used. 404 and 410 mean that there is no such thing; 408, 425, 429 and 5xx
+/// or ask for less than the whole value. A value has the status and the end-to-end header lines of
+/// its answer; a write sends its `Content-*`. Redirects, proxies from the environment and cookies are
+/// not used, and no compression is asked for or undone. 404 and 410 mean that there is no such thing; 408, 425, 429 and 5xx
 /// that the service failed; other 4xx that it refused.
 pub struct HttpOrigin {
     client: Client,
@@ -82,11 +83,7 @@ impl HttpOrigin {
             headers.insert("idempotency-key", operation);
         }
         if let Some(value) = value {
-            if let Some(kind) = &value.content_type {
-                let kind = HeaderValue::from_str(kind)
-                    .map_err(|_| OriginError::Rejected("the content type is no header".into()))?;
-                headers.insert(CONTENT_TYPE, kind);
-            }
+            headers::describe(&mut headers, value, &self.headers)?;
             request = request.body(value.bytes.clone());
         }
         match request.headers(headers).send().await {
@@ -108,7 +105,9 @@ impl HttpOrigin {
         let value = match answer::meaning(response.status()) {
             Meaning::Done => {
                 let content_type = headers::content_type(response.headers()).map(Into::into);
+                let head = headers::head(response.status(), response.headers())?;
                 Some(Value {
+                    head,
                     bytes: answer::body(response, self.max_bytes).await?,
                     content_type,
                 })
@@ -216,6 +215,10 @@ impl Origin for HttpOrigin {
     /// What the application says beside is no part of an HTTP request.
     fn sees(&self, class: &str) -> bool {
         class != "context.*"
+    }
+
+    fn keeps_headers(&self) -> bool {
+        true
     }
 
     fn summary(&self) -> String {

@@ -108,6 +108,12 @@ pub trait Origin: Send + Sync {
         true
     }
 
+    /// Whether it takes and gives the header lines of values, such as `Content-Encoding`. By
+    /// default it does not: what is written to it is the bytes alone.
+    fn keeps_headers(&self) -> bool {
+        false
+    }
+
     /// What is known to make every call fail, without asking; none where nothing is. By default
     /// none: most failures are seen by calling.
     fn trouble(&self) -> Option<String> {

@@ -67,6 +67,17 @@ pub enum Error {
     /// The engine cannot do this yet.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// The value of a write is encoded, and its origin keeps plain values. Nothing was done.
+    #[error(
+        "the value is encoded as `{coding}`, and the origin of `{resource}` keeps no encoding with \
+         what it stores; send it without `Content-Encoding`"
+    )]
+    Encoded {
+        /// The kind of thing.
+        resource: String,
+        /// How it is encoded.
+        coding: String,
+    },
     /// The origin failed.
     #[error(transparent)]
     Origin(#[from] OriginError),
@@ -178,6 +189,7 @@ impl Error {
             Self::WriteUndecided { .. } => "write_undecided",
             Self::Pattern(_) => "invalid_pattern",
             Self::Unsupported(_) => "unsupported",
+            Self::Encoded { .. } => "unsupported_encoding",
             Self::Origin(OriginError::Unreachable(_)) => "origin_unreachable",
             Self::Origin(OriginError::Timeout { .. }) => "origin_timeout",
             Self::Origin(OriginError::Failed(_)) => "origin_failed",

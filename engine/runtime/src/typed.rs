@@ -148,9 +148,13 @@ impl<C: Codec + 'static> Typed<C> {
     ) -> Result<TypedReading<T>, Error> {
         let value = match &reading.value {
             None => None,
-            Some(value) => Some(match slot.take(&value.bytes) {
-                Some(decoded) => decoded,
-                None => {
+            Some(value) => Some(match (slot.take(&value.bytes), value.coding()) {
+                (Some(decoded), None) => decoded,
+                (_, Some(coding)) => {
+                    let why = format!("it is encoded as `{coding}`");
+                    return Err(Error::Codec(why));
+                }
+                (None, None) => {
                     let decoded = self.codec.decode(&value.bytes);
                     decoded.map_err(|error| Error::Codec(error.to_string()))?
                 }
@@ -164,6 +168,7 @@ fn value_of<C: Codec, T: Serialize>(codec: &C, value: &T) -> Result<Value, Codec
     Ok(Value {
         bytes: codec.encode(value)?,
         content_type: Some(codec.content_type().into()),
+        head: None,
     })
 }
 
@@ -181,6 +186,8 @@ impl<T: DeserializeOwned> Slot<T> {
     {
         let (slot, codec) = (Arc::clone(&self.0), Arc::clone(codec));
         Arc::new(move |value| match codec.decode(&value.bytes) {
+            // What is encoded may look like a value of the type, and is none.
+            Ok(_) if value.coding().is_some() => false,
             Ok(decoded) => {
                 *slot.lock() = Some((value.bytes.clone(), decoded));
                 true

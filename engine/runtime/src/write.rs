@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use larder_core::{NotStored, Operation, Plan, Request, Strategy, Value, WritePlan, plan};
-use larder_origin::{OriginError, Written};
+use larder_origin::{Origin, OriginError, Written};
 use larder_store::{StoreError, Token};
 
 use crate::behind::Queued;
@@ -88,6 +88,7 @@ impl Inner {
 
     fn ready(&self, request: Request, value: Option<Value>) -> Result<Ready, Error> {
         let job = self.job(request, in_ms(self.tuning.read_timeout_ms))?;
+        let value = value.map(|value| as_kept(&job, value)).transpose()?;
         let decision = job.decision();
         let plan = match plan::plan(job.request.operation, decision.strategy) {
             Plan::Write(WritePlan::Queue) if self.behind.is_none() => {
@@ -195,6 +196,21 @@ impl Inner {
         pass.end(&written);
         written
     }
+}
+
+/// The value as the origin of the route takes it: one that keeps no header lines would give other
+/// bytes than were meant where they are encoded, and never gives the rest of them back.
+fn as_kept(job: &Job, mut value: Value) -> Result<Value, Error> {
+    let keeps = |origin: &Arc<dyn Origin>| origin.keeps_headers();
+    if value.head.is_none() || job.route.origin.as_ref().is_none_or(keeps) {
+        return Ok(value);
+    }
+    if let Some(coding) = value.coding() {
+        let resource = job.request.resource.clone();
+        return Err(Error::Encoded { resource, coding });
+    }
+    value.head = None;
+    Ok(value)
 }
 
 /// Whether the cache takes what was written; otherwise its own key becomes stale like the rest.

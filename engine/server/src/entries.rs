@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Request, StatusCode, header};
+use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use larder::core::Outcome;
 use larder::{Operation, Reading, Value, Writing};
@@ -20,6 +20,7 @@ use crate::headers::{add_decided, add_read, insert};
 use crate::inputs;
 use crate::problem::Problem;
 use crate::routes::App;
+use crate::stored;
 use crate::wire::WriteReply;
 
 /// The longest `Idempotency-Key`, in bytes.
@@ -58,7 +59,7 @@ fn answer(
     mut reading: Reading,
 ) -> Result<Response, Problem> {
     let mut response = match reading.value.take() {
-        Some(value) => value_response(value),
+        Some(value) => stored::response(value, reading.age_ms.is_some()),
         None => missing(resource, &reading).into_response(),
     };
     let headers = response.headers_mut();
@@ -68,15 +69,6 @@ fn answer(
         insert(headers, "larder-lease-ttl-ms", &lease.ttl_ms().to_string());
     }
     Ok(response)
-}
-
-fn value_response(value: Value) -> Response {
-    let kind = value.content_type.as_deref();
-    let kind = kind.and_then(|kind| HeaderValue::from_str(kind).ok());
-    let kind = kind.unwrap_or_else(|| HeaderValue::from_static("application/octet-stream"));
-    let mut response = Response::new(Body::from(value.bytes));
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
 }
 
 fn missing(resource: &str, reading: &Reading) -> Problem {
@@ -219,12 +211,8 @@ fn inputs_of(
     Ok(request)
 }
 
-/// The body as a value of the request's content type.
-pub(crate) async fn value_of(parts: &Parts, body: Body, max: usize) -> Result<Value, Problem> {
+/// The body as a value, with what the request's headers say of it.
+async fn value_of(parts: &Parts, body: Body, max: usize) -> Result<Value, Problem> {
     let bytes = body::read(body, max).await?;
-    let kind = parts.headers.get(header::CONTENT_TYPE);
-    Ok(Value {
-        bytes,
-        content_type: kind.and_then(|kind| kind.to_str().ok()).map(Into::into),
-    })
+    stored::value(&parts.headers, bytes, &[])
 }

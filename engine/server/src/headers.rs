@@ -33,9 +33,16 @@ pub(crate) fn add_decided(headers: &mut HeaderMap, decided: &Decided) {
 
 /// Adds the headers of a read.
 pub(crate) fn add_read(headers: &mut HeaderMap, reading: &Reading) {
-    insert(headers, "cache-status", &cache_status(reading));
+    // After what caches further in said: the last member is nearest to the client.
+    if let Ok(status) = HeaderValue::from_str(&cache_status(reading)) {
+        headers.append("cache-status", status);
+    }
     if let Some(age_ms) = reading.age_ms {
-        headers.insert(header::AGE, HeaderValue::from(age_ms / 1000));
+        // What it was old when it came counts as well (RFC 9111, 4.2.3).
+        let came = headers.get(header::AGE).and_then(|age| age.to_str().ok());
+        let came: u64 = came.and_then(|age| age.parse().ok()).unwrap_or(0);
+        let age = came.saturating_add(age_ms / 1000);
+        headers.insert(header::AGE, HeaderValue::from(age));
     }
     add_decided(headers, &reading.decided);
 }

@@ -10,10 +10,11 @@ use axum::response::{IntoResponse, Response};
 use larder::Lease;
 
 use crate::access::{Ability, Caller};
-use crate::entries::value_of;
+use crate::body;
 use crate::inputs::{self, PathPart};
 use crate::problem::Problem;
 use crate::routes::App;
+use crate::stored;
 use crate::wire::FillReply;
 
 /// Hands in what was loaded under a lease. The body is the value, its headers are the response
@@ -40,7 +41,8 @@ pub(crate) async fn fill(
             return Err(Problem::bad("invalid_query", detail));
         }
     };
-    let value = value_of(&parts, body, app.body_max).await?;
+    let bytes = body::read(body, app.body_max).await?;
+    let value = stored::value(&parts.headers, bytes, &stored::OF_LOADED)?;
     let status = if absent { "404" } else { "200" };
     let attributes = inputs::response_attributes(&parts, status);
     let value = (!absent).then_some(value);

@@ -41,6 +41,7 @@ mod seal;
 pub mod server;
 pub mod settings;
 mod status;
+mod stored;
 pub mod wire;
 
 pub use access::Token;

@@ -62,6 +62,7 @@ fn status_of(error: &Error) -> StatusCode {
             StatusCode::INTERNAL_SERVER_ERROR
         }
         Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
+        Error::Encoded { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::RowParked { .. } => StatusCode::CONFLICT,
         Error::Denied { .. }
         | Error::WriteUndecided { .. }
@@ -97,6 +98,11 @@ impl Problem {
             // Whole seconds, and never "at once".
             let seconds = HeaderValue::from(ms.div_ceil(1000).max(1));
             headers.insert(header::RETRY_AFTER, seconds);
+        }
+        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            // What would be taken (RFC 9110, 12.5.3).
+            let plain = HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, plain);
         }
         if self.status == StatusCode::UNAUTHORIZED {
             let how = HeaderValue::from_static("Bearer");

@@ -118,6 +118,7 @@ where
         let value = Value {
             bytes: bytes.clone(),
             content_type: kind.and_then(|kind| kind.to_str().ok()).map(Into::into),
+            head: None,
         };
         let filled = self.settings.engine.fill(lease, Some(value), &[]).await;
         let mut response = Response::from_parts(parts, Body::from(bytes));

@@ -156,10 +156,7 @@ async fn write(engine: &Engine, resource: &str, load: Load) -> Result<u64> {
                 while Instant::now() < until {
                     let id = format!("{resource}{}", fastrand::u64(..ROWS));
                     let number = done.fetch_add(1, Ordering::Relaxed);
-                    let value = Value {
-                        bytes: body(&id, number).into(),
-                        content_type: Some("application/json".into()),
-                    };
+                    let value = Value::json(body(&id, number));
                     let writing = engine.write(Request::write(&resource, &id), value).await?;
                     if resource == "behind" && writing.queued.is_none() {
                         bail!("a write was not queued");

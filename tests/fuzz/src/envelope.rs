@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use larder::core::freshness::Windows;
-use larder::core::{Dependency, Entry, Identity, Placement, Timestamp, Value, Version};
+use larder::core::{Dependency, Entry, Head, Identity, Placement, Timestamp, Value, Version};
 use larder_store::envelope::{Marks, Stored, decode, encode};
 
 /// Bytes that are an entry are that entry when it is written again; any entry comes back.
@@ -96,5 +96,15 @@ pub(crate) fn value(from: &mut Unstructured<'_>) -> Result<Option<Value>> {
     Ok(Some(Value {
         content_type: from.arbitrary()?,
         bytes: Bytes::copy_from_slice(from.arbitrary()?),
+        head: head(from)?,
     }))
+}
+
+/// A status and header lines, where they may be those of a value.
+fn head(from: &mut Unstructured<'_>) -> Result<Option<Arc<Head>>> {
+    let status = from.arbitrary()?;
+    let lines: Vec<(&str, &[u8])> = from.arbitrary()?;
+    let lines = lines.into_iter();
+    let lines = lines.map(|(name, value)| (name, Bytes::copy_from_slice(value)));
+    Ok(Head::new(status, lines).unwrap_or_default())
 }

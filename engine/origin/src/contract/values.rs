@@ -1,9 +1,11 @@
 //! Values come back as they were written, each under its own id.
 
+use bytes::Bytes;
 use futures_util::future::join_all;
+use larder_core::{Head, Value};
 
 use super::Subject;
-use super::subject::{delete, load, same, write};
+use super::subject::{delete, load, queued, same, write};
 
 /// Ids that break careless addresses, statements and keys.
 const AWKWARD: [&str; 14] = [
@@ -79,6 +81,37 @@ pub(super) async fn awkward_ids_name_themselves(subject: &Subject) {
             let there = load(origin, other).await.is_some();
             assert_eq!(there, other_at > at, "{other} after deleting {id}");
         }
+    }
+}
+
+/// What describes a value's bytes comes back with them, written directly or queued, or not at all:
+/// the bytes alone would be another value where they are encoded.
+pub(super) async fn header_lines_are_kept_where_it_says_so(subject: &Subject) {
+    let origin = subject.origin();
+    let lines = [
+        ("content-encoding", Bytes::from_static(b"x-mine")),
+        ("content-language", Bytes::from_static(b"de")),
+    ];
+    let head = Head::new(200, lines).unwrap_or_else(|error| panic!("{error}"));
+    let described = |id| Value {
+        head: head.clone(),
+        ..(subject.value)(id, 1)
+    };
+    write(origin, "described", &described("described")).await;
+    let later = described("described-later");
+    let queued = queued("described-later", Some(&later), 1);
+    let answers = origin.apply(&[queued]).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    for id in ["described", "described-later"] {
+        let loaded = load(origin, id).await;
+        let kept = loaded.and_then(|loaded| loaded.head);
+        let line = |name| {
+            kept.as_ref()
+                .and_then(|head| head.all(name).next().cloned())
+        };
+        let expected = |text: &'static str| origin.keeps_headers().then(|| Bytes::from(text));
+        assert_eq!(line("content-encoding"), expected("x-mine"), "{id}");
+        assert_eq!(line("content-language"), expected("de"), "{id}");
     }
 }
 

@@ -1,6 +1,10 @@
 //! Which headers go out and what comes back of them.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use larder_core::request::clip;
+use larder_core::{Head, Value};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
@@ -86,6 +90,40 @@ pub(super) fn incoming(status: StatusCode, headers: &HeaderMap) -> Vec<(String, 
         attributes.push((format!("header.{name}"), values.join(", ")));
     }
     attributes
+}
+
+/// What of an answer's status and headers is kept with its value.
+pub(super) fn head(
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Result<Option<Arc<Head>>, OriginError> {
+    let lines = headers.iter();
+    let lines = lines.map(|(name, value)| (name, Bytes::copy_from_slice(value.as_bytes())));
+    Head::new(status.as_u16(), lines).map_err(|error| OriginError::Broken(error.to_string()))
+}
+
+/// Adds what a value says of its bytes. What the operator configured stays as it is.
+pub(super) fn describe(
+    map: &mut HeaderMap,
+    value: &Value,
+    configured: &HeaderMap,
+) -> Result<(), OriginError> {
+    let bad = |name: &str| OriginError::Rejected(format!("`{}` is no header", clip(name)));
+    if let Some(kind) = &value.content_type {
+        let kind = HeaderValue::from_str(kind);
+        let kind =
+            kind.map_err(|_| OriginError::Rejected("the content type is no header".into()))?;
+        map.insert(CONTENT_TYPE, kind);
+    }
+    let lines = value.head.iter().flat_map(|head| head.lines());
+    for (name, text) in lines.filter(|(name, _)| name.starts_with("content-")) {
+        let header: HeaderName = name.parse().map_err(|_| bad(name))?;
+        if !configured.contains_key(&header) {
+            let text = HeaderValue::from_maybe_shared(text.clone()).map_err(|_| bad(name))?;
+            map.append(header, text);
+        }
+    }
+    Ok(())
 }
 
 /// The media type of an answer, where it is text.

@@ -47,6 +47,7 @@ impl Seals {
         change.value = Some(Value {
             bytes: sealed.ok_or(Error::NoKeyRing)?,
             content_type: value.content_type,
+            head: None,
         });
         change.sealed = Some(Arc::clone(id));
         Ok(change)
@@ -65,10 +66,10 @@ impl Seals {
             &binding(change, content_type.as_deref()),
             &value.bytes,
         );
-        let bytes = opened.flatten().ok_or(Closed::DoesNotOpen)?;
+        let value = opened.flatten().ok_or(Closed::DoesNotOpen)?;
         Ok(Some(Value {
-            bytes,
             content_type: content_type.clone(),
+            ..value
         }))
     }
 }

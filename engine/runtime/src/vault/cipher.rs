@@ -1,12 +1,15 @@
 //! Values under XChaCha20-Poly1305, bound to the entry that they belong to.
 //!
 //! A sealed value is a format byte, the nonce of 24 bytes, the ciphertext and the tag of 16. The
-//! plain text begins with a byte that tells a value from the knowledge that there is none.
+//! plain text begins with a byte that tells a value from the knowledge that there is none. Status and
+//! header lines of a value say as much as its bytes may, so they are inside, before them.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
 use chacha20poly1305::{AeadInOut, Tag, XChaCha20Poly1305, XNonce};
-use larder_core::Value;
 use larder_core::freshness::Windows;
+use larder_core::{Head, Value};
 
 const FORMAT: u8 = 1;
 /// Begins what binds a change, in the place of the format, so that neither opens as the other.
@@ -15,6 +18,8 @@ const NONCE: usize = 24;
 const TAG: usize = 16;
 const ABSENT: u8 = 0;
 const PRESENT: u8 = 1;
+/// There is a value, behind the length of its head in 32 bits and the head.
+const HEADED: u8 = 2;
 
 /// What a sealed value is bound to: put elsewhere, it does not open.
 #[derive(Clone, Copy)]
@@ -73,11 +78,22 @@ pub(super) fn seal(
     value: Option<&Value>,
 ) -> Option<Bytes> {
     let plain = value.map_or(&[][..], |value| &value.bytes);
-    let mut sealed = Vec::with_capacity(1 + NONCE + 1 + plain.len() + TAG);
+    let head = value.and_then(|value| value.head.as_deref());
+    let head = head.map(Head::to_bytes);
+    let lines = head.as_ref().map_or(0, Vec::len);
+    let mut sealed = Vec::with_capacity(1 + NONCE + 1 + 4 + lines + plain.len() + TAG);
     sealed.push(FORMAT);
     sealed.extend_from_slice(&nonce);
     let begins = sealed.len();
-    sealed.push(if value.is_some() { PRESENT } else { ABSENT });
+    match (value, head) {
+        (None, _) => sealed.push(ABSENT),
+        (Some(_), None) => sealed.push(PRESENT),
+        (Some(_), Some(head)) => {
+            sealed.push(HEADED);
+            sealed.extend_from_slice(&u32::try_from(head.len()).ok()?.to_le_bytes());
+            sealed.extend_from_slice(&head);
+        }
+    }
     sealed.extend_from_slice(plain);
     let nonce = XNonce::from(nonce);
     let body = &mut sealed[begins..];
@@ -86,13 +102,13 @@ pub(super) fn seal(
     Some(sealed.into())
 }
 
-/// The bytes that were sealed, none inside where there was no value. None where anything was
+/// What was sealed, none inside where there was no value, with its head but without its type. None where anything was
 /// changed since, or belongs to another entry.
 pub(super) fn open(
     cipher: &XChaCha20Poly1305,
     binding: &Binding<'_>,
     sealed: &[u8],
-) -> Option<Option<Bytes>> {
+) -> Option<Option<Value>> {
     let (&FORMAT, rest) = sealed.split_first()? else {
         return None;
     };
@@ -107,10 +123,21 @@ pub(super) fn open(
             &Tag::from(*tag),
         )
         .ok()?;
-    let plain = Bytes::from(plain);
-    match *plain.first()? {
-        PRESENT => Some(Some(plain.slice(1..))),
+    value(plain.into())
+}
+
+fn value(mut plain: Bytes) -> Option<Option<Value>> {
+    match plain.try_get_u8().ok()? {
         ABSENT => Some(None),
+        PRESENT => Some(Some(Value::new(plain))),
+        HEADED => {
+            let length = usize::try_from(plain.try_get_u32_le().ok()?).ok()?;
+            let head: Arc<Head> = Head::from_bytes(plain.get(..length)?)?;
+            Some(Some(Value {
+                head: Some(head),
+                ..Value::new(plain.slice(length..))
+            }))
+        }
         _ => None,
     }
 }
@@ -149,11 +176,32 @@ mod tests {
             None,
             Some(Value::new("")),
             Some(Value::new("x".repeat(5000))),
+            Some(Value {
+                head: Head::new(203, [("x-user", Bytes::from_static(b"ann"))]).unwrap(),
+                ..Value::new("x")
+            }),
         ] {
             let sealed = seal(&cipher(1), NONCE_7, &binding, value.as_ref()).unwrap();
             let opened = open(&cipher(1), &binding, &sealed).unwrap();
-            assert_eq!(opened, value.map(|value| value.bytes));
+            assert_eq!(opened, value);
         }
+    }
+
+    #[test]
+    fn what_builds_sealed_that_knew_of_no_head_opens() {
+        let windows = windows();
+        let binding = Binding {
+            logical: "t:n:k",
+            content_type: Some("text/plain"),
+            of: Of::Entry(&windows),
+        };
+        let value = Value::new("a secret");
+        let sealed = seal(&cipher(1), NONCE_7, &binding, Some(&value)).unwrap();
+        assert_eq!(
+            larder_core::Hex(&sealed).to_string(),
+            "010707070707070707070707070707070707070707070707079c4da89bd8a93a117e5399eda33d5905ed412fdc8b1ac2f336"
+        );
+        assert_eq!(open(&cipher(1), &binding, &sealed), Some(Some(value)));
     }
 
     #[test]

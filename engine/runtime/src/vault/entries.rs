@@ -88,6 +88,7 @@ impl Seals {
         entry.value = Some(Value {
             bytes: sealed.ok_or(NotStored::TooLarge)?,
             content_type,
+            head: None,
         });
         entry.sealed = Some(Arc::clone(id));
         Ok(entry)
@@ -111,11 +112,11 @@ impl Seals {
             of: Of::Entry(&found.entry.windows),
         };
         let opened = cipher::open(cipher, &binding, &value.bytes);
-        let bytes = opened.ok_or(Unreadable::DoesNotOpen)?;
+        let opened = opened.ok_or(Unreadable::DoesNotOpen)?;
         let entry = Entry {
-            value: bytes.map(|bytes| Value {
-                bytes,
+            value: opened.map(|opened| Value {
                 content_type: value.content_type.clone(),
+                ..opened
             }),
             ..(*found.entry).clone()
         };

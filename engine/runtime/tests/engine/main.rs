@@ -15,6 +15,7 @@ mod encryption;
 mod failures;
 mod freshness;
 mod ground;
+mod heads;
 #[macro_use]
 mod scenarios;
 mod behind;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use larder_core::{Key, Timestamp, Value};
+use larder_core::{Head, Key, Timestamp, Value};
 
 use super::{Change, Row};
 
@@ -23,6 +23,9 @@ const TYPED: u8 = 2;
 const SEALED: u8 = 4;
 /// Set where the key has a full name that differs from its storage form.
 const LONG: u8 = 8;
+/// Set where the value has header lines. Without them the record is what builds wrote that knew of
+/// none, byte for byte.
+const HEADED: u8 = 16;
 /// The least that an attribute takes, in bytes.
 const LEAST_ATTRIBUTE: usize = 8;
 
@@ -59,6 +62,7 @@ pub fn encode(change: &Change, at: Timestamp) -> Vec<u8> {
 fn push_rest(out: &mut Vec<u8>, change: &Change) {
     let value = change.value.as_ref();
     let content_type = value.and_then(|value| value.content_type.as_deref());
+    let lines = value.and_then(|value| value.head.as_ref());
     let logical = change.key.logical();
     let logical = (logical != change.key.storage()).then_some(&**logical);
     let mut flags = if value.is_some() { VALUED } else { 0 };
@@ -70,12 +74,16 @@ fn push_rest(out: &mut Vec<u8>, change: &Change) {
     for (text, flag) in texts {
         flags |= text.map_or(0, |_| flag);
     }
+    flags |= lines.map_or(0, |_| HEADED);
     out.push(flags);
     push_text(out, &change.operation);
     push_text(out, change.key.storage());
     push_text(out, &change.stale);
     for text in texts.iter().filter_map(|(text, _)| *text) {
         push_text(out, text);
+    }
+    if let Some(head) = lines {
+        push(out, &head.to_bytes());
     }
     push_count(out, change.attributes.len());
     for (name, text) in &change.attributes {
@@ -86,8 +94,12 @@ fn push_rest(out: &mut Vec<u8>, change: &Change) {
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str) {
-    push_count(out, text.len());
-    out.extend_from_slice(text.as_bytes());
+    push(out, text.as_bytes());
+}
+
+fn push(out: &mut Vec<u8>, bytes: &[u8]) {
+    push_count(out, bytes.len());
+    out.extend_from_slice(bytes);
 }
 
 /// Counts beyond 32 bits are cut short: the record is refused as too long before it is kept.
@@ -133,7 +145,7 @@ pub fn decode(bytes: &Bytes) -> Result<(Change, Timestamp), Damage> {
 fn rest(bytes: &Bytes, head: usize, row: &Row) -> Result<Change, &'static str> {
     let mut parts = Parts(&bytes[head..]);
     let flags = parts.take(1)?[0];
-    if flags & !(VALUED | TYPED | SEALED | LONG) != 0 {
+    if flags & !(VALUED | TYPED | SEALED | LONG | HEADED) != 0 {
         return Err("it has flags of another format");
     }
     let operation = parts.text()?;
@@ -142,6 +154,7 @@ fn rest(bytes: &Bytes, head: usize, row: &Row) -> Result<Change, &'static str> {
     let content_type = parts.text_if(flags & TYPED != 0)?;
     let sealed = parts.text_if(flags & SEALED != 0)?;
     let logical = parts.text_if(flags & LONG != 0)?;
+    let head = parts.lines_if(flags & HEADED != 0)?;
     let attributes = parts.attributes()?;
     let payload = bytes.slice(bytes.len() - parts.0.len()..);
     let valued = flags & VALUED != 0;
@@ -156,6 +169,7 @@ fn rest(bytes: &Bytes, head: usize, row: &Row) -> Result<Change, &'static str> {
         value: valued.then_some(Value {
             bytes: payload,
             content_type,
+            head,
         }),
         sealed,
         stale,
@@ -177,9 +191,21 @@ impl<'a> Parts<'a> {
         Ok(u32::from_le_bytes(bytes) as usize)
     }
 
-    fn text(&mut self) -> Result<Arc<str>, &'static str> {
+    fn counted(&mut self) -> Result<&'a [u8], &'static str> {
         let length = self.count()?;
-        let text = std::str::from_utf8(self.take(length)?);
+        self.take(length)
+    }
+
+    fn lines_if(&mut self, there: bool) -> Result<Option<Arc<Head>>, &'static str> {
+        if !there {
+            return Ok(None);
+        }
+        let head = Head::from_bytes(self.counted()?);
+        head.map(Some).ok_or("its header lines are none")
+    }
+
+    fn text(&mut self) -> Result<Arc<str>, &'static str> {
+        let text = std::str::from_utf8(self.counted()?);
         text.map(Arc::from).map_err(|_| "a text is not UTF-8")
     }
 
@@ -220,6 +246,14 @@ mod tests {
     use super::*;
     use crate::queue::contract::subject::{NOW, change};
 
+    fn encoded() -> Value {
+        let lines = [("content-encoding", Bytes::from_static(b"gzip"))];
+        Value {
+            head: Head::new(200, lines).expect("one short line"),
+            ..Value::json("{}")
+        }
+    }
+
     fn full() -> Change {
         let row = Row {
             origin: "shop".into(),
@@ -230,7 +264,7 @@ mod tests {
         Change {
             attributes: vec![("query.page".into(), "2".into())],
             key: Key::new("acme", "product", &"x".repeat(1_000)),
-            value: Some(Value::json("{}")),
+            value: Some(encoded()),
             sealed: Some("key".into()),
             ..change(&row, "")
         }
@@ -244,6 +278,26 @@ mod tests {
         for change in [full(), deleting] {
             let decoded = decode(&encode(&change, NOW).into());
             assert_eq!(decoded, Ok((change, NOW)));
+        }
+    }
+
+    #[test]
+    fn changes_without_header_lines_are_read_and_written_as_builds_before_did() {
+        let kept = include_str!("record/format_1.hex").lines();
+        let writing = Change {
+            operation: "op".into(),
+            value: Some(Value::json("{}")),
+            ..full()
+        };
+        let deleting = Change {
+            value: None,
+            sealed: None,
+            ..writing.clone()
+        };
+        for (kept, change) in kept.zip([writing, deleting]) {
+            let bytes = encode(&change, NOW);
+            assert_eq!(larder_core::Hex(&bytes).to_string(), kept);
+            assert_eq!(decode(&bytes.into()), Ok((change, NOW)));
         }
     }
 

@@ -50,6 +50,9 @@ const NEGATIVE: u8 = 1;
 const TYPED: u8 = 2;
 /// The value is encrypted.
 const SEALED: u8 = 4;
+/// The value has a status and header lines. Without them the envelope is what builds wrote that
+/// knew of neither, byte for byte.
+const HEADED: u8 = 8;
 
 /// The longest head, in bytes: names and tags are short, so more is damage.
 pub const MAX_HEAD: usize = 1 << 20;

@@ -65,13 +65,17 @@ impl Server {
         let values = Mutex::new(HashMap::<String, (String, Vec<u8>)>::new());
         Self::start(move |request| {
             let mut values = values.lock();
-            let kind = request.headers.get("content-type").cloned();
+            let described = request.headers.iter();
+            let described = described.filter(|(name, _)| name.starts_with("content-"));
+            let described = described.filter(|(name, _)| *name != "content-length");
+            let described = described.map(|(name, value)| format!("{name}: {value}\r\n"));
+            let described: String = described.collect();
             match request.method.as_str() {
                 "PUT" if request.body == b"poison" => {
                     Reply::Keep(answer("422 Unprocessable Content", "", b"no"))
                 }
                 "PUT" => {
-                    let value = (kind.unwrap_or_default(), request.body);
+                    let value = (described, request.body);
                     let existed = values.insert(request.target, value).is_some();
                     Reply::Keep(answer(
                         if existed { "200 OK" } else { "201 Created" },
@@ -84,10 +88,7 @@ impl Server {
                     None => Reply::Keep(answer("404 Not Found", "", b"nothing here")),
                 },
                 _ => match values.get(&request.target) {
-                    Some((kind, body)) => {
-                        let kind = format!("content-type: {kind}\r\n");
-                        Reply::Keep(answer("200 OK", &kind, body))
-                    }
+                    Some((described, body)) => Reply::Keep(answer("200 OK", described, body)),
                     None => Reply::Keep(answer("404 Not Found", "", b"nothing here")),
                 },
             }

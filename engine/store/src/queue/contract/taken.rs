@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
-use larder_core::{Key, Value};
+use larder_core::{Head, Key, Value};
 
 use super::subject::{NOW, Subject, change, done, row};
 use crate::queue::Change;
@@ -25,6 +26,9 @@ fn awkward() -> Vec<Change> {
     full.value = Some(Value {
         bytes: (0..=255).collect::<Vec<u8>>().into(),
         content_type: Some("image/png".into()),
+        head: Head::new(200, [("content-encoding", Bytes::from_static(b"gzip"))])
+            .ok()
+            .flatten(),
     });
     full.sealed = Some("key-2026".into());
     full.stale = r#"[{"tag":"product"}]"#.into();

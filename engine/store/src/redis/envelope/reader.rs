@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use larder_core::freshness::Windows;
-use larder_core::{Dependency, Entry, Identity, Placement, Timestamp, Value, Version};
+use larder_core::{Dependency, Entry, Head, Identity, Placement, Timestamp, Value, Version};
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
 
 use super::{
-    BANS_AT, CREATED_AT, DIGITS, Damage, EXPIRED_AT, FIXED, FLAGS_AT, HEAD_AT, HEAD_DIGITS, ID_AT,
-    ID_DIGITS, MAGIC, MAX_HEAD, Marks, NEGATIVE, NEVER, PLACEMENT_AT, READ_AT, SEALED, Stored,
-    TYPED,
+    BANS_AT, CREATED_AT, DIGITS, Damage, EXPIRED_AT, FIXED, FLAGS_AT, HEAD_AT, HEAD_DIGITS, HEADED,
+    ID_AT, ID_DIGITS, MAGIC, MAX_HEAD, Marks, NEGATIVE, NEVER, PLACEMENT_AT, READ_AT, SEALED,
+    Stored, TYPED,
 };
 
 /// The least bytes that a dependency takes: the length of its name and its two numbers.
@@ -38,7 +38,7 @@ pub fn decode(bytes: &Bytes) -> Result<Stored, Damage> {
         return Err(Damage::Short("its head"));
     }
     let flags = bytes[FLAGS_AT];
-    if flags & !(NEGATIVE | TYPED | SEALED) != 0 {
+    if flags & !(NEGATIVE | TYPED | SEALED | HEADED) != 0 {
         return Err(Damage::Part("its flags"));
     }
     let mut names = Names(&bytes[FIXED..head]);
@@ -123,12 +123,14 @@ impl<'a> Names<'a> {
         });
         let content_type = self.text_if(flags & TYPED != 0)?;
         let sealed = self.text_if(flags & SEALED != 0)?;
+        let head = self.lines_if(flags & HEADED != 0)?;
         if !self.0.is_empty() {
             return Err(Damage::Part("the end of its head"));
         }
         let value = Value {
             bytes: Bytes::new(),
             content_type,
+            head,
         };
         Ok(Entry {
             logical,
@@ -190,8 +192,20 @@ impl<'a> Names<'a> {
     }
 
     fn text(&mut self) -> Result<&'a str, Damage> {
+        std::str::from_utf8(self.counted()?).map_err(|_| Damage::Part("a name"))
+    }
+
+    fn counted(&mut self) -> Result<&'a [u8], Damage> {
         let length = self.count()?;
-        std::str::from_utf8(self.take(length)?).map_err(|_| Damage::Part("a name"))
+        self.take(length)
+    }
+
+    fn lines_if(&mut self, there: bool) -> Result<Option<Arc<Head>>, Damage> {
+        if !there {
+            return Ok(None);
+        }
+        let head = Head::from_bytes(self.counted()?);
+        head.map(Some).ok_or(Damage::Part("its status and headers"))
     }
 
     fn text_if(&mut self, there: bool) -> Result<Option<Arc<str>>, Damage> {

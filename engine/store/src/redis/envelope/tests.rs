@@ -2,18 +2,25 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use larder_core::freshness::Windows;
-use larder_core::{Dependency, Identity, Placement, Value, Version};
+use larder_core::{Dependency, Head, Identity, Placement, Value, Version};
 use proptest::prelude::*;
 
 use super::*;
+
+fn head() -> impl Strategy<Value = Option<Arc<Head>>> {
+    let value = prop::collection::vec(0x80..=u8::MAX, 0..9).prop_map(Bytes::from);
+    let lines = prop::collection::vec(("x-[a-z]{0,9}", value), 0..4);
+    (200..600u16, lines).prop_map(|(status, lines)| Head::new(status, lines).expect("headers"))
+}
 
 fn value() -> impl Strategy<Value = Option<Value>> {
     let bytes = prop::collection::vec(any::<u8>(), 0..64);
     let content_type = prop::option::of(".{0,12}");
     prop::option::of(
-        (bytes, content_type).prop_map(|(bytes, content_type)| Value {
+        (bytes, content_type, head()).prop_map(|(bytes, content_type, head)| Value {
             bytes: bytes.into(),
             content_type: content_type.map(Into::into),
+            head,
         }),
     )
 }
@@ -137,4 +144,60 @@ fn too_many_names_are_refused() {
     let mut entry = crate::contract::subject::entry(&key, "v", Vec::new(), Timestamp(1));
     entry.logical = "x".repeat(MAX_HEAD).into();
     assert!(encode(&entry, 1, Timestamp(1)).is_err());
+}
+
+/// Entries as the builds write them that know of no status and no header lines: plain, without a
+/// value, sealed, and without a type.
+fn of_before() -> Vec<Entry> {
+    let plain = Entry {
+        logical: "t:n:k".into(),
+        value: Some(Value::json("{}")),
+        windows: Windows {
+            created: Timestamp(1),
+            fresh_until: Timestamp(2),
+            revalidate_until: Timestamp(3),
+            error_until: Timestamp(4),
+        },
+        time_to_idle_ms: 5,
+        load_ms: 6,
+        dependencies: vec![(
+            Dependency::tag("t", "a"),
+            Version {
+                purge: 7,
+                expire: 8,
+            },
+        )],
+        policy: Arc::new(Identity {
+            name: "p".into(),
+            version: "1".into(),
+            revision: "r".into(),
+            contract: "c".into(),
+        }),
+        placement: Placement::SharedOnly,
+        sealed: None,
+    };
+    let with = |value, sealed: Option<&str>| Entry {
+        value,
+        sealed: sealed.map(Into::into),
+        ..plain.clone()
+    };
+    vec![
+        plain.clone(),
+        with(None, None),
+        with(plain.value.clone(), Some("key")),
+        with(Some(Value::new("v")), None),
+    ]
+}
+
+#[test]
+fn entries_without_header_lines_are_read_and_written_as_builds_before_did() {
+    let kept = include_str!("tests/format_1.hex").lines();
+    let entries = of_before();
+    assert_eq!(kept.clone().count(), entries.len());
+    for (kept, entry) in kept.zip(entries) {
+        let written = encode(&entry, 9, Timestamp(10)).expect("short names");
+        assert_eq!(larder_core::Hex(&written).to_string(), kept);
+        let read = decode(&written.into()).expect("an envelope");
+        assert_eq!(read.entry, entry);
+    }
 }

@@ -1,8 +1,8 @@
 //! From an entry to bytes.
 
-use larder_core::{Entry, Placement, Timestamp};
+use larder_core::{Entry, Head, Placement, Timestamp};
 
-use super::{FIXED, HeadTooLong, MAGIC, MAX_HEAD, NEGATIVE, NEVER, SEALED, TYPED};
+use super::{FIXED, HEADED, HeadTooLong, MAGIC, MAX_HEAD, NEGATIVE, NEVER, SEALED, TYPED};
 
 /// The envelope of `entry`, stored by the fill that `id` names and last read at `read`.
 ///
@@ -28,6 +28,11 @@ pub fn encode(entry: &Entry, id: u64, read: Timestamp) -> Result<Vec<u8>, HeadTo
     Ok(out)
 }
 
+/// The status and header lines of its value.
+fn lines(entry: &Entry) -> Option<&Head> {
+    entry.value.as_ref()?.head.as_deref()
+}
+
 fn flags(entry: &Entry) -> u8 {
     let typed = entry.value.as_ref().and_then(|v| v.content_type.as_ref());
     let mut flags = 0;
@@ -35,6 +40,7 @@ fn flags(entry: &Entry) -> u8 {
         (entry.value.is_none(), NEGATIVE),
         (typed.is_some(), TYPED),
         (entry.sealed.is_some(), SEALED),
+        (lines(entry).is_some(), HEADED),
     ] {
         flags |= if set { flag } else { 0 };
     }
@@ -84,12 +90,19 @@ fn names(entry: &Entry) -> Vec<u8> {
     if let Some(key) = &entry.sealed {
         push_text(&mut out, key);
     }
+    if let Some(head) = lines(entry) {
+        push(&mut out, &head.to_bytes());
+    }
     out
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str) {
-    push_count(out, text.len());
-    out.extend_from_slice(text.as_bytes());
+    push(out, text.as_bytes());
+}
+
+fn push(out: &mut Vec<u8>, bytes: &[u8]) {
+    push_count(out, bytes.len());
+    out.extend_from_slice(bytes);
 }
 
 /// Counts beyond 32 bits are cut short; what they count is then longer than any head may be.

@@ -1,0 +1,73 @@
+//! Values with what HTTP says of them: from a request, and into an answer.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use larder::Value;
+use larder::core::Head;
+
+use crate::problem::Problem;
+
+/// What an application may say of a value that it loaded, beside `Content-*`.
+pub(crate) const OF_LOADED: [&str; 3] = ["etag", "last-modified", "link"];
+
+/// The value that a request brings: its bytes, their type, and the headers that describe them, which
+/// are `Content-*` and those in `more`.
+pub(crate) fn value(headers: &HeaderMap, bytes: Bytes, more: &[&str]) -> Result<Value, Problem> {
+    if headers.contains_key(header::CONTENT_RANGE) {
+        let detail = "`Content-Range` says that the body is a part of a value, and a part would \
+                      be kept for the whole; send the whole value";
+        return Err(Problem::bad("invalid_header", detail));
+    }
+    let describes = |name: &str| name.starts_with("content-") || more.contains(&name);
+    let lines = headers.iter();
+    let lines = lines.filter(|(name, _)| describes(name.as_str()));
+    let lines = lines.map(|(name, value)| (name, Bytes::copy_from_slice(value.as_bytes())));
+    let head = Head::new(StatusCode::OK.as_u16(), lines);
+    let kind = headers.get(header::CONTENT_TYPE);
+    Ok(Value {
+        bytes,
+        content_type: kind.and_then(|kind| kind.to_str().ok()).map(Into::into),
+        head: head.map_err(|error| Problem::bad("invalid_header", error.to_string()))?,
+    })
+}
+
+/// The answer with a value, which comes out of the cache or, with this request, from its origin.
+pub(crate) fn response(value: Value, cached: bool) -> Response {
+    let coded = value.coding().is_some();
+    let empty = value.bytes.is_empty();
+    let mut response = Response::new(Body::from(value.bytes));
+    if let Some(head) = &value.head {
+        let status = StatusCode::from_u16(head.status());
+        *response.status_mut() = status.unwrap_or_default();
+        add_lines(response.headers_mut(), head, cached);
+    }
+    let headers = response.headers_mut();
+    let kind = value.content_type.as_deref();
+    if let Some(kind) = kind.and_then(|kind| HeaderValue::from_str(kind).ok()) {
+        headers.insert(header::CONTENT_TYPE, kind);
+    } else if value.head.is_none() || !empty {
+        // What nobody named must not be guessed at.
+        let unknown = HeaderValue::from_static("application/octet-stream");
+        headers.entry(header::CONTENT_TYPE).or_insert(unknown);
+    }
+    if coded {
+        headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    response
+}
+
+/// Adds the header lines of a value. What caches further in did is told of the request that they
+/// did it for (RFC 9211, 2), and not of those that are answered out of this one.
+fn add_lines(headers: &mut HeaderMap, head: &Head, cached: bool) {
+    for (name, value) in head.lines() {
+        if cached && **name == *"cache-status" {
+            continue;
+        }
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(value.clone())) {
+            headers.append(name, value);
+        }
+    }
+}
