@@ -6,6 +6,7 @@
 mod class;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+mod fields;
 mod http;
 mod open;
 mod origin;

@@ -5,6 +5,10 @@ mod config;
 #[cfg(test)]
 mod contract;
 mod edit;
+mod failure;
+mod file;
+mod link;
+mod look;
 mod outbox;
 mod row;
 mod schema;
@@ -15,45 +19,56 @@ mod tests;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use larder_core::Value;
-use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
 
 pub use config::SqliteConfig;
 use edit::Edit;
+use file::File;
+use link::{How, Link};
+use look::{Look, Seen};
 pub use outbox::SqliteOutbox;
 use schema::Table;
 use statement::Limits;
-use worker::{Pool, Task};
+use worker::{Pool, Post, Task, Watch};
 
-use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};
+use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written, fields};
 
-/// A connection keeps so many prepared statements: which fields are written is up to callers.
-const PREPARED: usize = 100;
-
-/// Connections that read. Reads do not wait for the writer: the database is put into WAL mode.
+/// Connections that read.
 const READERS: usize = 2;
+
+/// How often the table is looked at while nobody calls; each call looks by itself.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One table of a SQLite database, one row for each id.
 ///
 /// A load answers the row as a JSON object, its columns in table order: integers, reals, text and
-/// null as they are, blobs as base64, and columns declared `BOOLEAN` as `true` and `false`. Ids
-/// fit a key in its one spelling only, so `042` is not row 42. The columns are those that the
-/// table had when it was opened; those that keep version, sequence and deletion are no part of the
-/// value. Tenant, resource and attributes of [`Wanted`] are ignored: give each resource its own
-/// table or view, and each tenant its own.
+/// null as they are, blobs as base64, columns declared `BOOLEAN` as `true` and `false`, and JSON in
+/// columns declared so as what it spells. Ids fit a key in its one spelling only, so `042` is not
+/// row 42. The columns that keep version, sequence and deletion are no part of the value. The
+/// attribute `query.field` names columns, and the value is an object of those alone; tenant,
+/// resource and other attributes of [`Wanted`] are ignored: give each resource its own table or
+/// view, and each tenant its own.
 ///
 /// A write takes a JSON object whose fields are columns. It updates those columns of the row, the
-/// others staying as they are, or inserts the row, and answers the row as it is then; what would
-/// be larger than values may be is not written. In a row that is marked as deleted the others
-/// become what they would be in a new row.
+/// others staying as they are, or inserts the row, and answers the row as its triggers leave it;
+/// what would be larger than values may be is not written. Generated columns are left out, so a row
+/// can be written as it was read. In a row that is marked as deleted the others become what they
+/// would be in a new row.
+///
+/// Every call is about the file that is at the path then, and about the table as it is in the moment
+/// of its transaction. Where that no longer fits the configuration, the call is answered by
+/// [`OriginError::Schema`]. The file is left in the mode that it has, and one that may only be read
+/// is only read.
 pub struct SqliteOrigin {
     reads: Pool,
     writes: Pool,
     summary: String,
+    seen: Arc<Seen>,
+    _watch: Watch,
 }
 
 impl SqliteOrigin {
@@ -61,47 +76,42 @@ impl SqliteOrigin {
     ///
     /// # Errors
     /// Names the setting, file, table or column that is wrong, and what exists instead.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the origin takes its configuration over, whatever it keeps of it"
-    )]
     pub fn open(config: SqliteConfig) -> Result<Self, OpenError> {
         check(&config)?;
-        let broken = |why: String| OpenError::Database {
-            path: config.path.clone(),
-            why,
+        Table::inspect(&open_first(&config)?, &config)?;
+        let limits = Limits::of(&config);
+        let summary = format!("sqlite {}, table {}", config.path.display(), config.table);
+        let seen = Arc::new(Seen::default());
+        let config = Arc::new(config);
+        let file = File::at(&config.path);
+        let post = |writes| Post {
+            seat: file.seat(how(&config, writes), limits),
+            look: Look::new(&config, &seen),
         };
-        let writer = connect(&config).map_err(|error| broken(error.to_string()))?;
-        use_wal(&writer).map_err(broken)?;
-        let table = Arc::new(Table::inspect(&writer, &config)?);
-        let readers = (0..READERS)
-            .map(|_| connect_reader(&config))
-            .collect::<rusqlite::Result<Vec<_>>>()
-            .map_err(|error| broken(error.to_string()))?;
-        let timeout_ms = u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX);
-        let limits = Limits {
-            timeout_ms,
-            max_bytes: config.max_bytes,
+        let start = |name: &str, posts| {
+            Pool::start(name, posts, (config.timeout, limits))
+                .map_err(|error| no_thread(&config, &error))
         };
-        let start = |name: &str, connections| {
-            Pool::start(name, connections, &table, (config.timeout, limits))
-                .map_err(|error| broken(format!("no thread can be started for it: {error}")))
-        };
+        let reads = start("read", (0..READERS).map(|_| post(false)).collect())?;
+        let watch = reads
+            .watch(LOOK)
+            .map_err(|error| no_thread(&config, &error))?;
         Ok(Self {
-            reads: start("read", readers)?,
-            writes: start("write", vec![writer])?,
-            summary: format!("sqlite {}, table {}", config.path.display(), config.table),
+            writes: start("write", vec![post(true)])?,
+            reads,
+            summary,
+            seen,
+            _watch: watch,
         })
     }
-}
 
-impl SqliteOrigin {
     /// Has one edit made that was not queued.
-    async fn one(&self, id: &str, body: Option<Bytes>) -> Result<Written, OriginError> {
+    async fn one(&self, wanted: Wanted<'_>, body: Option<Bytes>) -> Result<Written, OriginError> {
         let edit = Edit {
-            id: id.into(),
+            id: wanted.id.into(),
             body,
             sequence: None,
+            fields: fields::asked(&wanted),
         };
         let answers = self.writes.call(Task::Edit(vec![edit])).await?;
         only(answers)
@@ -111,8 +121,8 @@ impl SqliteOrigin {
 impl Origin for SqliteOrigin {
     fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>> {
         Box::pin(async move {
-            let id = wanted.id.into();
-            let found = only(self.reads.call(Task::Load { id }).await?)?;
+            let (id, fields) = (wanted.id.into(), fields::asked(&wanted));
+            let found = only(self.reads.call(Task::Load { id, fields }).await?)?;
             Ok(Fetched {
                 value: found.value,
                 attributes: Vec::new(),
@@ -125,11 +135,11 @@ impl Origin for SqliteOrigin {
         wanted: Wanted<'a>,
         value: &'a Value,
     ) -> BoxFuture<'a, Result<Written, OriginError>> {
-        Box::pin(self.one(wanted.id, Some(value.bytes.clone())))
+        Box::pin(self.one(wanted, Some(value.bytes.clone())))
     }
 
     fn delete<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Written, OriginError>> {
-        Box::pin(self.one(wanted.id, None))
+        Box::pin(self.one(wanted, None))
     }
 
     /// All in one transaction, each in a savepoint of its own.
@@ -141,6 +151,7 @@ impl Origin for SqliteOrigin {
             id: change.wanted.id.into(),
             body: change.value.map(|value| value.bytes.clone()),
             sequence: Some(change.sequence),
+            fields: fields::asked(&change.wanted),
         });
         let edits = Task::Edit(edits.collect());
         Box::pin(async move {
@@ -152,6 +163,10 @@ impl Origin for SqliteOrigin {
     /// A row is found by its key; a query may name one of its fields.
     fn sees(&self, class: &str) -> bool {
         class == "query.*"
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.seen.trouble()
     }
 
     fn summary(&self) -> String {
@@ -185,34 +200,40 @@ fn check(config: &SqliteConfig) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn connect(config: &SqliteConfig) -> rusqlite::Result<Connection> {
-    // Without CREATE a file that vanished since the check stays absent.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(&config.path, flags)?;
-    db.busy_timeout(config.timeout)?;
-    db.set_prepared_statement_cache_capacity(PREPARED);
-    // No single value beyond the limit is even read into memory; below 1 MiB the schema itself
-    // might no longer fit.
-    let largest = config.max_bytes.max(1 << 20);
-    let largest = i32::try_from(largest).unwrap_or(i32::MAX);
-    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, largest)?;
-    Ok(db)
-}
-
-fn connect_reader(config: &SqliteConfig) -> rusqlite::Result<Connection> {
-    let db = connect(config)?;
-    db.pragma_update(None, "query_only", true)?;
-    Ok(db)
-}
-
-fn use_wal(db: &Connection) -> Result<(), String> {
-    let mode: String = db
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-        .map_err(|error| format!("it cannot be put into WAL mode: {error}"))?;
-    if mode.eq_ignore_ascii_case("wal") {
-        return Ok(());
+/// The database, for a first look at what is in it.
+fn open_first(config: &SqliteConfig) -> Result<rusqlite::Connection, OpenError> {
+    let broken = |why| OpenError::Database {
+        path: config.path.clone(),
+        why,
+    };
+    let link = Link::open(&config.path, how(config, true));
+    let link = link.map_err(|error| broken(error.to_string()))?;
+    let mode = link
+        .db
+        .pragma_query_value(None, "journal_mode", |row| row.get(0));
+    let mode: String = mode.map_err(|error| broken(error.to_string()))?;
+    if config.wal && !mode.eq_ignore_ascii_case("wal") {
+        return Err(broken(format!(
+            "it cannot be put into WAL mode and stays in mode `{mode}`; leave `wal` out"
+        )));
     }
-    Err(format!(
-        "it cannot be put into WAL mode and stays in mode `{mode}`"
-    ))
+    Ok(link.db)
+}
+
+fn how(config: &SqliteConfig, writes: bool) -> How {
+    // Below 1 MiB the schema itself might no longer fit.
+    let largest = config.max_bytes.max(1 << 20);
+    How {
+        writes,
+        wal: config.wal,
+        timeout: config.timeout,
+        largest: i32::try_from(largest).unwrap_or(i32::MAX),
+    }
+}
+
+fn no_thread(config: &SqliteConfig, error: &std::io::Error) -> OpenError {
+    OpenError::Database {
+        path: config.path.clone(),
+        why: format!("no thread can be started for it: {error}"),
+    }
 }

@@ -41,6 +41,8 @@ struct Sqlite {
     version: Option<String>,
     sequence: Option<String>,
     deleted: Option<String>,
+    #[serde(default)]
+    wal: bool,
     timeout: Option<Span>,
     value_max: Option<Size>,
 }
@@ -163,6 +165,7 @@ fn sqlite(table: Table, folder: &Path) -> Result<OriginKind, String> {
         version: own.version,
         sequence: own.sequence,
         deleted: own.deleted,
+        wal: own.wal,
         timeout: own.timeout.map_or(base.timeout, |span| span.0),
         max_bytes: own.value_max.map_or(base.max_bytes, |size| size.0),
         ..base

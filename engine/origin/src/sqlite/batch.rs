@@ -3,8 +3,10 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::edit::{self, Edit};
+use super::failure;
+use super::look::Look;
 use super::schema::Table;
-use super::statement::{Limits, failure};
+use super::statement::{Limits, load};
 use crate::{OriginError, Written};
 
 type Answer = Result<Written, OriginError>;
@@ -23,8 +25,8 @@ enum End {
 /// Makes the edits, each in its place and on its own: one that is refused leaves nothing behind
 /// and the others alone. Nothing is committed unless `may_commit` agrees.
 pub(super) fn apply(
-    db: &mut Connection,
-    table: &Table,
+    (db, number): (&mut Connection, u64),
+    look: &mut Look,
     edits: &[Edit],
     (limits, may_commit): (Limits, &dyn Fn() -> bool),
 ) -> Vec<Answer> {
@@ -43,7 +45,7 @@ pub(super) fn apply(
             .iter()
             .filter_map(|place| Some((*place, edits.get(*place)?)))
             .collect::<Vec<_>>();
-        match attempt(db, table, &some, (limits, may_commit), &mut settle) {
+        match attempt((db, number), look, &some, (limits, may_commit), &mut settle) {
             End::Committed(done) => {
                 for (place, written) in done {
                     settle(place, Ok(written));
@@ -70,8 +72,8 @@ pub(super) fn apply(
 }
 
 fn attempt(
-    db: &mut Connection,
-    table: &Table,
+    (db, number): (&mut Connection, u64),
+    look: &mut Look,
     edits: &[(usize, &Edit)],
     (limits, may_commit): (Limits, &dyn Fn() -> bool),
     settle: &mut dyn FnMut(usize, Answer),
@@ -81,7 +83,11 @@ fn attempt(
     let begun = db.transaction_with_behavior(TransactionBehavior::Immediate);
     let mut transaction = match begun {
         Ok(transaction) => transaction,
-        Err(error) => return End::Failed(failure(&error, limits), places(edits)),
+        Err(error) => return End::Failed(failure::of_preparing(&error, limits), places(edits)),
+    };
+    let table = match look.table(&transaction, number, limits) {
+        Ok(table) => table,
+        Err(error) => return End::Failed(error, places(edits)),
     };
     let mut done: Vec<(usize, Written)> = Vec::new();
     let left = |done: Vec<(usize, Written)>, rest| -> Vec<usize> {
@@ -91,7 +97,7 @@ fn attempt(
     for (at, (place, edit)) in edits.iter().enumerate() {
         let rest = edits.get(at..).unwrap_or_default();
         let one = match may_commit() {
-            true => alone(&mut transaction, table, edit, limits),
+            true => alone(&mut transaction, &table, edit, limits),
             false => Err(late(limits)),
         };
         match one {
@@ -106,15 +112,39 @@ fn attempt(
             Err(error) => settle(*place, Err(error)),
         }
     }
+    if done.len() > 1 && table.stirs {
+        read_again(&transaction, &table, edits, (&mut done, limits));
+    }
     match commit(transaction, limits, may_commit) {
         Ok(()) => End::Committed(done),
         Err(error) => End::Failed(error, left(done, &[])),
     }
 }
 
+/// What later edits of the batch, and their triggers, have made of the rows. What cannot be read
+/// is not known.
+fn read_again(
+    db: &Connection,
+    table: &Table,
+    edits: &[(usize, &Edit)],
+    (done, limits): (&mut [(usize, Written)], Limits),
+) {
+    for (place, written) in done
+        .iter_mut()
+        .filter(|(_, written)| written.value.is_some())
+    {
+        let edit = edits.iter().find(|(at, _)| at == place);
+        let again = edit.map(|(_, edit)| {
+            let shown = edit.shown(table)?;
+            load(db, table, (&edit.id, shown.as_deref()), limits)
+        });
+        written.value = again.and_then(Result::ok).flatten();
+    }
+}
+
 /// One edit, undone if it fails.
 fn alone(transaction: &mut Transaction<'_>, table: &Table, edit: &Edit, limits: Limits) -> Answer {
-    let failed = |error| failure(&error, limits);
+    let failed = |error| failure::of_writing(&error, limits);
     let savepoint = transaction.savepoint().map_err(failed)?;
     let made = edit::make(&savepoint, table, edit, limits)?;
     if made.keep {
@@ -135,7 +165,7 @@ fn commit(
     }
     transaction
         .commit()
-        .map_err(|error| failure(&error, limits))
+        .map_err(|error| failure::of_writing(&error, limits))
 }
 
 fn late(limits: Limits) -> OriginError {

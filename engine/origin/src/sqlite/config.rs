@@ -31,6 +31,10 @@ pub struct SqliteConfig {
     /// that is not there leaves a marked one, unless a constraint forbids it.
     #[serde(default)]
     pub deleted: Option<String>,
+    /// Whether the file is put into WAL mode, in which reads do not wait for a writer; it stays in
+    /// it, and SQLite keeps two files beside it. Left as it is by default.
+    #[serde(default)]
+    pub wal: bool,
     /// How long a call may take, waiting for its turn and for locks included; a batch is one call.
     /// 2 s by default; read as `timeout_ms`.
     #[serde(
@@ -54,6 +58,7 @@ impl SqliteConfig {
             version: None,
             sequence: None,
             deleted: None,
+            wal: false,
             timeout: default_timeout(),
             max_bytes: default_max_bytes(),
         }

@@ -1,15 +1,17 @@
 //! One write or delete, within a transaction of its caller.
 
 use bytes::Bytes;
+use larder_core::Value;
 use larder_core::request::clip;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
+use super::failure;
 use super::row::{self, Fields};
 use super::schema::Table;
 use super::sql::Onto;
-use super::statement::{Limits, failure, load, spellings, twins};
-use crate::{OriginError, Written};
+use super::statement::{Limits, load, spellings, twins};
+use crate::{OriginError, Written, fields};
 
 /// A write or a delete, as a worker takes it over.
 #[derive(Debug)]
@@ -19,6 +21,15 @@ pub(super) struct Edit {
     pub(super) body: Option<Bytes>,
     /// Its place among the queued writes of its row; none where it was not queued.
     pub(super) sequence: Option<u64>,
+    /// The fields that the request names; none where it is about the whole row.
+    pub(super) fields: Vec<String>,
+}
+
+impl Edit {
+    /// The columns that its answer shows.
+    pub(super) fn shown(&self, table: &Table) -> Result<Option<Vec<usize>>, OriginError> {
+        fields::places(&self.fields, &table.names())
+    }
 }
 
 /// A row that is there.
@@ -33,6 +44,7 @@ struct Place<'a> {
     table: &'a Table,
     id: &'a str,
     sequence: Option<i64>,
+    shown: Option<Vec<usize>>,
     limits: Limits,
 }
 
@@ -59,16 +71,20 @@ pub(super) fn make(
     limits: Limits,
 ) -> Result<Made, OriginError> {
     let sequence = table.kept.sequence.as_ref().and(edit.sequence);
+    let shown = edit.shown(table)?;
+    let fields = match &edit.body {
+        Some(body) => Some(row::from_json(body, &edit.id, table)?),
+        None => None,
+    };
+    let written = fields.as_ref().map(|fields| fields.columns.as_slice());
+    fields::check(&edit.fields, shown.as_deref(), written, &table.names())?;
     let place = Place {
         db,
         table,
         id: &edit.id,
         sequence: sequence.map(|sequence| i64::try_from(sequence).unwrap_or(i64::MAX)),
+        shown,
         limits,
-    };
-    let fields = match &edit.body {
-        Some(body) => Some(row::from_json(body, &edit.id, table)?),
-        None => None,
     };
     let found = place.look()?;
     if let (
@@ -92,7 +108,7 @@ pub(super) fn make(
 
 impl Place<'_> {
     fn look(&self) -> Result<Option<Found>, OriginError> {
-        let failed = |error| failure(&error, self.limits);
+        let failed = |error| failure::of_preparing(&error, self.limits);
         let mut look = self
             .db
             .prepare_cached(&self.table.sql.look)
@@ -117,12 +133,13 @@ impl Place<'_> {
             None => self.insert(fields),
             Some(found) => self.update(fields, found.live),
         }?;
-        let value = load(self.db, self.table, self.id, self.limits)?;
+        let value = self.now()?;
         if value.is_none() {
             return Err(OriginError::Rejected(format!(
-                "column `{}` does not keep the id as `{}`: use the spelling that the column has",
-                self.table.key_name(),
-                clip(self.id)
+                "no row has the id `{}` after the write: column `{}` does not keep this spelling of \
+                 it, or a trigger has put the row elsewhere",
+                clip(self.id),
+                self.table.key_name()
             )));
         }
         Ok(Written {
@@ -130,6 +147,20 @@ impl Place<'_> {
             existed: Some(existed),
             version: self.version()?,
         })
+    }
+
+    /// The row as the statement and its triggers have left it. The whole of it is measured, also
+    /// where only fields are shown.
+    fn now(&self) -> Result<Option<Value>, OriginError> {
+        let load = |shown| load(self.db, self.table, (self.id, shown), self.limits);
+        let row = load(None).map_err(|error| match error {
+            OriginError::TooLarge { limit_bytes } => OriginError::WriteTooLarge { limit_bytes },
+            error => error,
+        })?;
+        match self.shown.as_deref() {
+            Some(shown) if row.is_some() => load(Some(shown)),
+            _ => Ok(row),
+        }
     }
 
     fn insert(&self, fields: Fields) -> Result<(), OriginError> {
@@ -206,7 +237,7 @@ impl Place<'_> {
         let Some(version) = &self.table.sql.version else {
             return Ok(None);
         };
-        let failed = |error| failure(&error, self.limits);
+        let failed = |error| failure::of_preparing(&error, self.limits);
         let mut version = self.db.prepare_cached(version).map_err(failed)?;
         let version = version
             .query_row(params_from_iter(spellings(self.id)), |row| {
@@ -220,11 +251,13 @@ impl Place<'_> {
     }
 
     fn run(&self, text: &str, values: Vec<Sql>) -> Result<(), OriginError> {
-        self.db
+        let mut statement = self
+            .db
             .prepare_cached(text)
-            .and_then(|mut statement| statement.execute(params_from_iter(values)))
-            .map(|_| ())
-            .map_err(|error| failure(&error, self.limits))
+            .map_err(|error| failure::of_preparing(&error, self.limits))?;
+        let done = statement.execute(params_from_iter(values));
+        done.map(drop)
+            .map_err(|error| failure::of_writing(&error, self.limits))
     }
 }
 

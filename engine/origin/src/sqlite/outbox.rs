@@ -10,14 +10,15 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use larder_core::Timestamp;
 use parking_lot::Mutex;
-use rusqlite::limits::Limit;
 use rusqlite::{Connection, params};
 
 use super::config::SqliteConfig;
+use super::file::{File, Seat};
+use super::link::{How, Link};
 use super::schema::{columns, find, tables};
 use super::sql::quote;
-use super::statement::{self, Limits};
-use super::{check, connect};
+use super::statement::Limits;
+use super::{check, failure};
 use crate::outbox::{Page, Place, Row, TEXT_MAX};
 use crate::{OpenError, OriginError, Outbox};
 
@@ -29,10 +30,17 @@ const COLUMNS: [&str; 6] = ["id", "kind", "tenant", "namespace", "target", "mode
 /// An outbox of a SQLite database; the guide has the SQL of the table. Its one writer at a time
 /// commits rows in the order of their numbers.
 pub struct SqliteOutbox {
-    db: Arc<Mutex<Connection>>,
-    statements: Arc<Statements>,
-    limits: Limits,
+    desk: Arc<Desk>,
     summary: String,
+}
+
+/// What calls of the outbox share.
+struct Desk {
+    seat: Seat,
+    table: String,
+    limits: Limits,
+    /// The statements, of which connection and by which number of the schema.
+    known: Mutex<Option<(u64, i64, Arc<Statements>)>>,
 }
 
 struct Statements {
@@ -54,24 +62,29 @@ impl SqliteOutbox {
             path: config.path.clone(),
             why: error.to_string(),
         };
-        let db = connect(config).map_err(broken)?;
         // A row beyond the limit of values would keep back every row after it.
-        db.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::MAX)
-            .map_err(broken)?;
+        let how = How {
+            writes: true,
+            wal: config.wal,
+            timeout: config.timeout,
+            largest: i32::MAX,
+        };
+        let db = Link::open(&config.path, how).map_err(broken)?.db;
         let quoted = inspect(&db, table).map_err(broken)?;
-        let quoted = quoted.map_err(|why| OpenError::Outbox {
+        quoted.map_err(|why| OpenError::Outbox {
             database: config.path.display().to_string(),
             table: table.to_owned(),
             why,
             fix: format!("create it by\n{}", created(table)),
         })?;
+        let limits = Limits::of(config);
         Ok(Self {
-            db: Arc::new(Mutex::new(db)),
-            statements: Arc::new(Statements::of(&quoted)),
-            limits: Limits {
-                timeout_ms: u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX),
-                max_bytes: config.max_bytes,
-            },
+            desk: Arc::new(Desk {
+                seat: File::at(&config.path).seat(how, limits),
+                table: table.to_owned(),
+                limits,
+                known: Mutex::default(),
+            }),
             summary: format!("sqlite {}, table {table}", config.path.display()),
         })
     }
@@ -80,10 +93,39 @@ impl SqliteOutbox {
         &self,
         call: impl FnOnce(&mut Connection, &Statements) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, OriginError> {
-        let (db, statements) = (Arc::clone(&self.db), Arc::clone(&self.statements));
-        let called = tokio::task::spawn_blocking(move || call(&mut db.lock(), &statements));
-        let called = called.await.map_err(|_| ended())?;
-        called.map_err(|error| statement::failure(&error, self.limits))
+        let desk = Arc::clone(&self.desk);
+        let called = tokio::task::spawn_blocking(move || {
+            desk.seat.with(|link| {
+                let statements = desk.statements(link)?;
+                let called = call(&mut link.db, &statements);
+                called.map_err(|error| failure::of_reading(&error, desk.limits))
+            })
+        });
+        called.await.map_err(|_| ended())?
+    }
+}
+
+impl Desk {
+    /// The statements for the table as it is now.
+    fn statements(&self, link: &Link) -> Result<Arc<Statements>, OriginError> {
+        let failed = |error| failure::of_reading(&error, self.limits);
+        let version = link
+            .db
+            .pragma_query_value(None, "schema_version", |row| row.get(0));
+        let version: i64 = version.map_err(failed)?;
+        let mut known = self.known.lock();
+        if let Some((of, at, statements)) = &*known
+            && (*of, *at) == (link.number, version)
+        {
+            return Ok(Arc::clone(statements));
+        }
+        *known = None;
+        let quoted = inspect(&link.db, &self.table).map_err(failed)?;
+        let quoted = quoted
+            .map_err(|why| OriginError::Schema(format!("the outbox `{}` {why}", self.table)))?;
+        let statements = Arc::new(Statements::of(&quoted));
+        *known = Some((link.number, version, Arc::clone(&statements)));
+        Ok(statements)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rows as JSON objects, and back.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use base64::Engine;
@@ -9,14 +10,21 @@ use larder_core::request::clip;
 use rusqlite::Row;
 use rusqlite::types::{Value as Sql, ValueRef};
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use super::schema::{Column, Table};
 use crate::OriginError;
 
-/// A row as a JSON object of at most `max` bytes, its columns in table order.
-pub(super) fn to_json(row: &Row<'_>, table: &Table, max: u64) -> Result<Bytes, OriginError> {
+/// A row as a JSON object of at most `max` bytes, the columns that are shown in table order.
+pub(super) fn to_json(
+    row: &Row<'_>,
+    (table, shown): (&Table, Option<&[usize]>),
+    max: u64,
+) -> Result<Bytes, OriginError> {
     let mut out = vec![b'{'];
-    for (at, column) in table.columns.iter().enumerate() {
+    let columns = table.columns.iter().enumerate();
+    let columns = columns.filter(|(at, _)| shown.is_none_or(|shown| shown.contains(at)));
+    for (at, (_, column)) in columns.enumerate() {
         if at > 0 {
             out.push(b',');
         }
@@ -44,7 +52,10 @@ fn push_value(out: &mut Vec<u8>, value: ValueRef<'_>, column: &Column) -> Result
         ValueRef::Text(text) => {
             let text = std::str::from_utf8(text)
                 .map_err(|_| broken("holds text that is not UTF-8; store it as a blob"))?;
-            serde_json::to_writer(&mut *out, text).map_err(Into::into)
+            match column.json.then(|| serde_json::from_str::<&RawValue>(text)) {
+                Some(Ok(json)) => out.write_all(json.get().as_bytes()),
+                _ => serde_json::to_writer(&mut *out, text).map_err(Into::into),
+            }
         }
         ValueRef::Blob(bytes) => write!(out, "\"{}\"", STANDARD.encode(bytes)),
     };
@@ -62,7 +73,7 @@ pub(super) struct Fields {
 
 /// Reads a body that is to be written under `id`.
 pub(super) fn from_json(body: &[u8], id: &str, table: &Table) -> Result<Fields, OriginError> {
-    let object: serde_json::Map<String, Json> = serde_json::from_slice(body).map_err(|error| {
+    let object: BTreeMap<String, &RawValue> = serde_json::from_slice(body).map_err(|error| {
         OriginError::Rejected(format!(
             "a row is written as a JSON object of its columns: {error}"
         ))
@@ -77,7 +88,11 @@ pub(super) fn from_json(body: &[u8], id: &str, table: &Table) -> Result<Fields, 
                 table.column_list()
             )));
         };
-        let value = sql(value, column)?;
+        // A row is written as it was read; what the database computes it computes again.
+        if column.generated && at != table.key {
+            continue;
+        }
+        let value = sql(value.get(), column)?;
         if at == table.key {
             fields.key = Some(key(value, id, column)?);
         } else {
@@ -106,10 +121,15 @@ fn key(value: Sql, id: &str, column: &Column) -> Result<Sql, OriginError> {
     )))
 }
 
-fn sql(value: Json, column: &Column) -> Result<Sql, OriginError> {
+fn sql(text: &str, column: &Column) -> Result<Sql, OriginError> {
     let refused = |why: &str| OriginError::Rejected(format!("column `{}` {why}", column.name));
+    let value = serde_json::from_str(text).map_err(|error| refused(&error.to_string()))?;
     Ok(match value {
         Json::Null => Sql::Null,
+        // As it is spelled; a number is kept as one.
+        Json::Bool(_) | Json::String(_) | Json::Array(_) | Json::Object(_) if column.json => {
+            Sql::Text(text.to_owned())
+        }
         Json::Bool(value) => Sql::Integer(value.into()),
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(n), _) => Sql::Integer(n),
@@ -123,7 +143,9 @@ fn sql(value: Json, column: &Column) -> Result<Sql, OriginError> {
         ),
         Json::String(text) => Sql::Text(text),
         Json::Array(_) | Json::Object(_) => {
-            return Err(refused("takes no array or object: write it as a string"));
+            return Err(refused(
+                "takes no array or object: write it as a string, or declare the column as JSON",
+            ));
         }
     })
 }

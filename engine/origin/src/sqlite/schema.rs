@@ -1,4 +1,5 @@
-//! What the database says of the configured table, checked once when the origin is opened.
+//! What the database says of the configured table, checked when the origin is opened and whenever
+//! the schema has changed.
 
 use rusqlite::{Connection, params};
 
@@ -19,11 +20,14 @@ pub(super) struct Column {
     pub(super) boolean: bool,
     /// Declared as blob: strings written to it are base64.
     pub(super) blob: bool,
+    /// Declared as JSON: texts of JSON are answered as what they spell, and written so.
+    pub(super) json: bool,
     /// What an insert that does not name it puts there, as SQL; none where it is generated or
     /// part of the primary key.
     pub(super) default: Option<String>,
+    /// Computed by the database, and left out of writes.
+    pub(super) generated: bool,
     declared: String,
-    generated: bool,
 }
 
 /// The columns that are kept for Larder, quoted.
@@ -42,6 +46,8 @@ pub(super) struct Table {
     /// Which of the columns ids are compared with.
     pub(super) key: usize,
     pub(super) kept: Kept,
+    /// Whether a write may change other rows than its own: there are triggers or references.
+    pub(super) stirs: bool,
     pub(super) sql: Statements,
 }
 
@@ -101,10 +107,12 @@ impl Table {
         columns.retain(|_| place.next().is_none_or(|at| !own.contains(&at)));
         let key = key - own.iter().filter(|at| **at < key).count();
         let sql = Statements::new(table, (&columns, key), &kept);
+        let stirs = stirs(db).map_err(broken)?;
         Ok(Self {
             columns,
             key,
             kept,
+            stirs,
             sql,
         })
     }
@@ -113,6 +121,10 @@ impl Table {
     pub(super) fn column_list(&self) -> String {
         let names: Vec<String> = self.columns.iter().map(|c| c.name.clone()).collect();
         list(&names)
+    }
+
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.columns.iter().map(|one| one.name.as_str()).collect()
     }
 
     /// The name of the key column.
@@ -154,6 +166,15 @@ fn check(field: &'static str, column: &Column, kinds: &[&str]) -> Result<(), Ope
     })
 }
 
+fn stirs(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type IN ('trigger', 'view') \
+             OR type = 'table' AND sql LIKE '%REFERENCES%')",
+        [],
+        |row| row.get(0),
+    )
+}
+
 pub(super) fn tables(db: &Connection) -> rusqlite::Result<Vec<String>> {
     db.prepare(
         "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') \
@@ -179,6 +200,7 @@ pub(super) fn columns(db: &Connection, table: &str) -> rusqlite::Result<Vec<Colu
             label: format!("{}:", serde_json::Value::from(name.as_str())).into_bytes(),
             boolean: declared.starts_with("BOOL"),
             blob: declared.contains("BLOB"),
+            json: declared.contains("JSON"),
             default: (!generated && !primary).then(|| expression(db, default)),
             declared,
             generated,

@@ -1,13 +1,17 @@
 //! The statements of a table. Those that look for a row take the id as `?1`, and as `?2` once more
 //! as an integer where it is the spelling of one.
 
+use std::borrow::Cow;
+
 use super::schema::{Column, Kept, Table};
 
 /// The statements that are the same for every write.
 #[derive(Debug)]
 pub(super) struct Statements {
-    /// The row, if it is not marked as deleted.
+    /// The whole row, if it is not marked as deleted.
     pub(super) select: String,
+    /// What follows the columns of a select of the row.
+    from: String,
     /// Of the row, whether it is live, and its sequence.
     pub(super) look: String,
     /// The version of the row, dead or alive.
@@ -35,17 +39,16 @@ impl Statements {
         // The first half may use an index but follows the column's affinity and collation, by
         // which `042` equals 42; the second half holds every row to one spelling.
         let fits = format!("{key} IN (?1, ?2) AND CAST({key} AS TEXT) = ?1 COLLATE BINARY");
-        let all: Vec<String> = columns.iter().map(|column| quote(&column.name)).collect();
+        let all: Vec<String> = columns.iter().map(read).collect();
         let alive = match &kept.deleted {
             Some(deleted) => format!("{deleted} IS NOT TRUE"),
             None => "TRUE".into(),
         };
         let sequence = kept.sequence.as_deref().unwrap_or("NULL");
+        let from = format!("FROM {table} WHERE {fits} AND {alive} LIMIT 2");
         Self {
-            select: format!(
-                "SELECT {} FROM {table} WHERE {fits} AND {alive} LIMIT 2",
-                all.join(", ")
-            ),
+            select: format!("SELECT {} {from}", all.join(", ")),
+            from,
             look: format!("SELECT {alive}, {sequence} FROM {table} WHERE {fits} LIMIT 2"),
             version: kept
                 .version
@@ -59,6 +62,16 @@ impl Statements {
 }
 
 impl Table {
+    /// The row, or some columns of it.
+    pub(super) fn select(&self, shown: Option<&[usize]>) -> Cow<'_, str> {
+        let Some(shown) = shown else {
+            return Cow::Borrowed(&self.sql.select);
+        };
+        let shown = shown.iter().filter_map(|at| self.columns.get(*at));
+        let shown: Vec<String> = shown.map(read).collect();
+        Cow::Owned(format!("SELECT {} {}", shown.join(", "), self.sql.from))
+    }
+
     /// Sets `columns`, whose values are `?3` and on, and then the sequence where one is `queued`.
     /// None where there is nothing to set.
     pub(super) fn update(&self, columns: &[usize], onto: Onto, queued: bool) -> Option<String> {
@@ -135,6 +148,17 @@ impl Table {
             .iter()
             .filter_map(|at| self.columns.get(*at))
             .map(|column| quote(&column.name))
+    }
+}
+
+/// The column as a select answers it. SQLite's own binary form of JSON is none that others read.
+fn read(column: &Column) -> String {
+    let name = quote(&column.name);
+    match column.json {
+        true => format!(
+            "CASE WHEN typeof({name}) = 'blob' AND json_valid({name}, 8) THEN json({name}) ELSE {name} END"
+        ),
+        false => name,
     }
 }
 

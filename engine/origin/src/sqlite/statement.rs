@@ -1,12 +1,13 @@
-//! Reading a row, and what SQLite says of what failed.
+//! Reading a row.
 
 use larder_core::Value;
 use larder_core::request::clip;
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, ErrorCode, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 
-use super::row;
+use super::config::SqliteConfig;
 use super::schema::Table;
+use super::{failure, row};
 use crate::OriginError;
 
 /// What bounds a call.
@@ -16,22 +17,31 @@ pub(super) struct Limits {
     pub(super) max_bytes: u64,
 }
 
-/// The row under `id`.
+impl Limits {
+    pub(super) fn of(config: &SqliteConfig) -> Self {
+        Self {
+            timeout_ms: u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX),
+            max_bytes: config.max_bytes,
+        }
+    }
+}
+
+/// The row under `id`, or the columns of it that are to be shown.
 pub(super) fn load(
     db: &Connection,
     table: &Table,
-    id: &str,
+    (id, shown): (&str, Option<&[usize]>),
     limits: Limits,
 ) -> Result<Option<Value>, OriginError> {
-    let failed = |error| failure(&error, limits);
-    let mut statement = db.prepare_cached(&table.sql.select).map_err(failed)?;
+    let failed = |error| failure::of_reading(&error, limits);
+    let mut statement = db.prepare_cached(&table.select(shown)).map_err(failed)?;
     let mut rows = statement
         .query(params_from_iter(spellings(id)))
         .map_err(failed)?;
     let Some(row) = rows.next().map_err(failed)? else {
         return Ok(None);
     };
-    let json = row::to_json(row, table, limits.max_bytes)?;
+    let json = row::to_json(row, (table, shown), limits.max_bytes)?;
     if rows.next().map_err(failed)?.is_some() {
         return Err(OriginError::Failed(twins(table, id)));
     }
@@ -55,25 +65,4 @@ pub(super) fn spellings(id: &str) -> [Sql; 2] {
         .filter(|n| n.to_string() == id)
         .map_or(Sql::Null, Sql::Integer);
     [Sql::Text(id.into()), integer]
-}
-
-pub(super) fn failure(error: &rusqlite::Error, limits: Limits) -> OriginError {
-    let code = error.sqlite_error_code();
-    let why = error.to_string();
-    match code {
-        Some(
-            ErrorCode::OperationInterrupted | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked,
-        ) => OriginError::Timeout {
-            limit_ms: limits.timeout_ms,
-        },
-        Some(ErrorCode::TooBig) => OriginError::TooLarge {
-            limit_bytes: limits.max_bytes,
-        },
-        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => {
-            OriginError::Rejected(why)
-        }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OriginError::Broken(why),
-        Some(ErrorCode::CannotOpen) => OriginError::Unreachable(why),
-        _ => OriginError::Failed(why),
-    }
 }

@@ -1,7 +1,12 @@
+mod changed;
 mod kept;
 mod limits;
 mod open;
+mod read_only;
+mod replaced;
 mod together;
+mod triggers;
+mod views;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -11,7 +11,7 @@ async fn a_large_row_is_an_error_and_can_be_replaced() {
     let limit_bytes = 100;
     let long = json!({"name": "x".repeat(200)});
     let error = write(&origin, "a", &long).await.unwrap_err();
-    assert_eq!(error, OriginError::TooLarge { limit_bytes });
+    assert_eq!(error, OriginError::WriteTooLarge { limit_bytes });
     assert_eq!(text(&origin, "a").await, None, "it was not committed");
     // A body that is small enough may still make the row too large.
     let name = json!({"name": "x".repeat(70)});
@@ -19,7 +19,7 @@ async fn a_large_row_is_an_error_and_can_be_replaced() {
     let error = write(&origin, "b", &json!({"n": -99_999}))
         .await
         .unwrap_err();
-    assert_eq!(error, OriginError::TooLarge { limit_bytes });
+    assert_eq!(error, OriginError::WriteTooLarge { limit_bytes });
     assert!(text(&origin, "b").await.unwrap().contains("null"));
     write(&shop.origin("items"), "a", &long).await.unwrap();
     let error = origin.load(wanted("a")).await.unwrap_err();

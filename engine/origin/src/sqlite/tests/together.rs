@@ -14,7 +14,12 @@ fn edit(id: &str, body: Option<&str>) -> Edit {
         id: id.into(),
         body: body.map(|body| body.to_owned().into()),
         sequence: Some(1),
+        fields: Vec::new(),
     }
+}
+
+fn look(shop: &Shop, table: &str) -> Look {
+    Look::new(&Arc::new(shop.config(table)), &Arc::default())
 }
 
 /// What became of each, in few words, and how many commits that took.
@@ -27,8 +32,8 @@ fn apply(shop: &Shop, table: &str, edits: &[Edit]) -> (String, usize) {
         false
     }))
     .unwrap();
-    let table = Table::inspect(&db, &shop.config(table)).unwrap();
-    let answers = batch::apply(&mut db, &table, edits, (LIMITS, &|| true));
+    let mut look = look(shop, table);
+    let answers = batch::apply((&mut db, 0), &mut look, edits, (LIMITS, &|| true));
     let words: Vec<&str> = answers
         .iter()
         .map(|answer| answer.as_ref().map_or_else(OriginError::as_str, |_| "ok"))
@@ -101,12 +106,12 @@ fn what_only_the_commit_refuses_costs_only_its_own_row() {
 fn nothing_is_committed_that_came_too_late() {
     let shop = Shop::new();
     let mut db = Connection::open(&shop.path).unwrap();
-    let table = Table::inspect(&db, &shop.config("items")).unwrap();
+    let mut look = look(&shop, "items");
     let edits = [edit("a", Some("{}")), edit("b", Some("{}"))];
     let asked = AtomicUsize::new(0);
     // In time for both edits, but not for the commit.
     let may_commit = || asked.fetch_add(1, Ordering::Relaxed) < 2;
-    let answers = batch::apply(&mut db, &table, &edits, (LIMITS, &may_commit));
+    let answers = batch::apply((&mut db, 0), &mut look, &edits, (LIMITS, &may_commit));
     let late = OriginError::Timeout { limit_ms: 1000 };
     assert_eq!(answers, [Err(late.clone()), Err(late)]);
     assert_eq!(shop.ask("SELECT count(*) FROM items"), Some("0".into()));
