@@ -16,7 +16,7 @@ use wildmatch::WildMatch;
 
 pub use self::error::BuildError;
 use crate::behind::{Behind, QueueTuning};
-use crate::clock::SystemClock;
+use crate::clock::Clocks;
 use crate::complaints::Complaints;
 use crate::engine::{Engine, Inner};
 use crate::fallback::OnFailure;
@@ -38,7 +38,8 @@ pub struct EngineBuilder {
     limits: HashMap<String, OriginLimits>,
     on_failure: HashMap<String, OnFailure>,
     guard: Guard,
-    clock: Arc<dyn Clock>,
+    wall: Option<Arc<dyn Clock>>,
+    steady: Option<Arc<dyn Clock>>,
     tuning: Tuning,
     vault: Option<Arc<Vault>>,
     retire: bool,
@@ -56,7 +57,8 @@ impl EngineBuilder {
             limits: HashMap::new(),
             on_failure: HashMap::new(),
             guard: Guard::default(),
-            clock: Arc::new(SystemClock),
+            wall: None,
+            steady: None,
             tuning: Tuning::default(),
             vault: None,
             retire: false,
@@ -102,10 +104,19 @@ impl EngineBuilder {
         self
     }
 
-    /// Sets the clock; the default is [`SystemClock`].
+    /// Sets the wall clock; the default is [`SystemClock`](crate::SystemClock). Where no
+    /// [steady clock](Self::steady_clock) is set it stands for that too.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.wall = Some(clock);
+        self
+    }
+
+    /// Sets the clock of what only this process measures, a store of its own among it; the default
+    /// is [`SteadyClock`](crate::SteadyClock). It must never go back.
+    #[must_use]
+    pub fn steady_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.steady = Some(clock);
         self
     }
 
@@ -185,6 +196,7 @@ impl EngineBuilder {
             let origin = origin.as_str().into();
             Followed::new(origin, outbox, tuning)
         });
+        let (clocks, shared) = (Clocks::of(self.wall, self.steady), self.store.is_shared());
         let inner = Arc::new(Inner {
             behind,
             outboxes: outboxes.collect(),
@@ -193,7 +205,9 @@ impl EngineBuilder {
             on_failure: self.on_failure,
             store: self.store,
             guard: self.guard,
-            clock: self.clock,
+            clock: clocks.of_store(shared),
+            wall: clocks.wall,
+            steady: clocks.steady,
             tuning: self.tuning,
             flights: crate::flight::Flights::default(),
             looks: crate::questions::Questions::default(),

@@ -128,7 +128,7 @@ impl Inner {
     pub(crate) fn decide(&self, request: &Request) -> Result<Decided, Error> {
         request.validate()?;
         let route = self.route(request)?;
-        Ok(self.ask(route, request, self.clock.now())?.decided)
+        Ok(self.ask(route, request, self.wall.now())?.decided)
     }
 
     /// Decides about `request` by the policy named, whatever its route says.
@@ -136,10 +136,10 @@ impl Inner {
         request.validate()?;
         let known = self.routes.0.iter().find(|route| &*route.policy == policy);
         match known {
-            Some(route) => Ok(self.ask(route, request, self.clock.now())?.decided),
+            Some(route) => Ok(self.ask(route, request, self.wall.now())?.decided),
             None if self.policies.current(policy).is_some() => {
                 let route = self.unrouted(policy);
-                Ok(self.ask(&route, request, self.clock.now())?.decided)
+                Ok(self.ask(&route, request, self.wall.now())?.decided)
             }
             None => Err(Error::NoPolicy(policy.to_owned())),
         }
@@ -150,7 +150,7 @@ impl Inner {
         let came = Instant::now();
         request.validate()?;
         let route = Arc::clone(self.route(&request)?);
-        let Asked { decided, policy } = self.ask(&route, &request, self.clock.now())?;
+        let Asked { decided, policy } = self.ask(&route, &request, self.wall.now())?;
         let decision = &decided.decision;
         let key = Key::new(&request.tenant, &decision.namespace, &decision.key);
         let manifest = policy.as_ref().map(|one| one.manifest());

@@ -46,7 +46,11 @@ pub(crate) struct Inner {
     pub(crate) on_failure: HashMap<String, OnFailure>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) guard: Guard,
+    /// What the store is handed.
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) wall: Arc<dyn Clock>,
+    /// For what only this process measures.
+    pub(crate) steady: Arc<dyn Clock>,
     pub(crate) tuning: Tuning,
     pub(crate) flights: Flights,
     /// What is under a key, asked for all who want to know at once.

@@ -61,7 +61,7 @@ pub use aside::{Filling, Lease};
 pub use behind::{Drained, OnFull, QueueTuning, QueueView, Queued};
 pub use breaker::BreakerConfig;
 pub use builder::{BuildError, EngineBuilder};
-pub use clock::SystemClock;
+pub use clock::{SteadyClock, SystemClock};
 pub use decide::Decided;
 pub use engine::{Engine, Status};
 pub use error::Error;

@@ -130,7 +130,7 @@ impl Inner {
             if let Landing::Failed(error) = &landing
                 && !error.is_refusal()
             {
-                let now = inner.clock.now();
+                let now = inner.steady.now();
                 let until = now.plus(inner.tuning.retry_after_ms);
                 inner.retry.after(&job.key, until, now);
             } else {

@@ -179,12 +179,12 @@ impl Inner {
                     return Ok(Reading::of_entry(job.decided, hit(&found), &found, now));
                 }
                 let decided = job.decided.clone();
-                self.refresh_behind(job, loader, &found, now);
+                self.refresh_behind(job, loader, &found);
                 Ok(Reading::of_entry(decided, hit(&found), &found, now))
             }
             State::Stale => {
                 let decided = job.decided.clone();
-                self.refresh_behind(job, loader, &found, now);
+                self.refresh_behind(job, loader, &found);
                 Ok(Reading::of_entry(decided, Outcome::Stale, &found, now))
             }
             State::StaleIfError => self.read_stale_if_error(job, loader, found, now).await,
@@ -195,8 +195,8 @@ impl Inner {
         }
     }
 
-    fn refresh_behind(self: &Arc<Self>, job: Job, loader: Loader, found: &Found, now: Timestamp) {
-        if !self.retry.blocked(&job.key, now) {
+    fn refresh_behind(self: &Arc<Self>, job: Job, loader: Loader, found: &Found) {
+        if !self.retry.blocked(&job.key, self.steady.now()) {
             self.refresh(Order {
                 job: Arc::new(job),
                 loader,
@@ -230,7 +230,7 @@ impl Inner {
         found: Found,
         now: Timestamp,
     ) -> Result<Reading, Error> {
-        if self.retry.blocked(&job.key, now) {
+        if self.retry.blocked(&job.key, self.steady.now()) {
             let outcome = Outcome::StaleOnError;
             return Ok(Reading::of_entry(job.decided, outcome, &found, now));
         }

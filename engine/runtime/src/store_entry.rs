@@ -163,7 +163,7 @@ impl Inner {
             body: body
                 .filter(|body| manifest.reads_body && body.len() <= self.tuning.admit_body_max),
         };
-        let answer = policy.admit(&job.request, job.decision(), &loaded, self.clock.now());
+        let answer = policy.admit(&job.request, job.decision(), &loaded, self.wall.now());
         match guarded(answer, |admission| self.guard.apply_admission(admission)) {
             Ok(admission) if admission.store => Ok(admission),
             Ok(_) => Err(NotStored::Refused),

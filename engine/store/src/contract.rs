@@ -33,6 +33,7 @@ macro_rules! store_contract {
             ends:
                 an_entry_comes_back_whole,
                 nothing_is_answered_at_or_after_its_end,
+                an_end_that_no_clock_reaches_is_an_end,
                 an_entry_that_nobody_reads_idles_away,
                 a_collision_of_keys_is_a_miss,
                 what_cannot_fit_is_refused_and_the_lease_given_up,

@@ -300,4 +300,8 @@ impl Store for MemoryStore {
             capacity: self.entries.capacity(),
         }
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
 }

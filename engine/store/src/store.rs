@@ -309,6 +309,13 @@ pub trait Store: Send + Sync {
     /// What the store says of itself.
     fn summary(&self) -> Summary;
 
+    /// Whether others may use it too, other processes or later ones. Times that only this process
+    /// hands in may come from a clock of its own, which nobody sets; others only agree on the wall
+    /// clock.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// Whether it answers now, without asking it.
     fn health(&self) -> Health {
         Health::Up

@@ -136,7 +136,7 @@ impl Lane {
             pass.end(&verdict(&answers));
             Ok(answers)
         };
-        self.keeping(claim, &*inner.clock, calling).await
+        self.keeping(claim, &*inner.wall, calling).await
     }
 
     /// Takes off the queue what the origin has, and notes what is in the way of the rest.
@@ -263,7 +263,7 @@ impl Lane {
             "a queued write is given up and its row is parked: {why}"
         );
         self.no_trouble(row);
-        let now = inner.clock.now();
+        let now = inner.wall.now();
         self.queue.bury(claim, queued.sequence, why, now).await
     }
 }

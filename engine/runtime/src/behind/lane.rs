@@ -115,11 +115,11 @@ impl Lane {
     }
 
     async fn try_step(&mut self, inner: &Inner) -> Result<Next, QueueError> {
-        let Some(claim) = self.claimed(&*inner.clock).await? else {
+        let Some(claim) = self.claimed(&*inner.wall).await? else {
             return Ok(Next::Elsewhere);
         };
         let limit = self.pace.limit(self.tuning.batch_max);
-        let batch = self.queue.head(&claim, limit, inner.clock.now()).await?;
+        let batch = self.queue.head(&claim, limit, inner.wall.now()).await?;
         if batch.is_empty() {
             self.troubles.clear();
             self.settled.clear();

@@ -68,6 +68,10 @@ pub(crate) struct Parts {
     pub(crate) vault: Option<Arc<Vault>>,
     pub(crate) queue: Option<(Arc<dyn Queue>, QueueTuning)>,
     pub(crate) outbox: Option<(Arc<dyn Outbox>, OutboxTuning)>,
+    /// A wall clock beside the one that nobody sets; none where one stands for both.
+    pub(crate) wall: Option<Arc<Hands>>,
+    /// Whether the store counts as one that others share.
+    pub(crate) shared: bool,
     /// None makes one.
     pub(crate) shop: Option<Arc<Shop>>,
 }
@@ -84,6 +88,8 @@ impl Parts {
             vault: None,
             queue: None,
             outbox: None,
+            wall: None,
+            shared: false,
             shop: None,
         }
     }
@@ -100,6 +106,10 @@ impl Parts {
         let policies = Arc::new(Shelf::default());
         policies.put(self.policy);
         let store = Arc::new(Window::new(store));
+        if self.shared {
+            store.share();
+        }
+        let wall = self.wall.unwrap_or_else(|| Arc::clone(&clock));
         let route = match self.origin {
             true => Route::new("*", "native").origin("shop"),
             false => Route::new("*", "native"),
@@ -122,7 +132,8 @@ impl Parts {
             .on_failure("native", self.on_failure)
             .guard(self.guard)
             .tuning(self.tuning)
-            .clock(clock.clone())
+            .clock(wall)
+            .steady_clock(clock.clone())
             .build()
             .expect("the parts fit");
         Rig {

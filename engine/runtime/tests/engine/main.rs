@@ -8,6 +8,7 @@
 mod aside;
 mod breaker;
 mod builder;
+mod clocks;
 mod cluster;
 mod crowd;
 mod deadlines;

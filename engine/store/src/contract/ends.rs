@@ -40,6 +40,24 @@ pub(super) async fn nothing_is_answered_at_or_after_its_end(on: Subject) {
     on.granted(&key, late).await;
 }
 
+pub(super) async fn an_end_that_no_clock_reaches_is_an_end(on: Subject) {
+    for end in [u64::MAX, u64::MAX - 1, NOW.0 + (1 << 62), NOW.0 + (1 << 53)] {
+        let key = key("endless");
+        let token = on.granted(&key, NOW).await;
+        let mut long = entry(&key, "v", on.under(&dependencies()).await, NOW);
+        long.time_to_idle_ms = end;
+        long.windows.fresh_until = Timestamp(end);
+        long.windows.revalidate_until = Timestamp(end);
+        long.windows.error_until = Timestamp(end);
+        assert_eq!(on.fill(&key, token, long).await, Filled::Stored, "{end}");
+        for now in [NOW, NOW.plus(1 << 40)] {
+            assert_eq!(on.state(&key, now).await, Some(State::Fresh), "{end}");
+        }
+        on.invalidate(&key, larder_core::dependency::Mode::Purge, NOW)
+            .await;
+    }
+}
+
 pub(super) async fn an_entry_that_nobody_reads_idles_away(on: Subject) {
     let key = key("idle");
     let token = on.granted(&key, NOW).await;

@@ -1,7 +1,7 @@
 //! What keeps reads off the origin while the shared store is away.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use larder_core::dependency::Mode;
@@ -17,6 +17,8 @@ use crate::store::{
 /// How long after its load began a value of the island is served at most, in milliseconds: it
 /// hears of nobody's invalidations but its own.
 pub(super) const BOUND_MS: u64 = 2_000;
+/// How far the clock may seem to go back, in milliseconds, between callers that looked at it at once.
+const APART_MS: u64 = 1_000;
 /// How often one call tries whether the shared store is back.
 const RETRY: Duration = Duration::from_millis(100);
 /// The most that an island keeps, in bytes: what is loaded within 2 s.
@@ -32,6 +34,8 @@ pub(super) struct Island {
     store: RwLock<Arc<MemoryStore>>,
     open: AtomicBool,
     next_try: Mutex<Instant>,
+    /// The latest moment that was handed in, in milliseconds.
+    latest: AtomicU64,
 }
 
 impl Island {
@@ -43,6 +47,7 @@ impl Island {
             store: RwLock::new(Arc::new(MemoryStore::new(config))),
             open: AtomicBool::new(false),
             next_try: Mutex::new(Instant::now()),
+            latest: AtomicU64::new(0),
         }
     }
 
@@ -93,8 +98,22 @@ impl Island {
         Arc::clone(&self.store.read())
     }
 
+    /// The store at `now`. Times are those of the wall clock here: where that was set back, what is
+    /// kept would outlive its bound, so it goes.
+    fn at(&self, now: Timestamp) -> Arc<MemoryStore> {
+        let latest = Timestamp(self.latest.fetch_max(now.0, Ordering::SeqCst));
+        if latest <= now.plus(APART_MS) {
+            return self.store();
+        }
+        let mut store = self.store.write();
+        if self.latest.swap(now.0, Ordering::SeqCst) > now.plus(APART_MS).0 {
+            *store = Arc::new(MemoryStore::new(self.config));
+        }
+        Arc::clone(&store)
+    }
+
     pub(super) async fn get(&self, key: &Key, now: Timestamp) -> Result<Option<Found>, StoreError> {
-        self.store().get(key, Expected::NOTHING, now).await
+        self.at(now).get(key, Expected::NOTHING, now).await
     }
 
     pub(super) async fn versions(&self, of: &[Dependency]) -> Result<Vec<Version>, StoreError> {
@@ -103,7 +122,7 @@ impl Island {
     }
 
     pub(super) async fn lease(&self, wish: LeaseRequest<'_>) -> Result<Leased, StoreError> {
-        Ok(match self.store().lease(wish).await? {
+        Ok(match self.at(wish.now).lease(wish).await? {
             Leased::Granted(token) => Leased::Granted(outer(token)),
             Leased::Held { by } => Leased::Held { by: outer(by) },
             stored @ Leased::Stored(_) => stored,
@@ -118,7 +137,7 @@ impl Island {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         match unmarked(under) {
-            Some(under) => self.store().holds(key, inner(token), &under, now).await,
+            Some(under) => self.at(now).holds(key, inner(token), &under, now).await,
             None => Ok(false),
         }
     }
@@ -130,7 +149,7 @@ impl Island {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Filled, StoreError> {
-        let (store, token) = (self.store(), inner(token));
+        let (store, token) = (self.at(now), inner(token));
         match short_lived(entry, now) {
             Some(entry) => store.fill(key, token, entry, now).await,
             None => {
@@ -147,7 +166,7 @@ impl Island {
         ttl_ms: u64,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.store().extend(key, inner(token), ttl_ms, now).await
+        self.at(now).extend(key, inner(token), ttl_ms, now).await
     }
 
     pub(super) async fn release(&self, key: &Key, token: Token) -> Result<(), StoreError> {
@@ -156,15 +175,15 @@ impl Island {
 
     /// Makes stale what the shared store could not be told of. Memory does not fail.
     pub(super) async fn invalidate(&self, key: &Key, mode: Mode, now: Timestamp) {
-        let _ = self.store().invalidate(key, mode, now).await;
+        let _ = self.at(now).invalidate(key, mode, now).await;
     }
 
     pub(super) async fn bump(&self, all: &[Dependency], mode: Mode, now: Timestamp) {
-        let _ = self.store().bump(all, mode, now).await;
+        let _ = self.at(now).bump(all, mode, now).await;
     }
 
     pub(super) async fn ban(&self, pattern: &Pattern, mode: Mode, now: Timestamp) {
-        let _ = self.store().ban(pattern, mode, now).await;
+        let _ = self.at(now).ban(pattern, mode, now).await;
     }
 
     pub(super) async fn changed(&self, key: &Key) {
@@ -172,7 +191,7 @@ impl Island {
     }
 
     pub(super) fn sweep(&self, now: Timestamp) {
-        self.store().sweep(now);
+        self.at(now).sweep(now);
     }
 }
 

@@ -18,6 +18,15 @@ impl Hands {
         Self(AtomicU64::new(SystemClock.now().0))
     }
 
+    /// A clock that was never set.
+    pub(crate) fn from_the_epoch() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    pub(crate) fn set_back(&self, ms: u64) {
+        self.0.fetch_sub(ms, Ordering::SeqCst);
+    }
+
     pub(crate) fn advance(&self, ms: u64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }

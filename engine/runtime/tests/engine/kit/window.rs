@@ -25,11 +25,13 @@ pub(crate) struct Window {
     inner: Arc<dyn Store>,
     gates: Gates<When>,
     broken: AtomicBool,
+    shared: AtomicBool,
 }
 
 impl Window {
     pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
         Self {
+            shared: AtomicBool::new(inner.is_shared()),
             inner,
             gates: Gates::default(),
             broken: AtomicBool::new(false),
@@ -43,6 +45,11 @@ impl Window {
 
     pub(crate) fn break_down(&self, broken: bool) {
         self.broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// As if others used the store too.
+    pub(crate) fn share(&self) {
+        self.shared.store(true, Ordering::SeqCst);
     }
 
     fn pass<'a, T: Send + 'a>(
@@ -143,6 +150,10 @@ impl Store for Window {
 
     fn sweep(&self, now: Timestamp) -> u64 {
         self.inner.sweep(now)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::SeqCst)
     }
 
     fn summary(&self) -> Summary {

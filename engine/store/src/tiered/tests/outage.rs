@@ -26,6 +26,23 @@ async fn loads_are_kept_for_a_short_while() {
 }
 
 #[tokio::test]
+async fn what_is_kept_does_not_outlive_its_bound_where_the_clock_is_set_back() {
+    let (far, node, key) = nodes();
+    far.break_down(true);
+    assert_eq!(load(&node.store, &key, "v").await, Filled::Stored);
+    let apart = Timestamp(NOW.0 - 500);
+    assert!(
+        text(&node.store, &key, apart).await.is_some(),
+        "a late look"
+    );
+    let back = Timestamp(NOW.0 - 3_600_000);
+    assert_eq!(text(&node.store, &key, back).await, None);
+    assert_eq!(node.text(&key).await, None, "nor when it is set again");
+    assert_eq!(load(&node.store, &key, "w").await, Filled::Stored);
+    assert_eq!(node.text(&key).await.as_deref(), Some("w"));
+}
+
+#[tokio::test]
 async fn the_bound_counts_from_the_beginning_of_the_load() {
     let (far, node, key) = nodes();
     far.break_down(true);
