@@ -37,6 +37,7 @@ mod errors;
 mod fences;
 mod hostile;
 mod invalidate;
+mod lasting;
 mod line;
 mod one_flavour;
 mod origin_away;

@@ -17,13 +17,13 @@ use crate::shop::Shop;
 use crate::workspace::output;
 
 /// A folder with a configuration, its policies and a shop.
-struct Place {
+pub(crate) struct Place {
     dir: TempDir,
-    shop: Shop,
+    pub(crate) shop: Shop,
 }
 
 impl Place {
-    fn new(extra: &str) -> Self {
+    pub(crate) fn new(extra: &str) -> Self {
         let (dir, shop) = (tempfile::tempdir().unwrap(), Shop::new());
         std::fs::create_dir(dir.path().join("policies")).unwrap();
         let module = dir.path().join("policies/standard.wasm");
@@ -40,7 +40,7 @@ impl Place {
         Self { dir, shop }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 }

@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Token(token::Args),
     /// Make a key for values that are stored encrypted
     Key(key::Args),
-    /// Show the policies of a running server
+    /// Show the policies of a running server, and choose which of their builds serves
     Policies(policies::Args),
     /// Make entries of a running server stale
     Invalidate(invalidate::Args),

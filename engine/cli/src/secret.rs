@@ -16,6 +16,7 @@ pub(crate) struct TokenArg {
     // A token may begin with a hyphen.
     #[arg(
         long,
+        global = true,
         value_name = "TOKEN",
         env = "LARDER_TOKEN",
         hide_env_values = true,

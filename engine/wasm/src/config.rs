@@ -26,6 +26,10 @@ pub struct HostConfig {
     pub allow: Vec<String>,
     /// Whether file events are listened to. Default: true.
     pub watch: bool,
+    /// Where the latest three builds of each policy that served are kept, and what an operator
+    /// chose among them, so that both survive the process. No other process may use it. Default:
+    /// none, which keeps them in memory.
+    pub state: Option<PathBuf>,
 }
 
 impl HostConfig {
@@ -39,6 +43,7 @@ impl HostConfig {
             debounce: Duration::from_millis(100),
             allow: Vec::new(),
             watch: true,
+            state: None,
         }
     }
 }

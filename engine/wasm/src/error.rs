@@ -56,6 +56,16 @@ pub enum HostError {
         /// What was asked for.
         revision: String,
     },
+    /// The build is kept, and cannot be loaded from there.
+    #[error("the build `{revision}` of policy `{name}` cannot serve: {why}")]
+    NotKept {
+        /// The policy.
+        name: String,
+        /// Which build.
+        revision: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The host's thread has ended.
     #[error("the policy host has stopped")]
     Stopped,

@@ -12,14 +12,20 @@ pub(crate) fn path_of(dir: &Path, module: &str) -> PathBuf {
     dir.join(format!("{module}.{ENDING}"))
 }
 
+/// Whether a path has the name of a policy file.
+pub(crate) fn is_module(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    path.extension().is_some_and(|ending| ending == ENDING)
+        && stem.is_some_and(|stem| !stem.starts_with('.'))
+}
+
 /// The stems of all policy files, sorted.
 pub(crate) fn modules(dir: &Path) -> io::Result<Vec<String>> {
     let mut stems = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str());
-        let is_policy = path.extension().is_some_and(|ending| ending == ENDING);
-        if let (true, Some(stem)) = (is_policy, stem.filter(|stem| !stem.starts_with('.'))) {
+        if let (true, Some(stem)) = (is_module(&path), stem) {
             stems.push(stem.to_owned());
         }
     }

@@ -14,6 +14,7 @@ use crate::error::HostError;
 use crate::limits::Limits;
 use crate::owner::{Command, Owner};
 use crate::set::Shared;
+use crate::shelf::Shelf;
 use crate::status::PolicyStatus;
 use crate::watch;
 
@@ -22,6 +23,7 @@ use crate::watch;
 pub struct Host {
     shared: Shared,
     commands: Sender<Command>,
+    shelf: Arc<Shelf>,
 }
 
 impl Host {
@@ -30,8 +32,22 @@ impl Host {
     ///
     /// # Errors
     /// The folder is missing, the configuration contradicts itself, or the engine cannot start.
-    pub fn start(mut config: HostConfig) -> Result<Arc<Self>, HostError> {
-        check(&mut config)?;
+    pub fn start(config: HostConfig) -> Result<Arc<Self>, HostError> {
+        let config = config.checked()?;
+        let shelf = Shelf::open(config.state.as_deref());
+        Self::start_over(config, Arc::new(shelf))
+    }
+
+    /// Starts another host by `config`, to take the place of this one: what this one has kept, and
+    /// what was chosen for its policies, holds for that one too, whatever `config.state` says.
+    ///
+    /// # Errors
+    /// As [`Host::start`]; this host goes on in any case, until it is dropped.
+    pub fn succeeded_by(&self, config: HostConfig) -> Result<Arc<Self>, HostError> {
+        Self::start_over(config.checked()?, Arc::clone(&self.shelf))
+    }
+
+    fn start_over(config: HostConfig, shelf: Arc<Shelf>) -> Result<Arc<Self>, HostError> {
         let mut limits: Vec<_> = config
             .policies
             .iter()
@@ -47,13 +63,17 @@ impl Host {
             .then(|| start_watch(&config, commands.clone()))
             .flatten();
         let shared = Shared::default();
-        let mut owner = Owner::new(config, runtime, shared.clone());
+        let mut owner = Owner::new(config, runtime, shared.clone(), Arc::clone(&shelf));
         owner.rescan();
         thread::Builder::new()
             .name("larder-policies".into())
             .spawn(move || owner.run(&inbox, watch))
             .map_err(|error| HostError::Start(error.to_string()))?;
-        Ok(Arc::new(Self { shared, commands }))
+        Ok(Arc::new(Self {
+            shared,
+            commands,
+            shelf,
+        }))
     }
 
     /// What is known of each policy, by name.
@@ -78,7 +98,8 @@ impl Host {
         }
     }
 
-    /// Lets the build before the serving one serve, and pins it. Blocks: not for async code.
+    /// Lets the build before the serving one serve, and pins it, so that neither the file in the
+    /// folder nor a restart brings the one after it back. Blocks: not for async code.
     ///
     /// # Errors
     /// There is no such policy, or no earlier build.
@@ -86,8 +107,9 @@ impl Host {
         self.ask(|reply| Command::Rollback(name.to_owned(), reply))?
     }
 
-    /// Lets the kept build `revision` serve and nothing else until it is unpinned by `None`, which
-    /// lets the file in the folder serve again. Blocks: not for async code.
+    /// Lets the kept build `revision` serve and nothing else, restarts included, until it is unpinned
+    /// by `None`, which lets the file in the folder serve again. The first eight digits of a
+    /// revision or more are enough. Blocks: not for async code.
     ///
     /// # Errors
     /// There is no such policy or build.
@@ -126,27 +148,32 @@ impl fmt::Debug for Host {
     }
 }
 
-fn check(config: &mut HostConfig) -> Result<(), HostError> {
-    let path = config.dir.clone();
-    fs::read_dir(&path).map_err(|source| HostError::Folder { path, source })?;
-    check_limits("*", &config.defaults)?;
-    for (at, policy) in config.policies.iter().enumerate() {
-        if config.policies[..at]
-            .iter()
-            .any(|earlier| earlier.name == policy.name)
-        {
-            return Err(HostError::DuplicateName(policy.name.clone()));
+impl HostConfig {
+    /// The same, if a host could be started with it; looks at nothing but whether the folder is
+    /// there.
+    ///
+    /// # Errors
+    /// Says what contradicts itself.
+    pub fn checked(mut self) -> Result<Self, HostError> {
+        let path = self.dir.clone();
+        fs::read_dir(&path).map_err(|source| HostError::Folder { path, source })?;
+        check_limits("*", &self.defaults)?;
+        for (at, policy) in self.policies.iter().enumerate() {
+            let earlier = &self.policies[..at];
+            if earlier.iter().any(|one| one.name == policy.name) {
+                return Err(HostError::DuplicateName(policy.name.clone()));
+            }
+            check_policy(policy)?;
         }
-        check_policy(policy)?;
-    }
-    for entry in &mut config.allow {
-        let digest = entry.trim_start_matches("sha256:").to_ascii_lowercase();
-        if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(HostError::BadDigest(entry.escape_debug().to_string()));
+        for entry in &mut self.allow {
+            let digest = entry.trim_start_matches("sha256:").to_ascii_lowercase();
+            if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return Err(HostError::BadDigest(entry.escape_debug().to_string()));
+            }
+            *entry = digest;
         }
-        *entry = digest;
+        Ok(self)
     }
-    Ok(())
 }
 
 fn check_policy(policy: &PolicyConfig) -> Result<(), HostError> {

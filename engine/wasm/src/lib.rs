@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `host` | the policies of a folder: [`Host`], with `config`, `status` and `error` |
 //! | `owner` | the one thread that changes anything; `slot` is one name, `set` what readers see |
+//! | `shelf` | what lasts: the builds that served, and what an operator chose |
 //! | `load` | from bytes to a policy, by the stages of `stage` |
 //! | `structure`, `imports`, `contract`, `manifest` | what those stages judge |
 //! | `generation` | one build; `pool` and `instance` are its instances |
@@ -35,6 +36,7 @@ mod owner;
 mod panic_text;
 mod pool;
 mod set;
+mod shelf;
 mod slot;
 mod stage;
 mod status;

@@ -14,10 +14,14 @@ use crate::generation::Generation;
 use crate::limits::Isolation;
 use crate::load::{Log, Plan, load, revision_of};
 use crate::set::{Set, Shared};
+use crate::shelf::Shelf;
 use crate::slot::Slot;
 use crate::stage::{LoadFailure, Stage};
 use crate::status::PolicyStatus;
 use crate::watch::Watch;
+
+/// Fewer digits of a digest name no build.
+const DIGITS_MIN: usize = 8;
 
 /// How a caller waits for the answer.
 pub(crate) type Reply<T> = SyncSender<T>;
@@ -49,13 +53,19 @@ pub(crate) struct Owner {
     runtime: Arc<Runtime>,
     slots: BTreeMap<String, Slot>,
     shared: Shared,
+    shelf: Arc<Shelf>,
     /// Builds that are kept no longer but may still answer a call. They are dropped here and not
     /// by the last caller, because unmapping their code takes long.
     retired: Vec<Arc<Generation>>,
 }
 
 impl Owner {
-    pub(crate) fn new(config: HostConfig, runtime: Arc<Runtime>, shared: Shared) -> Self {
+    pub(crate) fn new(
+        config: HostConfig,
+        runtime: Arc<Runtime>,
+        shared: Shared,
+        shelf: Arc<Shelf>,
+    ) -> Self {
         let mut slots = BTreeMap::new();
         for policy in &config.policies {
             let plan = Plan {
@@ -65,27 +75,34 @@ impl Owner {
                 isolation: policy.isolation,
                 limits: policy.limits.clone(),
             };
-            slots.insert(policy.name.clone(), Slot::new(Arc::new(plan), true));
+            let slot = Slot::new(Arc::new(plan), true, shelf.record(&policy.name));
+            slots.insert(policy.name.clone(), slot);
         }
         Self {
             config,
             runtime,
             slots,
             shared,
+            shelf,
             retired: Vec::new(),
         }
     }
 
     /// Works until it is told to stop or every sender is gone.
-    pub(crate) fn run(mut self, commands: &Receiver<Command>, watch: Option<Watch>) {
+    pub(crate) fn run(mut self, commands: &Receiver<Command>, mut watch: Option<Watch>) {
         let poll = self.config.poll.max(Duration::from_millis(1));
         let mut next_poll = Instant::now() + poll;
         loop {
+            self.restore();
             let wait = next_poll.saturating_duration_since(Instant::now());
             match commands.recv_timeout(wait) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(command) => self.execute(command),
+                Ok(command) => {
+                    follow(watch.as_mut());
+                    self.execute(command);
+                }
                 Err(RecvTimeoutError::Timeout) => {
+                    follow(watch.as_mut());
                     self.rescan();
                     next_poll = Instant::now() + poll;
                 }
@@ -122,7 +139,7 @@ impl Owner {
         self.discover();
         let names: Vec<String> = self.slots.keys().cloned().collect();
         for name in names {
-            self.with(&name, |owner, slot| owner.try_file(slot, false));
+            self.with(&name, |owner, slot| owner.look(slot, false));
         }
         self.slots
             .retain(|_, slot| slot.configured || slot.present || slot.current().is_some());
@@ -155,14 +172,16 @@ impl Owner {
                 isolation: Isolation::default(),
                 limits: self.config.defaults.clone(),
             };
-            self.slots.insert(module, Slot::new(Arc::new(plan), false));
+            let record = self.shelf.record(&module);
+            self.slots
+                .insert(module, Slot::new(Arc::new(plan), false, record));
         }
     }
 
     fn reload(&mut self, name: &str) -> Result<PolicyStatus, HostError> {
         self.discover();
         self.change(name, |owner, slot| {
-            owner.try_file(slot, true);
+            owner.look(slot, true);
             Ok(())
         })
     }
@@ -172,8 +191,9 @@ impl Owner {
             let Some(before) = slot.before_current() else {
                 return Err(HostError::NoPrevious(name.to_owned()));
             };
-            slot.pinned = Some(before.revision().to_owned());
-            owner.serve(slot, &before, "rolled_back");
+            slot.record.rolled_back = slot.current().map(|current| current.revision().to_owned());
+            slot.record.pinned = Some(before.revision().to_owned());
+            owner.serve(slot, &before, "rolled_back", None);
             Ok(())
         })
     }
@@ -181,19 +201,41 @@ impl Owner {
     fn pin(&mut self, name: &str, revision: Option<&str>) -> Result<PolicyStatus, HostError> {
         self.change(name, |owner, slot| {
             let Some(revision) = revision else {
-                slot.pinned = None;
-                owner.try_file(slot, false);
+                slot.record.pinned = None;
+                slot.record.rolled_back = None;
+                owner.keep(slot, None);
+                owner.look(slot, false);
                 return Ok(());
             };
-            let Some(kept) = slot.kept(revision) else {
-                return Err(HostError::UnknownRevision {
-                    name: name.to_owned(),
-                    revision: larder_core::request::clip(revision),
-                });
-            };
-            slot.pinned = Some(kept.revision().to_owned());
-            owner.serve(slot, &kept, "pinned");
+            let kept = owner.find(slot, revision)?;
+            slot.record.pinned = Some(kept.revision().to_owned());
+            slot.record.rolled_back = None;
+            owner.serve(slot, &kept, "pinned", None);
             Ok(())
+        })
+    }
+
+    /// A build that is kept, by its revision with or without `sha256:`, or as much of the digest as
+    /// tells it from the others.
+    fn find(&self, slot: &Slot, revision: &str) -> Result<Arc<Generation>, HostError> {
+        let name = slot.plan.name.clone();
+        let digest = revision.trim_start_matches("sha256:");
+        let all = slot.record.builds.iter();
+        let is = |one: &&String| one.trim_start_matches("sha256:").starts_with(digest);
+        let all: Vec<_> = all.filter(is).collect();
+        let ([known], true) = (all.as_slice(), digest.len() >= DIGITS_MIN) else {
+            let revision = larder_core::request::clip(revision);
+            return Err(HostError::UnknownRevision { name, revision });
+        };
+        let known = known.as_str();
+        if let Some(kept) = slot.kept(known) {
+            return Ok(kept);
+        }
+        let found = self.off_shelf(&slot.plan, known);
+        found.map_err(|why| HostError::NotKept {
+            name,
+            revision: known.to_owned(),
+            why,
         })
     }
 
@@ -204,7 +246,7 @@ impl Owner {
     ) -> Result<PolicyStatus, HostError> {
         let unknown = || HostError::UnknownPolicy(larder_core::request::clip(name));
         let changed = self.with(name, |owner, slot| {
-            change(owner, slot).map(|()| slot.status())
+            change(owner, slot).map(|()| slot.status(owner.shelf.trouble().as_ref()))
         });
         self.publish();
         changed.ok_or_else(unknown)?
@@ -216,6 +258,88 @@ impl Owner {
         let result = work(self, &mut slot);
         self.slots.insert(name.to_owned(), slot);
         Some(result)
+    }
+
+    /// Lets the slot's file serve, or else what served before this process.
+    fn look(&mut self, slot: &mut Slot, again: bool) {
+        self.try_file(slot, again);
+        if slot.current().is_none() {
+            self.recover(slot);
+        }
+    }
+
+    /// Lets the build serve that an operator pinned, or that served last.
+    fn recover(&mut self, slot: &mut Slot) {
+        let pinned = slot.record.pinned.clone();
+        let Some(revision) = pinned.clone().or_else(|| slot.record.serving.clone()) else {
+            return;
+        };
+        match self.off_shelf(&slot.plan, &revision) {
+            Ok(build) => {
+                let (failure, failed) = (slot.failure.take(), slot.failed.take());
+                self.serve(slot, &build, "kept", None);
+                (slot.failure, slot.failed) = (failure, failed);
+            }
+            Err(why) if pinned.is_some() => {
+                let reason = format!(
+                    "the policy is pinned to {revision}, which cannot serve: {why}; put that file \
+                     into the policy folder, or unpin the policy"
+                );
+                let failure = LoadFailure {
+                    stage: Stage::Read,
+                    reason,
+                    revision: Some(revision),
+                };
+                failed(slot, failure, None);
+            }
+            Err(why) => {
+                let policy = &slot.plan.name;
+                tracing::warn!(
+                    policy,
+                    revision,
+                    "the build that served last does not serve: {why}"
+                );
+                slot.record.serving = None;
+            }
+        }
+    }
+
+    /// Loads the builds from before this process, so that an operator can go back to them.
+    fn restore(&mut self) {
+        let names = self.slots.iter().filter(|(_, slot)| !slot.is_restored);
+        let names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
+        for name in &names {
+            self.with(name, |owner, slot| {
+                slot.is_restored = true;
+                for revision in slot.record.builds.clone() {
+                    if slot.kept(&revision).is_some() {
+                        continue;
+                    }
+                    match owner.off_shelf(&slot.plan, &revision) {
+                        Ok(build) => slot.shelve(build),
+                        Err(why) => tracing::warn!(
+                            policy = name,
+                            revision,
+                            "an earlier build cannot be gone back to: {why}"
+                        ),
+                    }
+                }
+            });
+        }
+        if !names.is_empty() {
+            self.publish();
+        }
+    }
+
+    fn off_shelf(&self, plan: &Plan, revision: &str) -> Result<Arc<Generation>, String> {
+        let bytes = self.shelf.build(&plan.name, revision)?;
+        let loaded = self.load(&bytes, plan);
+        loaded.map(Arc::new).map_err(|failure| failure.to_string())
+    }
+
+    fn load(&self, bytes: &[u8], plan: &Plan) -> Result<Generation, LoadFailure> {
+        let (allow, runtime) = (&self.config.allow, &self.runtime);
+        load(bytes, plan, allow, runtime, now_ms(), &mut Log::default())
     }
 
     /// Loads the slot's file if it is not what serves already.
@@ -248,7 +372,16 @@ impl Owner {
         if !again && slot.failed.as_ref() == Some(&revision) {
             return;
         }
-        if let Some(pinned) = slot.pinned.clone().filter(|pinned| *pinned != revision) {
+        if let Some(pinned) = slot
+            .record
+            .pinned
+            .clone()
+            .filter(|pinned| *pinned != revision)
+        {
+            if slot.current().is_none() {
+                // Nothing but what is pinned may serve, and it comes from elsewhere.
+                return;
+            }
             let reason = format!("the policy is pinned to {pinned}; unpin it to load this file");
             let failure = LoadFailure {
                 stage: Stage::AllowList,
@@ -258,31 +391,44 @@ impl Owner {
             return failed(slot, failure, None);
         }
         if let Some(kept) = slot.kept(&revision) {
-            return self.serve(slot, &kept, "loaded");
+            return self.serve(slot, &kept, "loaded", None);
         }
-        let loaded = load(
-            &bytes,
-            &plan,
-            &self.config.allow,
-            &self.runtime,
-            now_ms(),
-            &mut Log::default(),
-        );
-        match loaded {
-            Ok(generation) => self.serve(slot, &Arc::new(generation), "loaded"),
+        match self.load(&bytes, &plan) {
+            Ok(generation) => self.serve(slot, &Arc::new(generation), "loaded", Some(&bytes)),
             Err(failure) => failed(slot, failure, Some(revision)),
         }
     }
 
-    fn serve(&mut self, slot: &mut Slot, next: &Arc<Generation>, result: &'static str) {
+    /// Lets `next` serve; `bytes` are those of a build that is not kept yet.
+    fn serve(
+        &mut self,
+        slot: &mut Slot,
+        next: &Arc<Generation>,
+        result: &'static str,
+        bytes: Option<&[u8]>,
+    ) {
         let (policy, revision) = (slot.plan.name.clone(), next.revision().to_owned());
         tracing::info!(policy, revision, result, "policy serves");
         self.retired.extend(slot.serve(next));
+        self.keep(slot, bytes.map(|bytes| (revision.as_str(), bytes)));
         count(policy, result);
     }
 
+    fn keep(&self, slot: &Slot, new: Option<(&str, &[u8])>) {
+        self.shelf.keep(&slot.plan.name, slot.record.clone(), new);
+    }
+
     fn publish(&self) {
-        self.shared.store(Arc::new(Set::new(self.slots.values())));
+        let not_kept = self.shelf.trouble();
+        let set = Set::new(self.slots.values(), not_kept);
+        self.shared.store(Arc::new(set));
+    }
+}
+
+/// Watches where the folder is now, if it is watched.
+fn follow(watch: Option<&mut Watch>) {
+    if let Some(Err(error)) = watch.map(Watch::follow) {
+        tracing::debug!(%error, "not all of the policy folder is watched; it is polled");
     }
 }
 
@@ -295,11 +441,14 @@ fn missing(slot: &mut Slot) {
             "the policy's file is not in the folder; what is loaded serves on"
         );
     }
-    slot.failure = slot.current().is_none().then(|| LoadFailure {
-        stage: Stage::Read,
-        reason: format!("there is no file `{module}.wasm` in the policy folder"),
-        revision: None,
-    });
+    // Where a build is pinned the file matters to nobody.
+    if slot.current().is_some() || slot.record.pinned.is_none() {
+        slot.failure = slot.current().is_none().then(|| LoadFailure {
+            stage: Stage::Read,
+            reason: format!("there is no file `{module}.wasm` in the policy folder"),
+            revision: None,
+        });
+    }
     slot.present = false;
     slot.failed = None;
 }

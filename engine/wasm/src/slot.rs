@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use crate::generation::Generation;
 use crate::load::Plan;
+use crate::shelf::Record;
 use crate::stage::LoadFailure;
 use crate::status::{GenerationStatus, PolicyStatus, State};
-
-/// How many builds are kept, the serving one among them.
-pub(crate) const KEPT: usize = 3;
 
 /// One policy name. The owner's thread changes it; readers see immutable copies.
 #[derive(Clone)]
@@ -16,18 +14,23 @@ pub(crate) struct Slot {
     pub(crate) plan: Arc<Plan>,
     /// Whether the configuration names it. If not, it ends with its file, unless a build serves.
     pub(crate) configured: bool,
-    /// Oldest first.
+    /// Those of the record that are loaded, in its order.
     kept: Vec<Arc<Generation>>,
     current: Option<Arc<Generation>>,
     pub(crate) failure: Option<LoadFailure>,
     /// The digest of the file that failed, which is not tried again.
     pub(crate) failed: Option<String>,
-    pub(crate) pinned: Option<String>,
+    /// What lasts.
+    pub(crate) record: Record,
+    /// Whether the builds of the record were loaded, as far as they can be.
+    pub(crate) is_restored: bool,
     pub(crate) present: bool,
 }
 
 impl Slot {
-    pub(crate) const fn new(plan: Arc<Plan>, configured: bool) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>, configured: bool, record: Record) -> Self {
+        let mut record = record;
+        record.policy.clone_from(&plan.name);
         Self {
             plan,
             configured,
@@ -35,7 +38,8 @@ impl Slot {
             current: None,
             failure: None,
             failed: None,
-            pinned: None,
+            record,
+            is_restored: false,
             present: false,
         }
     }
@@ -54,18 +58,33 @@ impl Slot {
         self.kept.get(at.checked_sub(1)?).cloned()
     }
 
-    /// A kept build by its revision, with or without `sha256:`.
+    /// A kept build by its revision.
     pub(crate) fn kept(&self, revision: &str) -> Option<Arc<Generation>> {
-        let digest = revision.trim_start_matches("sha256:");
-        let is = |kept: &&Arc<Generation>| kept.revision().trim_start_matches("sha256:") == digest;
+        let is = |kept: &&Arc<Generation>| kept.revision() == revision;
         self.kept.iter().find(is).cloned()
     }
 
-    /// Lets `next` serve, and answers the build that is no longer kept, if any.
-    pub(crate) fn serve(&mut self, next: &Arc<Generation>) -> Option<Arc<Generation>> {
+    /// Adds a build of the record that does not serve.
+    pub(crate) fn shelve(&mut self, build: Arc<Generation>) {
+        if self.kept(build.revision()).is_none() {
+            build.retire();
+            self.put(build);
+        }
+    }
+
+    fn put(&mut self, build: Arc<Generation>) {
+        self.kept.push(build);
+        let order = &self.record.builds;
+        let place = |one: &Arc<Generation>| order.iter().position(|rev| rev == one.revision());
+        self.kept.sort_by_key(place);
+    }
+
+    /// Lets `next` serve, and answers the builds that are kept no longer.
+    pub(crate) fn serve(&mut self, next: &Arc<Generation>) -> Vec<Arc<Generation>> {
         next.revive();
+        let gone = self.record.serves(next.revision());
         if !self.kept.iter().any(|kept| Arc::ptr_eq(kept, next)) {
-            self.kept.push(next.clone());
+            self.put(next.clone());
         }
         let before = self.current.replace(next.clone());
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, next)) {
@@ -73,11 +92,11 @@ impl Slot {
         }
         self.failure = None;
         self.failed = None;
-        // The newest is always the one that was just pushed, if there are too many.
-        (self.kept.len() > KEPT).then(|| self.kept.remove(0))
+        let is_gone = |kept: &mut Arc<Generation>| gone.iter().any(|rev| rev == kept.revision());
+        self.kept.extract_if(.., is_gone).collect()
     }
 
-    pub(crate) fn status(&self) -> PolicyStatus {
+    pub(crate) fn status(&self, not_kept: Option<&String>) -> PolicyStatus {
         let current = self.current.as_ref();
         let others = self
             .kept
@@ -93,7 +112,9 @@ impl Slot {
                 .map(|kept| kept.status())
                 .collect::<Vec<GenerationStatus>>(),
             candidate_error: self.failure.clone(),
-            pinned: self.pinned.clone(),
+            pinned: self.record.pinned.clone(),
+            rolled_back: self.record.rolled_back.clone(),
+            not_kept: not_kept.cloned(),
         }
     }
 

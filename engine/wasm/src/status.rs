@@ -20,8 +20,13 @@ pub struct PolicyStatus {
     pub previous: Vec<GenerationStatus>,
     /// Why the file in the folder does not serve, if it does not.
     pub candidate_error: Option<LoadFailure>,
-    /// The revision to which the policy is pinned.
+    /// The revision to which the policy is pinned: no other serves until an operator unpins it,
+    /// restarts of the process included.
     pub pinned: Option<String>,
+    /// The revision from which an operator went back, while the policy is pinned for that.
+    pub rolled_back: Option<String>,
+    /// Why what serves and what was chosen would not survive the process, if it was to.
+    pub not_kept: Option<String>,
 }
 
 /// How a policy is.

@@ -1,18 +1,35 @@
-//! File events of the policy folder.
+//! File events of the policy folder, and of the links on the way to it and to its files.
 
-use std::path::Path;
+mod places;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
+use parking_lot::Mutex;
+
+use self::places::{Identity, Places, identity};
+
+/// How often places are looked for again while they change as they are looked for.
+const LOOKS: usize = 4;
 
 /// Watches until it is dropped.
-pub(crate) type Watch = Debouncer<RecommendedWatcher, RecommendedCache>;
+pub(crate) struct Watch {
+    dir: PathBuf,
+    debouncer: Debouncer<RecommendedWatcher, RecommendedCache>,
+    /// What is watched: a folder that was replaced is another one under the same path.
+    armed: HashMap<PathBuf, Option<Identity>>,
+    places: Arc<Mutex<Places>>,
+}
 
-/// Calls `changed` after events in `dir`, once for all that come within `debounce`. What an event
-/// says is not used: renames, links that change their target and lost events look different on
-/// each system, so each only means "look again".
+/// Calls `changed` after events that may mean another file for a policy of `dir`, once for all
+/// that come within `debounce`. What an event says is not used: renames, links that change their
+/// target and lost events look different on each system, so each only means "look again", and
+/// before that [`Watch::follow`].
 ///
 /// # Errors
 /// The system has no more watches, or the folder is gone.
@@ -21,23 +38,76 @@ pub(crate) fn watch(
     debounce: Duration,
     changed: impl Fn() + Send + 'static,
 ) -> notify::Result<Watch> {
+    let places = Arc::new(Mutex::new(Places::default()));
+    let known = Arc::clone(&places);
     let handler = move |result: DebounceEventResult| {
-        if result.map_or(true, |events| {
-            events.iter().any(|event| is_change(event.kind))
-        }) {
+        let matters = result.map_or(true, |events| {
+            let places = known.lock();
+            events.iter().any(|event| is_change(event, &places))
+        });
+        if matters {
             changed();
         }
     };
-    let mut watch = new_debouncer(debounce, None, handler)?;
-    watch.watch(dir, RecursiveMode::NonRecursive)?;
+    let mut watch = Watch {
+        dir: std::path::absolute(dir)?,
+        debouncer: new_debouncer(debounce, None, handler)?,
+        armed: HashMap::new(),
+        places,
+    };
+    watch.follow()?;
     Ok(watch)
+}
+
+impl Watch {
+    /// Watches where the folder and its files are now. To be called before each look at them, so
+    /// that no change falls between the two.
+    ///
+    /// # Errors
+    /// As [`watch`]; what could be watched is.
+    pub(crate) fn follow(&mut self) -> notify::Result<()> {
+        let mut result = Ok(());
+        for _ in 0..LOOKS {
+            let places = Places::of(&self.dir);
+            let wanted: HashMap<_, _> = places
+                .folders()
+                .map(|folder| (folder.clone(), identity(folder)))
+                .collect();
+            *self.places.lock() = places;
+            if wanted == self.armed {
+                break;
+            }
+            result = self.arm(wanted);
+        }
+        result
+    }
+
+    fn arm(&mut self, wanted: HashMap<PathBuf, Option<Identity>>) -> notify::Result<()> {
+        let mut result = Ok(());
+        for (folder, known) in &self.armed {
+            if wanted.get(folder) != Some(known) {
+                // One that is gone has ended its watch by itself.
+                let _ = self.debouncer.unwatch(folder);
+            }
+        }
+        for (folder, new) in &wanted {
+            if self.armed.get(folder) != Some(new) {
+                let watched = self.debouncer.watch(folder, RecursiveMode::NonRecursive);
+                result = result.and(watched);
+            }
+        }
+        self.armed = wanted;
+        result
+    }
 }
 
 /// Looking through the folder opens its files, which is an event too: without this, each look
 /// would cause the next.
-fn is_change(kind: EventKind) -> bool {
-    match kind {
+fn is_change(event: &Event, places: &Places) -> bool {
+    let kind = match event.kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         _ => true,
-    }
+    };
+    // Events without a path say that others were lost.
+    kind && (event.paths.is_empty() || event.paths.iter().any(|path| places.concern(path)))
 }

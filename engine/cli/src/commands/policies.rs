@@ -1,27 +1,41 @@
-//! `larder policies`: what a server runs.
+//! `larder policies`: what a server runs, and what an operator chooses of it.
 
+mod shown;
+
+use clap::Subcommand;
 use hyper::Method;
-use serde::Deserialize;
+use larder_server::wire::PinRequest;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use self::shown::Policy;
 use crate::client::{self, read};
 use crate::exit::Outcome;
 use crate::output::{print, print_json};
 use crate::secret::TokenArg;
-use crate::table::columns;
 
 /// Arguments of `larder policies`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+A server keeps the latest three builds of each policy that served, in the folder `state` of
+[policies]. `rollback` and `pin` choose one of them, and that holds whatever comes into the folder of
+the policies, restarts of the server included, until `unpin` lets the file there serve again.
+
 Example:
   larder policies
-  larder policies --admin http://10.0.0.5:7118 --json
+  larder policies rollback catalogue
+  larder policies pin catalogue sha256:5f2b1c0d9a3e
+  larder policies unpin catalogue
+  larder policies list --admin http://10.0.0.5:7118 --json
 
 Ends with 4 if no server answers.")]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
     /// The admin plane of the server
     #[arg(
         long,
+        global = true,
         value_name = "URL",
         env = "LARDER_ADMIN",
         default_value = "http://127.0.0.1:7118"
@@ -30,105 +44,72 @@ pub(crate) struct Args {
     #[command(flatten)]
     token: TokenArg,
     /// Print the server's own answer
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 
-#[derive(Deserialize)]
-struct Policy {
-    name: String,
-    module: String,
-    state: String,
-    current: Option<Build>,
-    candidate_error: Option<CandidateError>,
-    pinned: Option<String>,
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List the policies, and the builds that can be gone back to; done where nothing else is named
+    List,
+    /// Let the build before the serving one serve, and pin it
+    Rollback {
+        /// Its name in the configuration
+        name: String,
+    },
+    /// Let a kept build serve and nothing else
+    Pin {
+        /// Its name in the configuration
+        name: String,
+        /// As `larder policies` lists it
+        revision: String,
+    },
+    /// Let the file in the folder serve again
+    Unpin {
+        /// Its name in the configuration
+        name: String,
+    },
+    /// Look at the file in the folder now, even if it has failed before
+    Reload {
+        /// Its name in the configuration
+        name: String,
+    },
 }
 
-#[derive(Deserialize)]
-struct Build {
-    version: String,
-    revision: String,
-    calls: u64,
-    failures: u64,
-}
-
-#[derive(Deserialize)]
-struct CandidateError {
-    stage: String,
-    reason: String,
-}
-
-/// Asks the server and prints its policies.
+/// Asks the server, and prints what it says.
 pub(crate) fn run(args: &Args) -> Outcome {
+    match &args.what {
+        None | Some(What::List) => list(args),
+        Some(What::Rollback { name }) => act(args, name, "rollback", Vec::new()),
+        Some(What::Reload { name }) => act(args, name, "reload", Vec::new()),
+        Some(What::Pin { name, revision }) => act(args, name, "pin", pin(Some(revision))?),
+        Some(What::Unpin { name }) => act(args, name, "pin", pin(None)?),
+    }
+}
+
+fn pin(revision: Option<&String>) -> anyhow::Result<Vec<u8>> {
+    let revision = revision.cloned();
+    Ok(serde_json::to_vec(&PinRequest { revision })?)
+}
+
+fn list(args: &Args) -> Outcome {
     let token = args.token.header()?;
     let body = client::call(&args.admin, token, Method::GET, "/v1/policies", Vec::new())?;
     if args.json {
         return print_json(&read::<Value>(&body)?);
     }
     let policies: Vec<Policy> = read(&body)?;
-    print(&shown(&policies))
+    print(&shown::all(&policies))
 }
 
-fn shown(policies: &[Policy]) -> String {
-    if policies.is_empty() {
-        return "the server runs no policies; put a module into its folder\n".to_owned();
+fn act(args: &Args, name: &str, action: &str, body: Vec<u8>) -> Outcome {
+    let token = args.token.header()?;
+    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+    let path = format!("/v1/policies/{name}/{action}");
+    let body = client::call(&args.admin, token, Method::POST, &path, body)?;
+    if args.json {
+        return print_json(&read::<Value>(&body)?);
     }
-    let head = [
-        "NAME", "MODULE", "STATE", "VERSION", "REVISION", "CALLS", "FAILURES",
-    ];
-    let mut rows = vec![head.map(str::to_owned)];
-    rows.extend(policies.iter().map(row));
-    let mut text = columns(&rows);
-    for policy in policies {
-        if let Some(error) = &policy.candidate_error {
-            text.push_str(&format!(
-                "\n{}: the file in the folder was refused at the stage `{}`: {}\n",
-                policy.name, error.stage, error.reason
-            ));
-        }
-    }
-    text
-}
-
-fn row(policy: &Policy) -> [String; 7] {
-    let of = |text: fn(&Build) -> String| policy.current.as_ref().map_or("-".to_owned(), text);
-    let state = match &policy.pinned {
-        Some(_) => format!("{}, pinned", policy.state),
-        None => policy.state.clone(),
-    };
-    [
-        policy.name.clone(),
-        policy.module.clone(),
-        state,
-        of(|build| build.version.clone()),
-        of(|build| build.revision.chars().take("sha256:".len() + 12).collect()),
-        of(|build| build.calls.to_string()),
-        of(|build| build.failures.to_string()),
-    ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refused_file_is_explained_below_the_table() {
-        let answer = r#"[
-            {"name": "catalogue", "module": "standard", "state": "serving", "previous": [],
-             "current": {"name": "standard", "version": "0.1.0", "contract": "0.1.0",
-                "revision": "sha256:0123456789abcdef", "calls": 7, "failures": 1,
-                "loaded_at_ms": 1, "manifest": {}},
-             "candidate_error": {"stage": "imports", "reason": "it imports env.f", "revision": null},
-             "pinned": null},
-            {"name": "b", "module": "b", "state": "missing", "previous": [], "current": null,
-             "candidate_error": null, "pinned": "sha256:1"}]"#;
-        let text = shown(&serde_json::from_str::<Vec<Policy>>(answer).unwrap());
-        for expected in [
-            "catalogue  standard  serving          0.1.0    sha256:0123456789ab  7      1\n",
-            "b          b         missing, pinned  -",
-            "catalogue: the file in the folder was refused at the stage `imports`: it imports env.f",
-        ] {
-            assert!(text.contains(expected), "{text}");
-        }
-    }
+    let policy: Policy = read(&body)?;
+    print(&shown::one(&policy))
 }

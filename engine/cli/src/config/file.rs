@@ -66,6 +66,7 @@ pub(super) struct Policies {
     pub(super) debounce: Option<Span>,
     pub(super) watch: bool,
     pub(super) retire: bool,
+    pub(super) state: PathBuf,
     pub(super) allow: Vec<String>,
     pub(super) limits: LimitsTable,
 }
@@ -78,6 +79,7 @@ impl Default for Policies {
             debounce: None,
             watch: true,
             retire: false,
+            state: "policies-state".into(),
             allow: Vec::new(),
             limits: LimitsTable::default(),
         }

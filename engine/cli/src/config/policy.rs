@@ -30,6 +30,13 @@ pub(super) fn host(
     host.defaults = table.limits.over(&Limits::default());
     host.allow.clone_from(&table.allow);
     host.watch = table.watch;
+    host.state = (table.state != Path::new("off")).then(|| relative(folder, &table.state));
+    if host.state.as_ref() == Some(&host.dir) {
+        problems.add(
+            "`policies.state` is the folder of the policies; give the state a folder of its own, or \
+             \"off\"",
+        );
+    }
     host.poll = table.poll.map_or(host.poll, |span| span.0);
     host.debounce = table.debounce.map_or(host.debounce, |span| span.0);
     if host.poll.is_zero() {

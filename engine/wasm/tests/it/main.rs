@@ -10,5 +10,8 @@
 mod decide;
 mod guest;
 mod hostile;
+mod lasting;
+#[cfg(unix)]
+mod links;
 mod loading;
 mod reload;

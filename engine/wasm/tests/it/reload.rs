@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::guest::Guest;
 
-fn build(version: &'static str) -> Vec<u8> {
+pub(crate) fn build(version: &'static str) -> Vec<u8> {
     Guest {
         version,
         ..Guest::default()
@@ -62,7 +62,7 @@ fn revision(host: &Host) -> String {
 
 /// Waits until file events have led to `done`; 20 s are far beyond what they take.
 #[track_caller]
-fn eventually(done: impl Fn() -> bool) {
+pub(crate) fn eventually(done: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !done() {
         assert!(Instant::now() < end, "it never came");
