@@ -21,7 +21,9 @@ async fn after(what: &Value) -> (Value, [u64; 2]) {
         assert_eq!(price(&running, id).await, u64::from(id), "cached");
     }
     let reply = running.data.post_json("/v1/invalidate", what).await;
-    let reply = reply.expect(200).json();
+    let mut reply = reply.expect(200).json();
+    assert!(reply["found"].is_object(), "{reply}");
+    reply.as_object_mut().unwrap().remove("found");
     (reply, [price(&running, 1).await, price(&running, 2).await])
 }
 
@@ -56,6 +58,12 @@ async fn a_purge_reaches_what_it_names_and_nothing_else() {
         ),
         (json!({"patterns": [pattern("other:*")]}), banned(0), [1, 2]),
         (json!({"tags": ["product:2"]}), done(1, 0), [1, 102]),
+        // Their row tags and the tag of all products, as a write of them would.
+        (
+            json!({"rows": [{"resource": "product", "id": "1"}, {"resource": "product", "id": "9"}]}),
+            done(3, 1),
+            [101, 102],
+        ),
         (json!({"tags": ["product"]}), done(1, 0), [101, 102]),
         (json!({"namespaces": ["product"]}), done(1, 0), [101, 102]),
         (
@@ -76,6 +84,42 @@ async fn a_purge_reaches_what_it_names_and_nothing_else() {
     ] {
         assert_eq!(after(&what).await, (reply, prices), "{what}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reply_says_what_was_there_of_each_name() {
+    let shop = Shop::new();
+    let settings = json!({"write_invalidates": "row"});
+    let running = Setup::standard_over(shop.origin(), settings).start().await;
+    price(&running, 1).await;
+    price(&running, 2).await;
+    let row = |id: &str| json!({"resource": "product", "id": id});
+    let key = |key: &str| json!({"namespace": "product", "key": key});
+    let what = json!({
+        "rows": [row("1"), row("9")], "keys": [key("product:2"), key("product:9")],
+        "tags": ["product", "produkt"], "namespaces": ["products"],
+        "patterns": [{"namespace": "product", "pattern": "*:2"}],
+    });
+    let reply = running.data.post_json("/v1/invalidate", &what).await;
+    let found = json!({
+        "rows": [{"resource": "product", "id": "1", "removed": 1, "known": true},
+                 {"resource": "product", "id": "9", "removed": 0, "known": false}],
+        "keys": [{"namespace": "product", "key": "product:2", "removed": 1},
+                 {"namespace": "product", "key": "product:9", "removed": 0}],
+        "tags": [{"name": "product", "known": true}, {"name": "produkt", "known": false}],
+        "namespaces": [{"name": "products", "known": false}],
+        "patterns": [{"namespace": "product", "pattern": "*:2", "removed": 0}],
+    });
+    assert_eq!(reply.expect(200).json()["found"], found);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_whose_policy_fails_is_an_error_and_no_silence() {
+    let running = Setup::standard(json!({})).start().await;
+    let long = "x".repeat(300);
+    let what = json!({"rows": [{"resource": "product", "id": long}]});
+    let answer = running.data.post_json("/v1/invalidate", &what).await;
+    answer.expect_problem(503, "row_undecided", "nothing was invalidated");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,13 +168,13 @@ async fn what_cannot_be_invalidated_is_refused_in_words() {
             json!({}),
             400,
             "nothing_to_invalidate",
-            "give `keys`, `tags`, `namespaces` or `patterns`",
+            "give `rows`, `keys`, `tags`, `namespaces` or `patterns`",
         ),
         (
             json!({"tags": []}),
             400,
             "nothing_to_invalidate",
-            "give `keys`",
+            "give `rows`",
         ),
         (
             json!({"tags": [""]}),
@@ -161,6 +205,36 @@ async fn what_cannot_be_invalidated_is_refused_in_words() {
             400,
             "empty_name",
             "empty",
+        ),
+        (
+            json!({"rows": [{"resource": "", "id": "42"}]}),
+            400,
+            "invalid_request",
+            "no resource",
+        ),
+        (
+            json!({"rows": [{"resource": "product", "id": ""}]}),
+            400,
+            "invalid_request",
+            "no id",
+        ),
+        (
+            json!({"rows": [{"resource": "basket", "id": "1"}]}),
+            404,
+            "no_route",
+            "`basket`",
+        ),
+        (
+            json!({"rows": [{"resource": "product", "key": "42"}]}),
+            400,
+            "invalid_body",
+            "unknown field `key`",
+        ),
+        (
+            json!({"rows": ["product/42"]}),
+            400,
+            "invalid_body",
+            "an object like {\"resource\"",
         ),
         (
             json!({"tag": ["x"]}),

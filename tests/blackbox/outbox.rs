@@ -1,6 +1,7 @@
 //! Rows changed behind the back of `larder serve`, by whoever uses the database, with the SQL of
 //! the guide.
 
+use larder_origin::outbox::contract::ODD_IDS;
 use larder_origin::testing::{Durability, Postgres};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -127,7 +128,7 @@ async fn a_row_changed_in_postgresql_is_read_anew_at_a_hint() {
     assert_eq!(status["outboxes"][0]["origin"], "shop", "{status}");
     assert_eq!(status["outboxes"][0]["why"], Value::Null, "{status}");
     let metrics = admin.get("/metrics").await;
-    let counted = "larder_outbox_rows_total{origin=\"shop\",kind=\"tag\"} 1";
+    let counted = "larder_outbox_rows_total{origin=\"shop\",kind=\"row\"} 1";
     assert!(metrics.expect(200).text().contains(counted), "{metrics:?}");
 
     server.kill();
@@ -184,4 +185,85 @@ async fn writes_of_the_engine_can_be_left_out_of_the_outbox() {
     set_price(&server, 7, 71).await;
     assert_eq!(rows().await.as_deref(), Some("1"));
     becomes(&data, 7, 71).await;
+}
+
+/// Ids that a path can name: no request takes those with a line break, and clients resolve `..`.
+fn ids() -> impl Iterator<Item = &'static str> {
+    let named = |id: &&str| !matches!(*id, "" | "..") && !id.contains(char::is_control);
+    ODD_IDS.into_iter().filter(named)
+}
+
+fn path(id: &str) -> String {
+    let escaped = id.bytes().map(|byte| format!("%{byte:02X}"));
+    format!("/v1/entries/product/{}", escaped.collect::<String>())
+}
+
+/// Reads every row, lets them all be changed, and waits until each reads as changed.
+async fn all_change(data: &Client, change: impl AsyncFn()) {
+    for price in [1, 1] {
+        for id in ids() {
+            let answer = data.get(&path(id)).await;
+            assert_eq!(answer.expect(200).json()["price"], price, "{id:?}");
+        }
+    }
+    change().await;
+    for id in ids() {
+        eventually("the new price", async || {
+            let answer = data.get(&path(id)).await;
+            (answer.status == 200 && answer.json()["price"] == 2).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_of_any_characters_are_read_anew_from_sqlite() {
+    let shop = Shop::new();
+    let db = Connection::open(&shop.path).unwrap();
+    db.execute_batch("DROP TABLE products; CREATE TABLE products (id TEXT PRIMARY KEY, price INT)")
+        .unwrap();
+    db.execute_batch(SQLITE).unwrap();
+    db.execute_batch(SQLITE_TRIGGER).unwrap();
+    for id in ids() {
+        db.execute("INSERT INTO products VALUES (?1, 1)", [id])
+            .unwrap();
+    }
+    let place = place(&format!(
+        "type = \"sqlite\"\npath = {:?}\n[origin.shop.outbox]\npoll = \"50ms\"\n",
+        shop.path
+    ));
+    let serving = serve_in(place.path()).await;
+    let change = async || {
+        let db = Connection::open(&shop.path).unwrap();
+        db.execute("UPDATE products SET price = 2", []).unwrap();
+    };
+    all_change(&client(&serving.data), change).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_of_any_characters_are_read_anew_from_postgres() {
+    let (server, place) = shop("poll = \"50ms\"\n").await;
+    for sql in [
+        "DROP TABLE products; CREATE TABLE products (id text PRIMARY KEY, price int)",
+        POSTGRES_TRIGGER,
+    ] {
+        server.ask(sql).await.unwrap();
+    }
+    for id in ids() {
+        let id = id.replace('\'', "''");
+        let insert = format!("INSERT INTO products VALUES ('{id}', 1)");
+        server.ask(&insert).await.unwrap();
+    }
+    let serving = serve_in(place.path()).await;
+    let change = async || {
+        let sql = "UPDATE products SET price = 2";
+        server.ask(sql).await.unwrap();
+    };
+    all_change(&client(&serving.data), change).await;
+    server.ask("TRUNCATE products").await.unwrap();
+    eventually("the absence of all", async || {
+        let answer = client(&serving.data).get(&path("50%")).await;
+        (answer.status == 404).then_some(())
+    })
+    .await;
 }

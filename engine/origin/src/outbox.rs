@@ -15,6 +15,20 @@ pub const TABLE: &str = "larder_outbox";
 /// cannot fill the memory.
 pub const TEXT_MAX: usize = 8192;
 
+/// Columns that a table of a build before rows were named by resource and id does not have.
+pub(crate) const OF_ROWS: [&str; 2] = ["resource", "row_id"];
+
+/// The columns of texts in the order of [`Row`].
+pub(crate) const TEXTS: [&str; 7] = [
+    "kind",
+    "tenant",
+    "resource",
+    "row_id",
+    "namespace",
+    "target",
+    "mode",
+];
+
 /// A place in the order in which rows come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
@@ -37,10 +51,14 @@ impl Place {
 pub struct Row {
     /// Where it is.
     pub place: Place,
-    /// `key`, `tag`, `namespace` or `pattern`.
+    /// `row`, `origin`, `key`, `tag`, `namespace` or `pattern`.
     pub kind: String,
     /// Whose entries; empty where the deployment has one tenant.
     pub tenant: String,
+    /// The kind of thing that a row of the database is, as requests name it.
+    pub resource: String,
+    /// The id of that row.
+    pub row_id: String,
     /// The namespace of a key or of a pattern.
     pub namespace: String,
     /// The key, tag, namespace or pattern.

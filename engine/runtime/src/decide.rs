@@ -15,6 +15,7 @@ use crate::engine::Inner;
 use crate::error::Error;
 use crate::fallback::{self, Fallback, OnFailure};
 use crate::route::Resolved;
+use crate::stale;
 use crate::typed::Check;
 use crate::unseen;
 
@@ -169,6 +170,32 @@ impl Inner {
             unseen,
             check: None,
         })
+    }
+
+    /// What the policy of the row's route says of a change that others make, in which the engine
+    /// has no part: the names need not be fit for a request of the engine's.
+    pub(crate) fn decide_change(&self, request: &Request) -> Result<(Decision, &OnFailure), Error> {
+        let route = self.route(request)?;
+        match self.ask(route, request, self.clock.now()) {
+            Ok(asked) => Ok((asked.decided.decision, &route.on_failure)),
+            Err(
+                Error::Denied { policy, failure }
+                | Error::WriteUndecided {
+                    policy, failure, ..
+                },
+            ) => Err(Error::RowUndecided {
+                row: larder_core::request::clip(&format!("{}/{}", request.resource, request.id)),
+                policy,
+                failure,
+            }),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The tags that the engine itself gives to entries of the row.
+    pub(crate) fn own_tags_of(&self, request: &Request) -> Option<String> {
+        let route = self.routes.of(&request.resource)?;
+        stale::own_tags(request, &route.on_failure)
     }
 
     fn route(&self, request: &Request) -> Result<&Arc<Resolved>, Error> {

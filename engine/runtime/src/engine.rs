@@ -268,12 +268,14 @@ impl Engine {
     }
 
     /// Makes entries stale. No read of this engine that starts after the answer serves them, and
-    /// no load that began before it brings them back.
+    /// no load that began before it brings them back. Names that nothing is stored under are no
+    /// error; [`Invalidated::found`] tells.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`]; before anything is done, [`Error::Pattern`], and for rows
+    /// [`Error::Request`], [`Error::NoRoute`], and [`Error::RowUndecided`] where the policy failed.
     pub async fn invalidate(&self, what: &Invalidation) -> Result<Invalidated, Error> {
-        self.inner.invalidate(what).await
+        self.inner.invalidate_rows(what).await
     }
 
     /// Drops entries and leases that have reached their end; answers how many entries went.

@@ -61,6 +61,21 @@ pub enum Error {
         /// `write` or `delete`.
         operation: &'static str,
     },
+    /// The policy failed, and nobody else knows what a change of a row makes stale. Nothing was
+    /// done.
+    #[error(
+        "the policy `{policy}` failed ({failure}), so nobody can say which entries a change of \
+         `{row}` makes stale; nothing was invalidated. Ask again once it answers, or invalidate a \
+         tag or the namespace"
+    )]
+    RowUndecided {
+        /// The resource and the id.
+        row: String,
+        /// The policy.
+        policy: String,
+        /// How it failed.
+        failure: String,
+    },
     /// A pattern is none.
     #[error(transparent)]
     Pattern(#[from] PatternError),
@@ -187,6 +202,7 @@ impl Error {
             Self::Unseen(_) => "origin_unseen",
             Self::Denied { .. } => "policy_denied",
             Self::WriteUndecided { .. } => "write_undecided",
+            Self::RowUndecided { .. } => "row_undecided",
             Self::Pattern(_) => "invalid_pattern",
             Self::Unsupported(_) => "unsupported",
             Self::Encoded { .. } => "unsupported_encoding",

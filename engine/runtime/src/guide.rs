@@ -21,6 +21,7 @@ mod tests {
             include_str!("../../origin/src/postgres/outbox.sql"),
             include_str!("../../origin/src/postgres/trigger.sql"),
             include_str!("../../origin/src/postgres/notify.sql"),
+            include_str!("../../origin/src/postgres/renew.sql"),
             include_str!("../../origin/src/sqlite/outbox.sql"),
             include_str!("../../origin/src/sqlite/trigger.sql"),
         ] {

@@ -1,14 +1,19 @@
-//! Purge and expire by key, tag, namespace and pattern.
+//! Purge and expire by row, key, tag, namespace and pattern.
+
+mod found;
+pub(crate) mod rows;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use larder_core::dependency::Mode;
-use larder_core::{Dependency, Key, Pattern, PatternError, Target};
+use larder_core::{Dependency, Key, Pattern, PatternError, Request, Target};
 use larder_store::Sweep;
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use self::found::Done;
+pub use self::found::{Findings, RowFound};
 use crate::engine::Inner;
 use crate::error::Error;
 
@@ -20,6 +25,9 @@ const SWEEPS_KEPT: usize = 128;
 pub struct Invalidation {
     /// Whose entries; empty where the deployment has one tenant.
     pub tenant: String,
+    /// What a write of these rows would make stale: resource and id, as in a request. The policy
+    /// of the resource's route says what that is, so nobody has to know its keys and tags.
+    pub rows: Vec<(String, String)>,
     /// Single entries: the namespace, and the key inside it as the policy names it.
     pub keys: Vec<(String, String)>,
     /// Every entry that carries one of these tags.
@@ -49,6 +57,10 @@ pub struct Invalidated {
     /// The sweeps that go on behind, by id.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub sweeps: Vec<Arc<str>>,
+    /// What was there of each name; empty where a write was what made them stale.
+    #[serde(skip)]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
+    pub found: Findings,
 }
 
 impl Invalidation {
@@ -69,6 +81,19 @@ impl Invalidation {
             }
         }
         all
+    }
+
+    /// All of it without its patterns, and each of these alone.
+    pub(crate) fn patterns_apart(mut self) -> (Self, Vec<Self>) {
+        let patterns = std::mem::take(&mut self.patterns).into_iter();
+        let alone = |pattern| Self {
+            tenant: self.tenant.clone(),
+            patterns: vec![pattern],
+            mode: self.mode,
+            ..Self::default()
+        };
+        let apart = patterns.map(alone).collect();
+        (self, apart)
     }
 
     /// The keys with the patterns, and the tags with the namespaces.
@@ -126,37 +151,73 @@ impl Sweeps {
 }
 
 impl Inner {
+    /// Makes everything stale that is named, rows among it, and says what was there of each name.
+    pub(crate) async fn invalidate_rows(&self, what: &Invalidation) -> Result<Invalidated, Error> {
+        what.patterns()?;
+        for (resource, id) in &what.rows {
+            Request::write(resource, id)
+                .tenant(&what.tenant)
+                .validate()?;
+        }
+        let mut all = self.expand(what.clone()).await;
+        if !all.undecided.is_empty() {
+            return Err(all.undecided.swap_remove(0).error);
+        }
+        let done = self.make_stale(&all.what).await?;
+        self.meters.invalidated("row", what.rows.len() as u64);
+        let found = all.findings(done.found(&all.what));
+        Ok(Invalidated {
+            found,
+            ..self.invalidated(&all.what, done)
+        })
+    }
+
+    /// Makes the keys, tags, namespaces and patterns of `what` stale.
     pub(crate) async fn invalidate(&self, what: &Invalidation) -> Result<Invalidated, Error> {
+        let done = self.make_stale(what).await?;
+        Ok(self.invalidated(what, done))
+    }
+
+    async fn make_stale(&self, what: &Invalidation) -> Result<Done, Error> {
         let _change = self.change();
         let now = self.clock.now();
         // Everything that can be refused is, before anything is done.
         let patterns = what.patterns()?;
-        let dependencies = what.dependencies();
+        let mut done = Done::default();
         // Keys first: an entry whose tag has been bumped no longer counts as removed.
-        let mut removed = 0;
         for (namespace, key) in &what.keys {
             let key = Key::new(&what.tenant, namespace, key);
-            removed += u64::from(self.store.invalidate(&key, what.mode, now).await?);
+            done.keys
+                .push(self.store.invalidate(&key, what.mode, now).await?);
         }
-        let mut sweeps = Vec::new();
         for pattern in &patterns {
-            let sweep = self.store.ban(pattern, what.mode, now).await?;
-            let progress = sweep.progress();
-            removed += progress.removed;
-            if !progress.complete {
+            done.patterns
+                .push(self.store.ban(pattern, what.mode, now).await?);
+        }
+        let dependencies = what.dependencies();
+        done.steps = self.store.bump(&dependencies, what.mode, now).await?;
+        self.count_invalidated(what);
+        Ok(done)
+    }
+
+    fn invalidated(&self, what: &Invalidation, done: Done) -> Invalidated {
+        let removed = done.removed();
+        let mut sweeps = Vec::new();
+        let banned = done.patterns.len() as u64;
+        for sweep in done.patterns {
+            if !sweep.progress().complete {
                 sweeps.push(Arc::clone(sweep.id()));
                 self.sweeps.keep(sweep);
             }
         }
-        self.store.bump(&dependencies, what.mode, now).await?;
-        self.count_invalidated(what);
-        Ok(Invalidated {
-            bumped: dependencies.len() as u64,
+        Invalidated {
+            bumped: (what.tags.len() + what.namespaces.len()) as u64,
             removed,
-            banned: patterns.len() as u64,
+            banned,
             complete: sweeps.is_empty(),
             sweeps,
-        })
+            found: Findings::default(),
+        }
     }
 
     pub(crate) fn count_invalidated(&self, what: &Invalidation) {

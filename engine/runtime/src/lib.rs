@@ -15,7 +15,7 @@
 //! | [`behind`] | write-behind: the queue, and the flush to the origins |
 //! | [`outbox`] | rows of a database that say what its commits made stale |
 //! | [`breaker`], [`limits`] | how origins are protected: the breaker and the caps |
-//! | [`invalidate`] | purge and expire by key, tag, namespace and pattern |
+//! | [`invalidate`] | purge and expire by row, key, tag, namespace and pattern |
 //! | [`typed`] | values as the program's own types |
 //! | [`vault`] | encryption of protected values, and its keys |
 //! | [`error`] | how a call fails, with a stable code; `complaints` is what the log says of it |
@@ -49,6 +49,7 @@ mod questions;
 pub mod read;
 mod retry;
 pub mod route;
+mod stale;
 mod steps;
 mod store_entry;
 pub mod tuning;
@@ -66,7 +67,7 @@ pub use decide::Decided;
 pub use engine::{Engine, Status};
 pub use error::Error;
 pub use fallback::{DefaultDecision, Fallback, OnFailure};
-pub use invalidate::{Invalidated, Invalidation};
+pub use invalidate::{Findings, Invalidated, Invalidation, RowFound};
 pub use larder_core as core;
 pub use larder_core::{Operation, Request, Value};
 pub use larder_origin as origin;

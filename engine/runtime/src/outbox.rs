@@ -7,6 +7,7 @@
 mod course;
 mod follow;
 mod meters;
+mod owed;
 mod sense;
 mod state;
 mod tuning;
@@ -61,11 +62,11 @@ impl Followed {
 
 impl Inner {
     /// Makes everything stale that was loaded from an origin, whatever its key and tenant.
-    async fn purge_origin(&self, origin: &str) -> Result<(), Error> {
+    async fn all_of_origin(&self, origin: &str, mode: Mode) -> Result<(), Error> {
         let _change = self.change();
         let whole = [Dependency::origin(origin)];
         let now = self.clock.now();
-        self.store.bump(&whole, Mode::Purge, now).await?;
+        self.store.bump(&whole, mode, now).await?;
         Ok(())
     }
 }

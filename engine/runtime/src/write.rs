@@ -16,11 +16,11 @@ use crate::deadline::in_ms;
 use crate::decide::{Decided, Job};
 use crate::engine::Inner;
 use crate::error::Error;
-use crate::fallback::{self, OnFailure};
 use crate::flight::lost;
 use crate::gate::Pass;
 use crate::invalidate::{Invalidated, Invalidation};
 use crate::loader::{no_origin, wanted};
+use crate::stale;
 
 const NO_QUEUE: &str = "the policy chose write_behind, which needs a durable queue, and there is \
     none; add [write_behind] to larder.toml, or let the policy choose write_through";
@@ -103,16 +103,10 @@ impl Inner {
         if plan != WritePlan::ApplicationThenInvalidate {
             job.may_call_origin()?;
         }
-        let (tenant, namespace) = (&job.request.tenant, &decision.namespace);
-        let mut stale = Invalidation::of_targets(tenant, namespace, &decision.invalidates);
+        let mut stale = stale::beside_own_key(&job.request, decision, &job.route.on_failure);
         stale.check()?;
-        let own = (decision.namespace.clone(), decision.key.clone());
-        stale.keys.retain(|key| *key != own);
         if !stores(plan) {
-            stale.keys.push(own);
-        }
-        if let OnFailure::DefaultDecision(_) = job.route.on_failure {
-            stale.tags.push(fallback::tag(&job.request));
+            stale.keys.push(stale::own_key(decision));
         }
         Ok(Ready {
             job,

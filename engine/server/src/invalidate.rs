@@ -12,12 +12,12 @@ use crate::access::Caller;
 use crate::body;
 use crate::problem::Problem;
 use crate::routes::App;
-use crate::wire::{InvalidateReply, InvalidateRequest, SweepReply};
+use crate::wire::{FoundReply, InvalidateReply, InvalidateRequest, SweepReply};
 
 /// The most names of one call: each costs a step in the store.
 const NAMES_MAX: usize = 10_000;
 
-/// Makes entries stale by key, tag, namespace and pattern. After the answer no read serves them,
+/// Makes entries stale by row, key, tag, namespace and pattern. After the answer no read serves them,
 /// and no load that began before brings them back.
 #[utoipa::path(post, path = "/v1/invalidate", tag = "data", request_body = InvalidateRequest,
     responses((status = 200, body = InvalidateReply),
@@ -31,7 +31,7 @@ pub(crate) async fn invalidate(
     caller.may_invalidate(&asked)?;
     check(&asked)?;
     let mode = asked.mode;
-    let done = app.engine.invalidate(&asked.into()).await?;
+    let done = app.engine.invalidate(&asked.clone().into()).await?;
     let reply = InvalidateReply {
         mode,
         bumped: done.bumped,
@@ -39,6 +39,7 @@ pub(crate) async fn invalidate(
         banned: done.banned,
         complete: done.complete,
         sweeps: done.sweeps.iter().map(ToString::to_string).collect(),
+        found: FoundReply::of(asked, &done.found),
     };
     Ok(Json(reply).into_response())
 }
@@ -67,9 +68,11 @@ pub(crate) async fn sweep(
 }
 
 fn check(asked: &InvalidateRequest) -> Result<(), Problem> {
-    let count = asked.keys.len() + asked.tags.len() + asked.namespaces.len() + asked.patterns.len();
+    let rows_and_keys = asked.rows.len() + asked.keys.len();
+    let count = rows_and_keys + asked.tags.len() + asked.namespaces.len() + asked.patterns.len();
     if count == 0 {
-        let detail = "nothing to invalidate: give `keys`, `tags`, `namespaces` or `patterns`";
+        let detail =
+            "nothing to invalidate: give `rows`, `keys`, `tags`, `namespaces` or `patterns`";
         return Err(Problem::bad("nothing_to_invalidate", detail));
     }
     if count > NAMES_MAX {

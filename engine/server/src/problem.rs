@@ -66,6 +66,7 @@ fn status_of(error: &Error) -> StatusCode {
         Error::RowParked { .. } => StatusCode::CONFLICT,
         Error::Denied { .. }
         | Error::WriteUndecided { .. }
+        | Error::RowUndecided { .. }
         | Error::Store(_)
         | Error::Queue(_)
         | Error::BehindQueue { .. }

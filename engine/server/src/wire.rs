@@ -14,7 +14,10 @@ pub use self::decide::{
     WireRequest,
 };
 pub use self::entries::{FillReply, WriteReply};
-pub use self::invalidate::{InvalidateReply, InvalidateRequest, KeyName, PatternName, SweepReply};
+pub use self::invalidate::{
+    FoundKey, FoundName, FoundPattern, FoundReply, FoundRow, InvalidateReply, InvalidateRequest,
+    KeyName, PatternName, RowName, SweepReply,
+};
 pub use self::status::{OutboxReply, RouteStatus, StatusReply, StoreStatus};
 
 /// To which build a policy is to be pinned.

@@ -10,6 +10,8 @@
 
 mod clauses;
 
+pub use self::clauses::ODD_IDS;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -32,6 +34,7 @@ macro_rules! outbox_contract {
             clauses:
                 an_empty_table_has_nothing,
                 rows_come_as_they_were_written,
+                a_row_is_named_by_its_resource_and_its_id,
                 rows_come_once_and_in_order,
                 what_is_rolled_back_never_comes,
                 only_what_is_before_is_removed,

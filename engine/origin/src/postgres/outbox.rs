@@ -16,7 +16,7 @@ use super::listen::Listener;
 use super::schema::{self, quote};
 use super::session::Sessions;
 use super::{check, connect, failure};
-use crate::outbox::{Page, Place, Row, TEXT_MAX};
+use crate::outbox::{OF_ROWS, Page, Place, Row, TEXT_MAX, TEXTS};
 use crate::{OpenError, OriginError, Outbox};
 
 /// What creates the table.
@@ -53,6 +53,13 @@ pub struct PostgresOutbox {
 struct Statements {
     read: String,
     remove: String,
+}
+
+/// A table that fits.
+struct Found {
+    quoted: String,
+    /// Whether it has the columns of rows that are named by resource and id.
+    of_rows: bool,
 }
 
 impl PostgresOutbox {
@@ -99,17 +106,16 @@ impl PostgresOutbox {
                 let session = session.map_err(|error| failure::of_connecting(&error, database))?;
                 let inspected = self.inspect(session.client()?).await;
                 session.keep();
-                let quoted = inspected.map_err(|error| failure::of_asking(&error, database))??;
+                let found = inspected.map_err(|error| failure::of_asking(&error, database))??;
                 Ok(Statements {
-                    read: reading(&quoted),
-                    remove: removing(&quoted),
+                    read: reading(&found),
+                    remove: removing(&found.quoted),
                 })
             })
             .await
     }
 
-    /// The table's name, quoted.
-    async fn inspect(&self, client: &Client) -> Result<Result<String, OpenError>, Error> {
+    async fn inspect(&self, client: &Client) -> Result<Result<Found, OpenError>, Error> {
         let wrong = |why: String, fix: String| OpenError::Outbox {
             database: self.database.clone(),
             table: self.table.clone(),
@@ -125,9 +131,12 @@ impl PostgresOutbox {
         let quoted = format!("{}.{}", quote(namespace), quote(name));
         let rows = client.query(schema::COLUMNS, &[&oid]).await?;
         let has: Vec<(&str, &str)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let there = |name: &str, kinds: &[&str]| {
+            let fits = |(one, kind): &(&str, &str)| *one == name && kinds.contains(kind);
+            has.iter().any(fits)
+        };
         for (name, kinds) in COLUMNS {
-            let there = |(one, kind): &(&str, &str)| *one == name && kinds.contains(kind);
-            if !has.iter().any(there) {
+            if !there(name, kinds) {
                 let kind = kinds.first().copied().unwrap_or_default();
                 let why = format!("has no column `{name}` of type {kind}");
                 return Ok(Err(wrong(why, create())));
@@ -140,7 +149,10 @@ impl PostgresOutbox {
             let why = format!("may not be read and cleared by `{user}`");
             return Ok(Err(wrong(why, fix)));
         }
-        Ok(Ok(quoted))
+        Ok(Ok(Found {
+            quoted,
+            of_rows: OF_ROWS.iter().all(|name| there(name, TEXT)),
+        }))
     }
 
     async fn ready(&self) -> Result<&Statements, OriginError> {
@@ -220,9 +232,11 @@ fn page(rows: &[Answer]) -> Result<Page, Error> {
             },
             kind: row.try_get(5)?,
             tenant: row.try_get(6)?,
-            namespace: row.try_get(7)?,
-            target: row.try_get(8)?,
-            mode: row.try_get(9)?,
+            resource: row.try_get(7)?,
+            row_id: row.try_get(8)?,
+            namespace: row.try_get(9)?,
+            target: row.try_get(10)?,
+            mode: row.try_get(11)?,
         });
     }
     Ok(page)
@@ -230,15 +244,17 @@ fn page(rows: &[Answer]) -> Result<Page, Error> {
 
 /// The state of the table and its rows as of one moment. Transactions below the snapshot's xmin
 /// have all ended, and no later one can get a number below it.
-fn reading(table: &str) -> String {
-    let clipped = |name| {
-        format!(
+fn reading(found: &Found) -> String {
+    let table = &found.quoted;
+    let clipped = |name| match OF_ROWS.contains(&name) && !found.of_rows {
+        true => format!("''::text AS {name}"),
+        false => format!(
             "coalesce(left({name}, {}), '')::text AS {name}",
             TEXT_MAX + 1
-        )
+        ),
     };
-    let texts = ["kind", "tenant", "namespace", "target", "mode"].map(clipped);
-    let texts = texts.join(", ");
+    let (texts, names) = (TEXTS.map(clipped), TEXTS.map(|name| format!("page.{name}")));
+    let (texts, names) = (texts.join(", "), names.join(", "));
     format!(
         "WITH page AS (
             SELECT xid, id, {texts} FROM {table}
@@ -253,8 +269,7 @@ fn reading(table: &str) -> String {
                  WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())
                  ORDER BY xid, id LIMIT 1) AS held
         )
-        SELECT state.now, state.intact, state.held, page.xid::text, page.id,
-            page.kind, page.tenant, page.namespace, page.target, page.mode
+        SELECT state.now, state.intact, state.held, page.xid::text, page.id, {names}
         FROM state LEFT JOIN page ON true ORDER BY page.xid, page.id"
     )
 }

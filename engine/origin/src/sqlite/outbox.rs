@@ -19,7 +19,7 @@ use super::schema::{columns, find, tables};
 use super::sql::quote;
 use super::statement::Limits;
 use super::{check, failure};
-use crate::outbox::{Page, Place, Row, TEXT_MAX};
+use crate::outbox::{OF_ROWS, Page, Place, Row, TEXT_MAX, TEXTS};
 use crate::{OpenError, OriginError, Outbox};
 
 /// What creates the table.
@@ -41,6 +41,13 @@ struct Desk {
     limits: Limits,
     /// The statements, of which connection and by which number of the schema.
     known: Mutex<Option<(u64, i64, Arc<Statements>)>>,
+}
+
+/// A table that fits.
+struct Found {
+    quoted: String,
+    /// Whether it has the columns of rows that are named by resource and id.
+    of_rows: bool,
 }
 
 struct Statements {
@@ -70,8 +77,8 @@ impl SqliteOutbox {
             largest: i32::MAX,
         };
         let db = Link::open(&config.path, how).map_err(broken)?.db;
-        let quoted = inspect(&db, table).map_err(broken)?;
-        quoted.map_err(|why| OpenError::Outbox {
+        let found = inspect(&db, table).map_err(broken)?;
+        found.map_err(|why| OpenError::Outbox {
             database: config.path.display().to_string(),
             table: table.to_owned(),
             why,
@@ -120,10 +127,10 @@ impl Desk {
             return Ok(Arc::clone(statements));
         }
         *known = None;
-        let quoted = inspect(&link.db, &self.table).map_err(failed)?;
-        let quoted = quoted
+        let found = inspect(&link.db, &self.table).map_err(failed)?;
+        let found = found
             .map_err(|why| OriginError::Schema(format!("the outbox `{}` {why}", self.table)))?;
-        let statements = Arc::new(Statements::of(&quoted));
+        let statements = Arc::new(Statements::of(&found));
         *known = Some((link.number, version, Arc::clone(&statements)));
         Ok(statements)
     }
@@ -148,9 +155,13 @@ impl Outbox for SqliteOutbox {
 }
 
 impl Statements {
-    fn of(table: &str) -> Self {
-        let clipped = |name| format!("substr(CAST({name} AS TEXT), 1, {})", TEXT_MAX + 1);
-        let texts = ["kind", "tenant", "namespace", "target", "mode"].map(clipped);
+    fn of(found: &Found) -> Self {
+        let table = &found.quoted;
+        let clipped = |name| match OF_ROWS.contains(&name) && !found.of_rows {
+            true => "''".to_owned(),
+            false => format!("substr(CAST({name} AS TEXT), 1, {})", TEXT_MAX + 1),
+        };
+        let texts = TEXTS.map(clipped);
         Self {
             intact: format!("SELECT ?1 = 0 OR EXISTS (SELECT 1 FROM {table} WHERE id = ?1)"),
             read: format!(
@@ -165,8 +176,8 @@ impl Statements {
     }
 }
 
-/// The table's name, quoted, or what is wrong with it.
-fn inspect(db: &Connection, table: &str) -> rusqlite::Result<Result<String, String>> {
+/// The table, or what is wrong with it.
+fn inspect(db: &Connection, table: &str) -> rusqlite::Result<Result<Found, String>> {
     let tables = tables(db)?;
     let Some(name) = find(&tables, table) else {
         return Ok(Err("is not there".into()));
@@ -184,7 +195,10 @@ fn inspect(db: &Connection, table: &str) -> rusqlite::Result<Result<String, Stri
     if !sql.to_ascii_uppercase().contains("AUTOINCREMENT") {
         return Ok(Err("has an `id` without AUTOINCREMENT".into()));
     }
-    Ok(Ok(quote(name)))
+    Ok(Ok(Found {
+        quoted: quote(name),
+        of_rows: OF_ROWS.iter().all(|column| find(&has, column).is_some()),
+    }))
 }
 
 fn created(table: &str) -> String {
@@ -221,9 +235,11 @@ fn page(
                 },
                 kind: text(row, 1)?,
                 tenant: text(row, 2)?,
-                namespace: text(row, 3)?,
-                target: text(row, 4)?,
-                mode: text(row, 5)?,
+                resource: text(row, 3)?,
+                row_id: text(row, 4)?,
+                namespace: text(row, 5)?,
+                target: text(row, 6)?,
+                mode: text(row, 7)?,
             })
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;

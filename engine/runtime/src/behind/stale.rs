@@ -47,6 +47,7 @@ pub(super) fn read(tenant: &str, text: &str) -> Result<Invalidation, serde_json:
     };
     Ok(Invalidation {
         tenant: tenant.to_owned(),
+        rows: Vec::new(),
         keys: stale.keys,
         tags: stale.tags,
         namespaces: stale.namespaces,
@@ -63,6 +64,7 @@ mod tests {
     fn what_is_written_is_read() {
         let full = Invalidation {
             tenant: "acme".to_owned(),
+            rows: Vec::new(),
             keys: vec![("list".to_owned(), "all \"of\" them".to_owned())],
             tags: vec!["product".to_owned(), "ü".to_owned()],
             namespaces: vec!["page".to_owned()],

@@ -4,18 +4,22 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use larder_core::dependency::Mode;
 use larder_origin::outbox::{Outbox, Page};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::course::{Course, Missed, wait_ms};
 use super::meters::{At, OutboxMeters};
+use super::owed::Owed;
 use super::sense::{self, Sense};
 use super::state::State;
 use super::tuning::OutboxTuning;
 use crate::backoff;
 use crate::engine::Inner;
+use crate::error::Error;
 use crate::invalidate::Invalidation;
+use crate::invalidate::rows::{Expanded, Undecided};
 
 /// Rows that are read at once.
 const PAGE: usize = 500;
@@ -35,8 +39,10 @@ const GATHER: Duration = Duration::from_millis(10);
 struct Work {
     page: Page,
     asked: Instant,
-    /// Everything of the origin goes first.
-    purge: bool,
+    /// Whether rows may have been missed.
+    missed: bool,
+    /// What becomes of everything of the origin first.
+    whole: Option<Mode>,
     sense: Sense,
     left: VecDeque<Invalidation>,
 }
@@ -52,6 +58,7 @@ pub(super) struct Follower {
     began: Instant,
     /// What could not be done yet.
     work: Option<Work>,
+    owed: Owed,
     failures: u32,
 }
 
@@ -88,6 +95,7 @@ impl Follower {
             state,
             began: Instant::now(),
             work: None,
+            owed: Owed::default(),
             failures: 0,
         }
     }
@@ -109,6 +117,8 @@ impl Follower {
     }
 
     async fn try_step(&mut self, inner: &Inner) -> Result<Next, Trouble> {
+        let again = self.try_owed(inner).await;
+        again.map_err(|error| (At::Apply, error.to_string()))?;
         let mut work = match self.work.take() {
             Some(work) => work,
             None => self.read().await?,
@@ -126,10 +136,16 @@ impl Follower {
         if !all {
             return Ok(Next::AT_ONCE);
         }
-        self.state.read(work.asked, work.page.held_ms);
-        self.remove(&work.page).await;
+        let owed = self.owed.age(Instant::now());
+        let owed_ms = owed.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        let held_ms = work.page.held_ms.max(owed_ms);
+        self.state.read(work.asked, held_ms);
+        // After a restart what is owed is read again.
+        if owed.is_none() {
+            self.remove(&work.page).await;
+        }
         Ok(Next {
-            wait_ms: wait_ms(work.page.held_ms, self.tuning.poll_ms),
+            wait_ms: wait_ms(held_ms, self.tuning.poll_ms),
             hints: true,
         })
     }
@@ -159,23 +175,88 @@ impl Follower {
         Ok(Work {
             page,
             asked,
-            purge: missed.is_some(),
+            missed: missed.is_some(),
+            whole: missed.map(|_| Mode::Purge).or(sense.whole),
             left: sense.all.iter().cloned().collect(),
             sense,
         })
     }
 
-    async fn apply(&self, inner: &Inner, work: &mut Work) -> Result<(), String> {
-        if work.purge {
-            let purged = inner.purge_origin(&self.origin).await;
-            purged.map_err(|error| error.to_string())?;
-            work.purge = false;
-            self.meters.missed();
+    async fn apply(&mut self, inner: &Inner, work: &mut Work) -> Result<(), String> {
+        if let Some(mode) = work.whole {
+            let gone = inner.all_of_origin(&self.origin, mode).await;
+            gone.map_err(|error| error.to_string())?;
+            work.whole = None;
+            if work.missed {
+                self.meters.missed();
+            }
         }
         while let Some(one) = work.left.front() {
-            let done = inner.invalidate(one).await;
-            done.map_err(|error| error.to_string())?;
+            let done = self.apply_one(inner, one.clone()).await;
+            let more = done.map_err(|error| error.to_string())?;
             work.left.pop_front();
+            for one in more {
+                work.left.push_front(one);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes stale what one invalidation names; answers what of its rows is to be done apart.
+    async fn apply_one(
+        &mut self,
+        inner: &Inner,
+        what: Invalidation,
+    ) -> Result<Vec<Invalidation>, Error> {
+        if what.rows.is_empty() {
+            return inner.invalidate(&what).await.map(|_| Vec::new());
+        }
+        let (tenant, mode) = (what.tenant.clone(), what.mode);
+        let (names, undecided) = self.expand(inner, what).await;
+        let (names, patterns) = names.patterns_apart();
+        inner.invalidate(&names).await?;
+        self.owed
+            .put_down((&tenant, mode), undecided, Instant::now());
+        Ok(patterns)
+    }
+
+    /// Spells out what rows make stale. Those of resources without a route are passed over.
+    async fn expand(&self, inner: &Inner, what: Invalidation) -> (Invalidation, Vec<Undecided>) {
+        let Expanded {
+            what, undecided, ..
+        } = inner.expand(what).await;
+        let no_route = |one: &Undecided| matches!(one.error, Error::NoRoute(_));
+        let (nobodys, undecided): (Vec<_>, Vec<_>) = undecided.into_iter().partition(no_route);
+        for one in &nobodys {
+            tracing::error!(
+                origin = &*self.origin,
+                "a row of the outbox is passed over: {}",
+                one.error
+            );
+        }
+        self.meters.passed_over(nobodys.len() as u64);
+        (what, undecided)
+    }
+
+    /// Asks once more about rows whose policy could not say what they make stale.
+    async fn try_owed(&mut self, inner: &Inner) -> Result<(), Error> {
+        for what in self.owed.again() {
+            let (names, undecided) = self.expand(inner, what.clone()).await;
+            inner.invalidate(&names).await?;
+            self.owed.tried(&what, &undecided);
+            if !undecided.is_empty() {
+                self.meters.failed(At::Decide);
+            }
+        }
+        if self.owed.is_hopeless(Instant::now()) {
+            inner.all_of_origin(&self.origin, Mode::Purge).await?;
+            let rows = self.owed.give_up();
+            tracing::error!(
+                origin = &*self.origin,
+                rows,
+                "their policy does not say what changes of these rows make stale; everything that \
+                 was loaded from this origin is invalidated instead"
+            );
         }
         Ok(())
     }
@@ -211,7 +292,7 @@ impl Follower {
         self.meters.failed(at);
         let why = match at {
             At::Apply => format!("what its rows name cannot be invalidated: {why}"),
-            At::Read | At::Remove => why.to_owned(),
+            At::Read | At::Decide | At::Remove => why.to_owned(),
         };
         self.state.failed(&why);
         if self.failures.is_power_of_two() {

@@ -13,6 +13,8 @@ pub(super) enum At {
     Read,
     /// What the rows name could not be invalidated.
     Apply,
+    /// A policy did not say what a row makes stale.
+    Decide,
     /// Old rows could not be removed.
     Remove,
 }
@@ -22,6 +24,7 @@ impl At {
         match self {
             Self::Read => "read",
             Self::Apply => "apply",
+            Self::Decide => "decide",
             Self::Remove => "remove",
         }
     }
@@ -59,6 +62,11 @@ impl OutboxMeters {
             counter.increment(rows);
         }
         self.passed_over.increment(sense.passed_over.len() as u64);
+    }
+
+    /// So many rows mean nothing here.
+    pub(super) fn passed_over(&self, rows: u64) {
+        self.passed_over.increment(rows);
     }
 
     /// So many old rows more are gone.

@@ -12,6 +12,10 @@ use crate::invalidate::Invalidation;
 /// What a row names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
+    /// What a write of a row makes stale.
+    Row,
+    /// Everything that was loaded from the origin.
+    Origin,
     Key,
     Tag,
     Namespace,
@@ -19,10 +23,19 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [Self::Key, Self::Tag, Self::Namespace, Self::Pattern];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Row,
+        Self::Origin,
+        Self::Key,
+        Self::Tag,
+        Self::Namespace,
+        Self::Pattern,
+    ];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
+            Self::Row => "row",
+            Self::Origin => "origin",
             Self::Key => "key",
             Self::Tag => "tag",
             Self::Namespace => "namespace",
@@ -34,8 +47,10 @@ impl Kind {
 /// What rows come to.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Sense {
-    /// What they name, each target once. A pattern is alone, since stores hold few at a time and
-    /// may refuse one for now.
+    /// What is to become of everything of the origin, where they say so.
+    pub(super) whole: Option<Mode>,
+    /// What they name, each target once: rows apart from names, and each pattern alone, since
+    /// stores hold few at a time and may refuse one for now.
     pub(super) all: Vec<Invalidation>,
     /// How many rows there were of each of [`Kind::ALL`].
     pub(super) rows: [u64; Kind::ALL.len()],
@@ -55,6 +70,13 @@ pub(super) fn of(rows: &[Row]) -> Sense {
             Err(why) => sense.passed_over.push((row.place, why)),
             Ok((kind, mode)) => {
                 sense.rows[kind as usize] += 1;
+                if is_of_everything(kind, row) {
+                    sense.whole = Some(match sense.whole {
+                        Some(Mode::Purge) => Mode::Purge,
+                        _ => mode,
+                    });
+                    continue;
+                }
                 let named = tenants.entry(&row.tenant).or_default();
                 let kept = named.entry(target(kind, row)).or_insert(mode);
                 // What is to go goes, whatever else is to be done with it.
@@ -74,13 +96,19 @@ pub(super) fn of(rows: &[Row]) -> Sense {
     sense
 }
 
+/// A change without the name of what has changed may have been of anything. Such rows come from a
+/// table that got its columns for it when the engine had looked at it already.
+fn is_of_everything(kind: Kind, row: &Row) -> bool {
+    kind == Kind::Origin || (kind == Kind::Row && row.resource.is_empty())
+}
+
 /// The namespace is part of the name of keys and patterns alone.
 fn target(kind: Kind, row: &Row) -> Target {
-    let namespace = match kind {
-        Kind::Key | Kind::Pattern => row.namespace.clone(),
-        Kind::Tag | Kind::Namespace => String::new(),
-    };
-    (kind, namespace, row.target.clone())
+    match kind {
+        Kind::Row => (kind, row.resource.clone(), row.row_id.clone()),
+        Kind::Key | Kind::Pattern => (kind, row.namespace.clone(), row.target.clone()),
+        Kind::Origin | Kind::Tag | Kind::Namespace => (kind, String::new(), row.target.clone()),
+    }
 }
 
 fn understood(row: &Row) -> Result<(Kind, Mode), String> {
@@ -88,7 +116,7 @@ fn understood(row: &Row) -> Result<(Kind, Mode), String> {
     let kind = kinds.find(|kind| kind.as_str() == row.kind);
     let kind = kind.ok_or_else(|| {
         format!(
-            "its kind is `{}`, which is none of key, tag, namespace and pattern",
+            "its kind is `{}`, which is none of row, origin, key, tag, namespace and pattern",
             clip(&row.kind)
         )
     })?;
@@ -100,6 +128,10 @@ fn understood(row: &Row) -> Result<(Kind, Mode), String> {
             return Err(format!("its mode is `{other}`, neither purge nor expire"));
         }
     };
+    // An id that is too long, or odd in another way, still changes what its policy says it changes.
+    if matches!(kind, Kind::Row | Kind::Origin) {
+        return Ok((kind, mode));
+    }
     if row.target.is_empty() {
         return Err("its target is empty".to_owned());
     }
@@ -125,10 +157,12 @@ fn invalidations(tenant: &str, mode: Mode, targets: &BTreeSet<&Target>) -> Vec<I
         mode,
         ..Invalidation::default()
     };
-    let (mut named, mut patterns) = (none(), Vec::new());
+    let (mut rows, mut named, mut patterns) = (none(), none(), Vec::new());
     for (kind, namespace, target) in targets.iter().copied() {
         let (namespace, target) = (namespace.clone(), target.clone());
         match kind {
+            Kind::Row => rows.rows.push((namespace, target)),
+            Kind::Origin => {}
             Kind::Key => named.keys.push((namespace, target)),
             Kind::Tag => named.tags.push(target),
             Kind::Namespace => named.namespaces.push(target),
@@ -138,8 +172,8 @@ fn invalidations(tenant: &str, mode: Mode, targets: &BTreeSet<&Target>) -> Vec<I
             }),
         }
     }
-    let named = (named != none()).then_some(named);
-    named.into_iter().chain(patterns).collect()
+    let some = [rows, named].into_iter().filter(|one| *one != none());
+    some.chain(patterns).collect()
 }
 
 #[cfg(test)]
@@ -185,7 +219,10 @@ mod tests {
         };
         let sense = of(&rows);
         assert_eq!(sense.all, [named, pattern("x*"), pattern("y*")]);
-        assert_eq!((sense.rows, sense.passed_over), ([2, 3, 1, 3], vec![]));
+        assert_eq!(
+            (sense.rows, sense.passed_over),
+            ([0, 0, 2, 3, 1, 3], vec![])
+        );
         assert_eq!(of(&[]), Sense::default());
     }
 
@@ -216,12 +253,70 @@ mod tests {
         assert_eq!(of(&rows).all, expected);
     }
 
+    fn changed(resource: &str, id: &str, mode: &str) -> Row {
+        Row {
+            resource: resource.to_owned(),
+            row_id: id.to_owned(),
+            ..row("row", "ignored", "ignored", mode)
+        }
+    }
+
+    #[test]
+    fn rows_are_named_once_and_apart_from_names() {
+        let long = "ü".repeat(TEXT_MAX + 1);
+        let rows = [
+            changed("product", "50%", "purge"),
+            row("tag", "", "a", "purge"),
+            changed("product", "sku:1", "expire"),
+            changed("product", "50%", "expire"),
+            changed("product", "", ""),
+            changed("product", &long, ""),
+        ];
+        let sense = of(&rows);
+        let [of_rows, named, expired] = sense.all.as_slice() else {
+            panic!("{sense:?}");
+        };
+        let ids: Vec<&str> = of_rows.rows.iter().map(|(_, id)| id.as_str()).collect();
+        assert_eq!(ids, ["", "50%", &long]);
+        assert_eq!(
+            (&named.tags[..], named.rows.len()),
+            (&["a".to_owned()][..], 0)
+        );
+        assert_eq!(
+            (expired.rows[0].1.as_str(), expired.mode),
+            ("sku:1", Mode::Expire)
+        );
+        assert_eq!(
+            (sense.whole, sense.rows[0], sense.passed_over),
+            (None, 5, vec![])
+        );
+    }
+
+    #[test]
+    fn what_changed_without_a_name_is_everything() {
+        for (rows, whole) in [
+            (vec![row("origin", "", "", "")], Some(Mode::Purge)),
+            (vec![row("origin", "", "", "expire")], Some(Mode::Expire)),
+            (
+                vec![changed("", "42", "expire"), row("origin", "", "", "")],
+                Some(Mode::Purge),
+            ),
+            (
+                vec![row("origin", "", "", ""), changed("", "42", "expire")],
+                Some(Mode::Purge),
+            ),
+        ] {
+            let sense = of(&rows);
+            assert_eq!((sense.whole, sense.all), (whole, vec![]), "{rows:?}");
+        }
+    }
+
     #[test]
     fn what_cannot_be_meant_is_passed_over_alone() {
         let long = "ü".repeat(TEXT_MAX);
         for (odd, why) in [
             (row("Tag", "", "a", "purge"), "`Tag`"),
-            (row("", "", "a", "purge"), "none of key"),
+            (row("", "", "a", "purge"), "none of row"),
             (row("tag", "", "a", "drop"), "`drop`"),
             (row("tag", "", "", "purge"), "empty"),
             (row("tag", "", &format!("{long}ü"), "purge"), "8192"),

@@ -61,6 +61,8 @@ pub(crate) fn policy(
 pub(crate) struct Parts {
     pub(crate) policy: Native,
     pub(crate) origin: bool,
+    /// What its route matches.
+    pub(crate) resource: &'static str,
     pub(crate) on_failure: OnFailure,
     pub(crate) guard: Guard,
     pub(crate) tuning: Tuning,
@@ -81,6 +83,7 @@ impl Parts {
         Self {
             policy,
             origin: true,
+            resource: "*",
             on_failure: OnFailure::default(),
             guard: Guard::default(),
             tuning: Tuning::default(),
@@ -111,8 +114,8 @@ impl Parts {
         }
         let wall = self.wall.unwrap_or_else(|| Arc::clone(&clock));
         let route = match self.origin {
-            true => Route::new("*", "native").origin("shop"),
-            false => Route::new("*", "native"),
+            true => Route::new(self.resource, "native").origin("shop"),
+            false => Route::new(self.resource, "native"),
         };
         let limited = if self.origin { "shop" } else { "native" };
         let mut builder = Engine::builder(policies.clone(), store.clone());
@@ -237,6 +240,7 @@ impl Rig {
 /// What the races invalidate; each means the product 42.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Aim {
+    Row,
     Key,
     Tag,
     Namespace,
@@ -244,7 +248,13 @@ pub(crate) enum Aim {
 }
 
 impl Aim {
-    pub(crate) const ALL: [Self; 4] = [Self::Key, Self::Tag, Self::Namespace, Self::Pattern];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Row,
+        Self::Key,
+        Self::Tag,
+        Self::Namespace,
+        Self::Pattern,
+    ];
 
     pub(crate) fn invalidation(self, mode: Mode) -> Invalidation {
         let mut what = Invalidation {
@@ -252,6 +262,7 @@ impl Aim {
             ..Invalidation::default()
         };
         match self {
+            Self::Row => what.rows.push(("product".into(), "42".into())),
             Self::Key => what.keys.push(("product".into(), "product:42".into())),
             Self::Tag => what.tags.push("product:42".into()),
             Self::Namespace => what.namespaces.push("product".into()),

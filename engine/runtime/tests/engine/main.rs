@@ -25,6 +25,7 @@ mod limits;
 mod outbox;
 mod patterns;
 mod races;
+mod rows;
 mod single_flight;
 mod store_down;
 mod strategies;

@@ -142,6 +142,9 @@ impl Scope {
         if self.resources.is_some() && !asked.patterns.is_empty() {
             return Err(Lacking::Patterns);
         }
+        for row in &asked.rows {
+            self.name("resource", &row.resource)?;
+        }
         let keys = asked.keys.iter().map(|key| &key.namespace);
         for namespace in keys.chain(&asked.namespaces) {
             self.name("namespace", namespace)?;

@@ -5,6 +5,37 @@ use std::time::Duration;
 use super::Database;
 use crate::outbox::{Outbox, Page, Place, Row, TEXT_MAX};
 
+/// Ids with a character in them that has a meaning somewhere: in keys, tags, patterns, paths, queries,
+/// SQL, JSON and shells.
+pub const ODD_IDS: [&str; 26] = [
+    "42",
+    "042",
+    "-1",
+    "",
+    "sku:1",
+    "50%",
+    "50%25",
+    "a/b",
+    "a//b/",
+    "a?b=c&d",
+    "a#b",
+    "a*b?",
+    "{slot}",
+    "~home",
+    "back\\slash",
+    "it's",
+    "say \"so\"",
+    " blank at both ends ",
+    "a,b;c",
+    "..",
+    "../../etc",
+    "line\nbreak\ttab",
+    "grün 日本 🦀",
+    "e\u{301}",
+    "$1 || 'x' --",
+    "6F9619FF-8B86-D011-B42D-00C04FC964FF",
+];
+
 /// Reads when nothing holds rows back: the housekeeping of a server may for a moment.
 async fn read(outbox: &dyn Outbox, after: Place, limit: usize) -> Page {
     for _ in 0..1000 {
@@ -74,9 +105,38 @@ pub(super) async fn rows_come_as_they_were_written(database: &dyn Database, outb
         namespace: "product".into(),
         target: "product:42".into(),
         mode: "expire".into(),
+        ..Row::default()
     };
     assert_eq!(*key, expected);
     assert_eq!((odd.kind.as_str(), odd.target.len()), ("", TEXT_MAX + 1));
+}
+
+/// An id is a text of any characters, and nobody has to escape any of them.
+pub(super) async fn a_row_is_named_by_its_resource_and_its_id(
+    database: &dyn Database,
+    outbox: &dyn Outbox,
+) {
+    for id in ODD_IDS {
+        let place = end(outbox).await;
+        let literal = id.replace('\'', "''");
+        let sql = format!(
+            "INSERT INTO larder_outbox (resource, row_id) VALUES ('product', '{literal}');"
+        );
+        database.run(&sql).await;
+        let rows = rows(outbox, place).await;
+        let [row] = rows.as_slice() else {
+            panic!("{id:?}: {rows:?}");
+        };
+        let expected = Row {
+            place: row.place,
+            kind: "row".into(),
+            resource: "product".into(),
+            row_id: id.into(),
+            mode: "purge".into(),
+            ..Row::default()
+        };
+        assert_eq!(*row, expected);
+    }
 }
 
 pub(super) async fn rows_come_once_and_in_order(database: &dyn Database, outbox: &dyn Outbox) {

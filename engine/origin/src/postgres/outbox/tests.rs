@@ -4,7 +4,8 @@ use futures_util::future::BoxFuture;
 use tokio_postgres::{Client, NoTls};
 
 use super::*;
-use crate::outbox::contract;
+use crate::Origin as _;
+use crate::outbox::contract::{self, ODD_IDS};
 use crate::testing::{Database, Durability, Postgres};
 
 const TRIGGER: &str = include_str!("../trigger.sql");
@@ -204,15 +205,39 @@ async fn a_place_is_gone_in_a_database_that_went_back_in_time() {
     assert_eq!((page.rows.len(), page.intact), (0, false));
 }
 
-#[tokio::test]
-async fn the_trigger_of_the_guide_names_what_changed() {
+/// The kinds, resources and ids after `place`, once nothing is held back.
+async fn changed(outbox: &PostgresOutbox, place: Place) -> Vec<[String; 3]> {
+    loop {
+        let page = outbox.read(place, 1000).await.unwrap();
+        if page.held_ms.is_none() {
+            let name = |row: Row| [row.kind, row.resource, row.row_id];
+            return page.rows.into_iter().map(name).collect();
+        }
+    }
+}
+
+async fn end(outbox: &PostgresOutbox) -> Place {
+    changed(outbox, Place::START).await;
+    let page = outbox.read(Place::START, 1000).await.unwrap();
+    page.rows.last().map_or(Place::START, |row| row.place)
+}
+
+fn of_product(id: &str) -> [String; 3] {
+    ["row", "product", id].map(ToOwned::to_owned)
+}
+
+async fn with_triggers(key: &str) -> (Database, PostgresOutbox) {
     let database = database().await;
-    database
-        .ask("CREATE TABLE products (id bigint PRIMARY KEY, name text)")
-        .await
-        .unwrap();
+    let table = format!("CREATE TABLE products (id {key} PRIMARY KEY, name text)");
+    database.ask(&table).await.unwrap();
     database.ask(TRIGGER).await.unwrap();
     let outbox = open(database.url()).await;
+    (database, outbox)
+}
+
+#[tokio::test]
+async fn the_trigger_of_the_guide_names_what_changed() {
+    let (database, outbox) = with_triggers("bigint").await;
     database
         .ask(
             "INSERT INTO products VALUES (1, 'a');
@@ -222,9 +247,115 @@ async fn the_trigger_of_the_guide_names_what_changed() {
         )
         .await
         .unwrap();
-    let mut seen = all(&outbox, Place::START).await;
+    let mut seen = changed(&outbox, Place::START).await;
     // Both ids of the second update come in either order.
     seen[2..4].sort();
-    let expected = ["1", "1", "1", "2", "2"].map(|id| format!("product:{id}"));
-    assert_eq!(seen, expected);
+    assert_eq!(seen, ["1", "1", "1", "2", "2"].map(of_product));
+    let place = end(&outbox).await;
+    database.ask("TRUNCATE products").await.unwrap();
+    let all = ["origin", "", ""].map(ToOwned::to_owned);
+    assert_eq!(changed(&outbox, place).await, [all]);
+}
+
+#[tokio::test]
+async fn the_trigger_of_the_guide_names_ids_of_any_characters() {
+    let (database, outbox) = with_triggers("text").await;
+    let client = client(&database).await;
+    for id in ODD_IDS {
+        let place = end(&outbox).await;
+        for sql in [
+            "INSERT INTO products VALUES ($1, 'a')",
+            "UPDATE products SET id = id || '!' WHERE id = $1",
+            "DELETE FROM products WHERE id = $1 || '!'",
+        ] {
+            client.execute(sql, &[&id]).await.unwrap();
+        }
+        let mut seen = changed(&outbox, place).await;
+        seen[1..3].sort();
+        let other = format!("{id}!");
+        assert_eq!(seen, [id, id, &other, &other].map(of_product));
+    }
+}
+
+/// As the origin spells them, which is what entries are found by.
+#[tokio::test]
+async fn ids_of_other_types_are_spelled_as_the_origin_spells_them() {
+    for (key, written, spelled) in [
+        ("int", "042", "42"),
+        ("numeric(6, 2)", "5", "5.00"),
+        ("char(4)", "ab", "ab"),
+        (
+            "uuid",
+            "6F9619FF-8B86-D011-B42D-00C04FC964FF",
+            "6f9619ff-8b86-d011-b42d-00c04fc964ff",
+        ),
+        ("boolean", "t", "true"),
+    ] {
+        let (database, outbox) = with_triggers(key).await;
+        let insert = format!("INSERT INTO products VALUES ('{written}', 'a')");
+        database.ask(&insert).await.unwrap();
+        let seen = changed(&outbox, Place::START).await;
+        assert_eq!(seen, [of_product(spelled)], "{key}");
+        let mut config = config(database.url());
+        "products".clone_into(&mut config.table);
+        let origin = crate::PostgresOrigin::open(config).await.unwrap();
+        let load = async |id: &str| {
+            let wanted = crate::Wanted {
+                tenant: "",
+                resource: "product",
+                id,
+                attributes: &[],
+            };
+            origin.load(wanted).await.unwrap().value.is_some()
+        };
+        assert!(load(spelled).await, "{key}");
+        assert_eq!(load(written).await, written == spelled, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn ids_that_a_collation_takes_for_one_are_two() {
+    let database = database().await;
+    let table = "CREATE COLLATION blind \
+            (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         CREATE TABLE products (id text COLLATE blind PRIMARY KEY)";
+    database.ask(table).await.unwrap();
+    database.ask(TRIGGER).await.unwrap();
+    let outbox = open(database.url()).await;
+    database
+        .ask("INSERT INTO products VALUES ('abc'); UPDATE products SET id = 'ABC'")
+        .await
+        .unwrap();
+    let mut seen = changed(&outbox, Place::START).await;
+    seen[1..].sort();
+    assert_eq!(seen, ["abc", "ABC", "abc"].map(of_product));
+}
+
+#[tokio::test]
+async fn a_table_of_a_build_before_is_read() {
+    let database = Database::create().await;
+    let before = include_str!("../../outbox/before/postgres.sql");
+    database.ask(before).await.unwrap();
+    database.ask(&put("product:42")).await.unwrap();
+    let outbox = open(database.url()).await;
+    assert_eq!(all(&outbox, Place::START).await, ["product:42"]);
+    let empty = ["tag", "", ""].map(ToOwned::to_owned);
+    assert_eq!(changed(&outbox, Place::START).await, [empty]);
+}
+
+#[tokio::test]
+async fn the_guide_brings_a_table_of_a_build_before_up_to_date() {
+    let database = Database::create().await;
+    let before = include_str!("../../outbox/before/postgres.sql");
+    database.ask(before).await.unwrap();
+    database.ask(&put("product:42")).await.unwrap();
+    database.ask(include_str!("../renew.sql")).await.unwrap();
+    let new = "INSERT INTO larder_outbox (resource, row_id) VALUES ('product', '50%')";
+    database.ask(new).await.unwrap();
+    let outbox = open(database.url()).await;
+    let old = ["tag", "", ""].map(ToOwned::to_owned);
+    assert_eq!(
+        changed(&outbox, Place::START).await,
+        [old, of_product("50%")]
+    );
 }

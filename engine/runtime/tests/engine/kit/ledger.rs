@@ -22,20 +22,34 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Commits a row.
+    /// Commits a row that names what is stale.
     pub(crate) fn put(&self, kind: &str, namespace: &str, target: &str) {
-        let mut last = self.last.lock();
-        *last += 1;
-        self.rows.lock().push(Row {
-            place: Place {
-                transaction: 0,
-                id: *last,
-            },
+        self.commit(Row {
             kind: kind.to_owned(),
             namespace: namespace.to_owned(),
             target: target.to_owned(),
             ..Row::default()
         });
+    }
+
+    /// Commits a row that names what has changed.
+    pub(crate) fn change(&self, resource: &str, id: &str) {
+        self.commit(Row {
+            kind: "row".to_owned(),
+            resource: resource.to_owned(),
+            row_id: id.to_owned(),
+            ..Row::default()
+        });
+    }
+
+    pub(crate) fn commit(&self, row: Row) {
+        let mut last = self.last.lock();
+        *last += 1;
+        let place = Place {
+            transaction: 0,
+            id: *last,
+        };
+        self.rows.lock().push(Row { place, ..row });
     }
 
     pub(crate) fn hint_now(&self) {
