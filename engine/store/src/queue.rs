@@ -122,7 +122,8 @@ pub struct QueueSummary {
 ///   two calls of `enqueue` of which one began after the other was answered, the later has the
 ///   larger number.
 /// - **Visible at once.** From the answer of `enqueue` until [`Queue::flushed`] or
-///   [`Queue::forget`], [`Queue::unflushed`] answers the newest change of the row, dead or alive.
+///   [`Queue::forget`], [`Queue::unflushed`] answers the newest change of the row, dead or alive,
+///   and [`Queue::pending`] all of them.
 /// - **One flusher.** What a claim that has ended or was taken over tells is refused with
 ///   [`QueueError::Lost`] and changes nothing.
 /// - **Never dropped in silence.** At its limit the queue refuses with [`QueueError::Full`]. It
@@ -141,6 +142,10 @@ pub trait Queue: Send + Sync {
 
     /// The newest change of `row` that the origin does not have yet.
     fn unflushed<'a>(&'a self, row: &'a Row) -> QueueAnswer<'a, Option<Arc<Queued>>>;
+
+    /// All changes of `row` that the origin does not have yet, dead or alive, oldest first. An
+    /// error where one of them cannot be read: what comes after it may rest on it.
+    fn pending<'a>(&'a self, row: &'a Row) -> QueueAnswer<'a, Vec<Arc<Queued>>>;
 
     /// Asks for the right to flush a partition for `ttl_ms`; none where somebody else has it.
     fn claim<'a>(

@@ -47,5 +47,6 @@ mod version;
 pub use config::{RedisConfig, SentinelConfig};
 pub use error::ConnectError;
 pub use queue::mirror::Mirror;
+pub(crate) use queue::mirror::News;
 pub use queue::{RedisQueue, RedisQueueConfig};
 pub use store::RedisStore;

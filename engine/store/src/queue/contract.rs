@@ -53,6 +53,7 @@ macro_rules! queue_contract {
             visible:
                 a_change_is_visible_until_it_is_flushed,
                 the_newest_change_is_visible_whatever_is_flushed_before,
+                all_changes_of_a_row_are_visible_in_order,
                 rows_that_differ_in_one_part_are_different,
                 what_was_flushed_is_gone_after_a_crash;
             flusher:

@@ -234,6 +234,10 @@ impl Queue for LocalQueue {
         Either::Left(ready(self.shared.index.read().newest(row)))
     }
 
+    fn pending<'a>(&'a self, row: &'a Row) -> QueueAnswer<'a, Vec<Arc<Queued>>> {
+        Either::Left(ready(self.shared.index.read().of_row(row)))
+    }
+
     fn claim<'a>(
         &'a self,
         partition: &'a Partition,

@@ -92,6 +92,13 @@ impl MirroredQueue {
         }
     }
 
+    async fn all(&self, row: &Row) -> Result<Vec<Arc<Queued>>, QueueError> {
+        let mut all = self.local.pending(row).await?;
+        all.extend(self.mirror.pending(&self.node, row).await?);
+        all.sort_by_key(|queued| queued.sequence);
+        Ok(all)
+    }
+
     async fn remove(&self, claim: &Claim, sequences: &[u64]) -> Result<(), QueueError> {
         self.local.flushed(claim, sequences).await?;
         let mut gone = Vec::new();
@@ -136,6 +143,10 @@ impl Queue for MirroredQueue {
 
     fn unflushed<'a>(&'a self, row: &'a Row) -> QueueAnswer<'a, Option<Arc<Queued>>> {
         Either::Right(Box::pin(self.newest(row)))
+    }
+
+    fn pending<'a>(&'a self, row: &'a Row) -> QueueAnswer<'a, Vec<Arc<Queued>>> {
+        Either::Right(Box::pin(self.all(row)))
     }
 
     fn claim<'a>(

@@ -154,6 +154,10 @@ impl Queue for RedisQueue {
         Either::Right(Box::pin(self.0.unflushed(row)))
     }
 
+    fn pending<'a>(&'a self, row: &'a Row) -> QueueAnswer<'a, Vec<Arc<Queued>>> {
+        Either::Right(Box::pin(self.0.pending(row)))
+    }
+
     fn claim<'a>(
         &'a self,
         partition: &'a Partition,

@@ -94,6 +94,12 @@ impl Subject {
         done(self.queue.unflushed(row).await).map(|queued| text(&queued))
     }
 
+    /// All that reads of `row` may need, as text.
+    pub(super) async fn pending(&self, row: &Row) -> Vec<String> {
+        let pending = done(self.queue.pending(row).await);
+        pending.iter().map(|queued| text(queued)).collect()
+    }
+
     pub(super) async fn ask(&self, partition: &Partition, now: Timestamp) -> Option<Claim> {
         done(self.queue.claim(partition, CLAIM_MS, now).await)
     }

@@ -1,6 +1,6 @@
 //! What reads see until the origin has it.
 
-use super::subject::{NOW, Subject, change, neighbours, row};
+use super::subject::{NOW, Subject, change, neighbours, number, row};
 
 pub(super) async fn a_change_is_visible_until_it_is_flushed(on: Subject) {
     let row = row("1");
@@ -41,6 +41,29 @@ pub(super) async fn the_newest_change_is_visible_whatever_is_flushed_before(on: 
     let claim = claim.unwrap_or_else(|| super::subject::fail("the old claim has ended"));
     on.flushed(&claim, &[numbers[2], later[0]]).await;
     assert_eq!(on.seen(&row).await, None);
+}
+
+pub(super) async fn all_changes_of_a_row_are_visible_in_order(on: Subject) {
+    let (rows, _) = neighbours(2);
+    let row = &rows[0];
+    assert!(on.pending(row).await.is_empty());
+    let numbers = on.put(row, &["1", "2", "3"]).await;
+    on.put(&rows[1], &["other"]).await;
+    assert_eq!(on.pending(row).await, ["1", "2", "3"]);
+    let claim = on.claim(&row.partition()).await;
+    on.flushed(&claim, &numbers[..1]).await;
+    assert_eq!(on.pending(row).await, ["2", "3"]);
+    // Dead or put back, each is where it was.
+    on.bury(&claim, numbers[1], "no").await;
+    on.put(row, &["4"]).await;
+    assert_eq!(on.pending(row).await, ["2", "3", "4"]);
+    on.head(&claim).await;
+    on.retry(&number(row, numbers[1])).await;
+    assert_eq!(on.pending(row).await, ["2", "3", "4"]);
+
+    let on = on.crash().await;
+    assert_eq!(on.pending(row).await, ["2", "3", "4"]);
+    assert_eq!(on.pending(&rows[1]).await, ["other"]);
 }
 
 pub(super) async fn rows_that_differ_in_one_part_are_different(on: Subject) {

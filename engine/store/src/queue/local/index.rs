@@ -118,6 +118,17 @@ impl Index {
         Ok(newest.cloned())
     }
 
+    /// All changes of a row, oldest first.
+    pub(super) fn of_row(&self, row: &Row) -> Result<Vec<Arc<Queued>>, QueueError> {
+        let Some(kept) = self.rows.get(row) else {
+            return Ok(Vec::new());
+        };
+        match kept.unreadable.and_then(|one| self.unreadable.get(&one)) {
+            Some(unreadable) => Err(unreadable.error.clone()),
+            None => Ok(kept.changes.clone()),
+        }
+    }
+
     /// The oldest that may be flushed, and those of parked rows that were met on the way.
     pub(super) fn scan(&self, partition: &Partition, limit: usize) -> (Vec<Arc<Queued>>, Vec<u64>) {
         let (mut head, mut parked) = (Vec::new(), Vec::new());

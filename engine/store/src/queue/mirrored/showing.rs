@@ -7,7 +7,8 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::{MirroredQueue, TURNS};
-use crate::queue::{LetterId, LocalQueue, Partition, Queue, QueueError, Row};
+use crate::queue::{LetterId, LocalQueue, Partition, Queue, QueueError, Queued, Row};
+use crate::redis::News;
 
 /// How many rows are shown or hidden side by side.
 const SIDE_BY_SIDE: usize = 64;
@@ -18,6 +19,8 @@ pub(super) struct State {
     pub(super) rows: HashMap<Partition, HashMap<u64, Row>>,
     /// Origins that the mirror knows.
     origins: HashSet<Arc<str>>,
+    /// The numbers of what is shown of each row, where that is known.
+    shown: HashMap<Row, Vec<u64>>,
     /// Rows that are not shown as they are.
     pub(super) owed: HashSet<Row>,
     /// Whether what this node showed before it started is among them.
@@ -45,18 +48,34 @@ impl MirroredQueue {
         let _turn = self.turns[turn].lock().await;
         // Here too: whoever had the turn before may have settled an older state.
         self.state.lock().owed.insert(row.clone());
-        match self.local.unflushed(row).await? {
-            Some(queued) => {
-                if !self.state.lock().origins.contains(&row.origin) {
-                    self.mirror.know(&row.origin).await?;
-                    self.state.lock().origins.insert(row.origin.clone());
-                }
-                self.mirror.show(&self.node, &queued).await?;
+        let pending = self.readable(row).await?;
+        // What a call that fails here leaves shown is not known.
+        let shown = self.state.lock().shown.remove(row);
+        if pending.is_empty() {
+            self.mirror.hide(&self.node, row).await?;
+        } else {
+            if !self.state.lock().origins.contains(&row.origin) {
+                self.mirror.know(&row.origin).await?;
+                self.state.lock().origins.insert(row.origin.clone());
             }
-            None => self.mirror.hide(&self.node, row).await?,
+            let news = News::of(shown.as_deref(), &pending);
+            self.mirror.show(&self.node, row, &news).await?;
+            let numbers = pending.iter().map(|queued| queued.sequence).collect();
+            self.state.lock().shown.insert(row.clone(), numbers);
         }
         self.state.lock().owed.remove(row);
         Ok(())
+    }
+
+    /// What can be shown of a row: where one of its changes cannot be read, the newest.
+    async fn readable(&self, row: &Row) -> Result<Vec<Arc<Queued>>, QueueError> {
+        match self.local.pending(row).await {
+            Err(error) => match self.local.unflushed(row).await? {
+                Some(newest) => Ok(vec![newest]),
+                None => Err(error),
+            },
+            pending => pending,
+        }
     }
 
     /// As [`MirroredQueue::sync`] for many rows; what fails is tried again later.
@@ -102,6 +121,7 @@ impl MirroredQueue {
         let rows = state.rows.values().flat_map(HashMap::values).cloned();
         state.owed.extend(rows);
         state.origins.clear();
+        state.shown.clear();
         state.listed = false;
     }
 

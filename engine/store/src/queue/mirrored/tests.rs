@@ -115,6 +115,44 @@ async fn each_node_sees_the_newest_change_of_all_until_it_is_flushed() {
     }
 }
 
+async fn numbers(queue: &MirroredQueue, row: &Row) -> Vec<u64> {
+    let pending = queue.pending(row).await.expect("it answers");
+    pending.iter().map(|queued| queued.sequence).collect()
+}
+
+#[tokio::test]
+async fn each_node_sees_all_changes_of_all_in_their_order() {
+    let (nodes, [here, there]) = two(Server::shared().await).await;
+    let row = row("1");
+    let first = put(&here, &row, "1", NOW).await;
+    let second = put(&there, &row, "2", NOW.plus(1_000)).await;
+    let third = put(&here, &row, "3", NOW.plus(2_000)).await;
+    let fourth = put(&here, &row, "4", NOW.plus(3_000)).await;
+    for queue in [&here, &there] {
+        assert_eq!(numbers(queue, &row).await, [first, second, third, fourth]);
+    }
+    let flusher = claim(&here, &row).await;
+    here.flushed(&flusher, &[first]).await.expect("it holds");
+    assert_eq!(numbers(&there, &row).await, [second, third, fourth]);
+    // The newest goes and older ones stay, as after a dead letter was forgotten.
+    here.bury(&flusher, fourth, "no", NOW)
+        .await
+        .expect("it holds");
+    here.forget(&Letters::All).await.expect("it is there");
+    assert_eq!(numbers(&there, &row).await, [second, third]);
+
+    drop(here);
+    let here = nodes[0].start(Room::AMPLE).await;
+    assert_eq!(numbers(&there, &row).await, [second, third]);
+    let flusher = here
+        .claim(&row.partition(), CLAIM_MS, NOW.plus(2 * CLAIM_MS))
+        .await;
+    let flusher = flusher.expect("it answers").expect("the old one has ended");
+    here.flushed(&flusher, &[third]).await.expect("it holds");
+    assert_eq!(numbers(&there, &row).await, [second]);
+    assert_eq!(numbers(&here, &row).await, [second]);
+}
+
 #[tokio::test]
 async fn a_dead_letter_is_shown_until_it_is_forgotten_or_flushed_after_all() {
     let (_nodes, [here, there]) = two(Server::shared().await).await;

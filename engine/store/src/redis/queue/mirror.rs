@@ -1,7 +1,7 @@
 //! What nodes show each other of queues of their own, in Redis.
 //!
-//! Each row is a hash with the newest change of each node that has one, and each node a set of the
-//! rows that it shows. Nothing of it has an end: a node takes back what it showed, also after a
+//! Each row is a hash with the changes of each node that has any: the newest under the name of the
+//! node, the others under that name and their number. Each node has a set of the rows that it shows. Nothing of it has an end: a node takes back what it showed, also after a
 //! restart, by the name that it has kept.
 
 use std::collections::HashMap;
@@ -24,6 +24,51 @@ use crate::queue::{Partition, QueueError, Queued, Row, record};
 
 /// How wide the number in front of a change is, in digits.
 const NUMBER: usize = 20;
+
+/// What is new of the changes that a node has of a row.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct News {
+    /// Whether `came` is all there is, whatever was shown before.
+    pub(crate) all: bool,
+    /// The numbers of those that are there no longer.
+    pub(crate) gone: Vec<u64>,
+    /// Those that came, oldest first and newer than those that are shown.
+    pub(crate) came: Vec<Arc<Queued>>,
+}
+
+impl News {
+    /// What is new where `shown` are the numbers that are shown, if that is known.
+    pub(crate) fn of(shown: Option<&[u64]>, pending: &[Arc<Queued>]) -> Self {
+        let all = || Self {
+            all: true,
+            gone: Vec::new(),
+            came: pending.to_vec(),
+        };
+        let Some(newest) = shown.and_then(<[u64]>::last) else {
+            return all();
+        };
+        // Both are in order, and may be long while an origin is down.
+        let there = |number: &u64| {
+            let found = pending.binary_search_by_key(number, |queued| queued.sequence);
+            found.is_ok()
+        };
+        let is_shown = |queued: &&Arc<Queued>| {
+            shown.is_some_and(|all| all.binary_search(&queued.sequence).is_ok())
+        };
+        let (old, came): (Vec<_>, Vec<_>) = pending.iter().partition(is_shown);
+        let in_order = came.iter().all(|queued| queued.sequence > *newest);
+        // What bears the node's own name has no other that would have to take its place.
+        if !there(newest) || !in_order || old.is_empty() {
+            return all();
+        }
+        let shown = shown.unwrap_or_default().iter();
+        Self {
+            all: false,
+            gone: shown.filter(|number| !there(number)).copied().collect(),
+            came: came.into_iter().cloned().collect(),
+        }
+    }
+}
 
 /// Shows unflushed changes of one node to the others.
 ///
@@ -62,17 +107,20 @@ impl Mirror {
         &self.place
     }
 
-    /// Shows the newest change that `node` has of a row, in the place of what it showed before.
+    /// Shows what `node` has of a row, oldest first, beside or in the place of what it showed before.
     ///
     /// # Errors
     /// If Redis does not take it; whether it did may not be known.
-    pub async fn show(&self, node: &str, queued: &Queued) -> Result<(), QueueError> {
-        let row = &queued.change.row;
-        let mut text = format!("{:020}", queued.sequence).into_bytes();
-        text.extend_from_slice(&record::encode(&queued.change, queued.at));
+    pub(crate) async fn show(&self, node: &str, row: &Row, news: &News) -> Result<(), QueueError> {
         let (name, keys) = (row_name(row), self.keys(node, row));
         let keys = keys.each_ref().map(String::as_str);
-        let args = [node.as_bytes(), name.as_bytes(), &text];
+        let count = news.gone.len().to_string();
+        let gone: Vec<String> = news.gone.iter().map(|gone| digits(*gone)).collect();
+        let texts: Vec<Vec<u8>> = news.came.iter().map(|queued| text(queued)).collect();
+        let first: &[u8] = if news.all { b"1" } else { b"0" };
+        let mut args = vec![node.as_bytes(), name.as_bytes(), first, count.as_bytes()];
+        args.extend(gone.iter().map(String::as_bytes));
+        args.extend(texts.iter().map(Vec::as_slice));
         self.link.script(&self.show, &keys, &args).await?;
         Ok(())
     }
@@ -94,21 +142,24 @@ impl Mirror {
     /// # Errors
     /// If Redis does not answer, or shows something that is not a change.
     pub async fn unflushed(&self, but: &str, row: &Row) -> Result<Option<Arc<Queued>>, QueueError> {
+        let mut all = self.pending(but, row).await?;
+        Ok(all.pop())
+    }
+
+    /// All changes of a row that nodes other than `but` show, oldest first.
+    ///
+    /// # Errors
+    /// As [`Mirror::unflushed`].
+    pub async fn pending(&self, but: &str, row: &Row) -> Result<Vec<Arc<Queued>>, QueueError> {
         let key = self.names.shown(row);
         let mut all = redis::cmd("HGETALL");
         all.arg(&key);
         let shown: HashMap<String, Value> = typed(self.link.query(all).await?)?;
-        let mut newest: Option<Arc<Queued>> = None;
-        for (_, text) in shown.into_iter().filter(|(node, _)| node != but) {
-            let queued = queued(text, &key)?;
-            if newest
-                .as_ref()
-                .is_none_or(|newest| newest.sequence < queued.sequence)
-            {
-                newest = Some(Arc::new(queued));
-            }
-        }
-        Ok(newest)
+        let others = shown.into_iter().filter(|(field, _)| node_of(field) != but);
+        let others = others.map(|(_, text)| queued(text, &key).map(Arc::new));
+        let mut others = others.collect::<Result<Vec<_>, _>>()?;
+        others.sort_unstable_by_key(|queued| queued.sequence);
+        Ok(others)
     }
 
     /// Whether links were lost, healed or moved since this was last asked; none while not all
@@ -181,6 +232,22 @@ impl Mirror {
         let of = row.partition();
         [self.names.shown(row), self.names.shown_by(node, &of)]
     }
+}
+
+/// The text of a change as it is shown.
+fn text(queued: &Queued) -> Vec<u8> {
+    let mut text = digits(queued.sequence).into_bytes();
+    text.extend_from_slice(&record::encode(&queued.change, queued.at));
+    text
+}
+
+fn digits(sequence: u64) -> String {
+    format!("{sequence:020}")
+}
+
+/// The node whose field of a row it is.
+fn node_of(field: &str) -> &str {
+    field.split_once('/').map_or(field, |(node, _)| node)
 }
 
 fn queued(text: Value, place: &str) -> Result<Queued, QueueError> {

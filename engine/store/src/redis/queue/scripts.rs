@@ -9,6 +9,7 @@ use redis::Script;
 pub(super) struct Scripts {
     pub(super) enqueue: Script,
     pub(super) unflushed: Script,
+    pub(super) pending: Script,
     pub(super) claim: Script,
     pub(super) extend: Script,
     pub(super) let_go: Script,
@@ -27,6 +28,7 @@ impl Scripts {
         Self {
             enqueue: script(include_str!("lua/enqueue.lua")),
             unflushed: script(include_str!("lua/unflushed.lua")),
+            pending: script(include_str!("lua/pending.lua")),
             claim: script(include_str!("lua/claim.lua")),
             extend: script(include_str!("lua/extend.lua")),
             let_go: script(include_str!("lua/let_go.lua")),

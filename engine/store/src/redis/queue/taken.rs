@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::names::row_name;
 use super::room::Used;
-use super::{Inner, stored, typed, used};
+use super::{Inner, list, stored, typed, used};
 use crate::queue::{Change, Depth, Enqueued, Partition, QueueError, Queued, Row};
 
 /// How long an operation is known, in milliseconds.
@@ -88,6 +88,15 @@ impl Inner {
         let newest = self.numbered(found)?.pop();
         let queued = newest.map(|(sequence, text)| stored::queued(sequence, text, &partition));
         queued.transpose()
+    }
+
+    pub(super) async fn pending(&self, row: &Row) -> Result<Vec<Arc<Queued>>, QueueError> {
+        let (partition, name) = (row.partition(), row_name(row));
+        let args = [name.as_bytes()];
+        let script = self.script(&self.scripts.pending, &partition, &[], &args);
+        let all = self.numbered(list(script.await?)?)?.into_iter();
+        let queued = |(sequence, text)| stored::queued(sequence, text, &partition);
+        all.map(queued).collect()
     }
 
     /// The numbers and texts of an answer in which they alternate.
