@@ -8,6 +8,7 @@ mod class;
 pub mod contract;
 mod fields;
 mod http;
+mod meaning;
 mod open;
 mod origin;
 pub mod outbox;
@@ -15,9 +16,11 @@ mod postgres;
 mod sqlite;
 #[cfg(any(test, feature = "contract"))]
 pub mod testing;
+mod whole;
 
 pub use class::Class;
 pub use http::{HttpConfig, HttpOrigin};
+pub use meaning::PutMeaning;
 pub use open::OpenError;
 pub use origin::{Change, Fetched, Origin, OriginError, Wanted, Written};
 pub use outbox::Outbox;

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use larder_core::Value;
 
-use crate::Class;
+use crate::{Class, PutMeaning};
 
 /// What is wanted of an origin. A policy chooses none of it: the route names the origin, the
 /// request the rest, and an origin builds its own address or statement from these parts.
@@ -23,7 +23,7 @@ pub struct Wanted<'a> {
 /// One of many writes that are handed over together.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
-    /// What it replaces or deletes.
+    /// What it writes or deletes.
     pub wanted: Wanted<'a>,
     /// The value; none deletes.
     pub value: Option<&'a Value>,
@@ -45,6 +45,17 @@ pub struct Fetched {
     pub value: Option<Value>,
     /// Response inputs for policies: `status`, and `header.*` in lower case.
     pub attributes: Vec<(String, String)>,
+}
+
+impl Fetched {
+    /// A value, or none, of which the origin says nothing more.
+    #[must_use]
+    pub const fn of(value: Option<Value>) -> Self {
+        Self {
+            value,
+            attributes: Vec::new(),
+        }
+    }
 }
 
 /// What an origin answered to a write or a delete.
@@ -70,7 +81,7 @@ pub trait Origin: Send + Sync {
     /// Loads the value.
     fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>>;
 
-    /// Replaces the value.
+    /// Writes the value, which means what [`Origin::put_meaning`] says.
     fn write<'a>(
         &'a self,
         wanted: Wanted<'a>,
@@ -111,6 +122,25 @@ pub trait Origin: Send + Sync {
     /// Whether it takes and gives the header lines of values, such as `Content-Encoding`. By
     /// default it does not: what is written to it is the bytes alone.
     fn keeps_headers(&self) -> bool {
+        false
+    }
+
+    /// What a write means here. Whatever the strategy, directly or from a queue, it means the same.
+    fn put_meaning(&self) -> PutMeaning {
+        PutMeaning::Replace
+    }
+
+    /// What a load will answer once `value` is written, whatever is there before; none where that
+    /// cannot be told without asking, as of an object that names some fields of many. It is not
+    /// said what the origin makes of the value by itself.
+    fn whole(&self, wanted: Wanted<'_>, value: &Value) -> Option<Value> {
+        let _ = wanted;
+        Some(value.clone())
+    }
+
+    /// Whether it computes some of what it holds from the rest, so that a row with other fields put
+    /// over its own need not be the row.
+    fn computes(&self) -> bool {
         false
     }
 

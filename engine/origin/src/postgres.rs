@@ -28,7 +28,7 @@ use inspected::Inspected;
 pub use outbox::PostgresOutbox;
 use session::Sessions;
 
-use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};
+use crate::{Change, Fetched, OpenError, Origin, OriginError, PutMeaning, Wanted, Written};
 
 /// One table of a PostgreSQL database, one row for each id.
 ///
@@ -44,6 +44,7 @@ use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};
 pub struct PostgresOrigin {
     sessions: Sessions,
     inspected: Inspected,
+    meaning: PutMeaning,
     summary: String,
 }
 
@@ -60,11 +61,16 @@ impl PostgresOrigin {
         let (pool, database) = connect::pool(&config)?;
         let sessions = Sessions::new(pool, config.timeout);
         let summary = format!("postgres {database}, table {}", config.table);
+        let meaning = match config.column {
+            Some(_) => PutMeaning::Replace,
+            None => PutMeaning::Merge,
+        };
         let inspected = Inspected::new(config, sessions.clone(), database);
         inspected.open().await?;
         Ok(Self {
             sessions,
             inspected,
+            meaning,
             summary,
         })
     }
@@ -121,6 +127,30 @@ impl Origin for PostgresOrigin {
         changes: &'a [Change<'a>],
     ) -> BoxFuture<'a, Vec<Result<Written, OriginError>>> {
         Box::pin(self.changes(changes))
+    }
+
+    fn put_meaning(&self) -> PutMeaning {
+        self.meaning
+    }
+
+    fn whole(&self, wanted: Wanted<'_>, value: &Value) -> Option<Value> {
+        match self.meaning {
+            PutMeaning::Replace => Some(value.clone()),
+            PutMeaning::Merge => {
+                let table = self.inspected.known()?;
+                row::whole(&table.table, &wanted, &value.bytes).map(Value::json)
+            }
+        }
+    }
+
+    fn computes(&self) -> bool {
+        let Some(rows) = self.inspected.known() else {
+            return true;
+        };
+        let table = &rows.table;
+        let computed = |name: &str| name != table.key.name;
+        let mut made = table.columns.iter().filter(|column| !column.settable);
+        made.any(|column| computed(&column.name))
     }
 
     fn trouble(&self) -> Option<String> {

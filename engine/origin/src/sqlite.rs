@@ -35,7 +35,7 @@ use schema::Table;
 use statement::Limits;
 use worker::{Pool, Post, Task, Watch};
 
-use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written, fields};
+use crate::{Change, Fetched, OpenError, Origin, OriginError, PutMeaning, Wanted, Written, fields};
 
 /// Connections that read.
 const READERS: usize = 2;
@@ -167,6 +167,20 @@ impl Origin for SqliteOrigin {
 
     fn trouble(&self) -> Option<String> {
         self.seen.trouble()
+    }
+
+    fn put_meaning(&self) -> PutMeaning {
+        PutMeaning::Merge
+    }
+
+    fn whole(&self, wanted: Wanted<'_>, value: &Value) -> Option<Value> {
+        let table = self.seen.table()?;
+        row::whole(&table, &wanted, &value.bytes).map(Value::json)
+    }
+
+    fn computes(&self) -> bool {
+        let table = self.seen.table();
+        table.is_none_or(|table| table.columns.iter().any(|column| column.generated))
     }
 
     fn summary(&self) -> String {

@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
+use crate::behind::Overlay;
 use crate::deadline::{by, half_way, in_ms, is_over};
 use crate::decide::{Decided, Job};
 use crate::engine::Inner;
 use crate::error::Error;
+use crate::loader::Loader;
 use crate::read::{Reading, hit};
 use crate::store_entry::Origin;
 use crate::vault::Sight;
@@ -163,14 +165,23 @@ impl Inner {
     /// application would load is older than what is queued.
     async fn leased_or_queued(&self, job: &Job, lease: Lease) -> Result<Reading, Error> {
         let token = Token(lease.token);
-        let value = match self.unflushed(job).await {
-            Ok(Some(value)) => value,
-            Ok(None) => {
+        let queued = match self.overlay(job).await {
+            Ok(Overlay::Known(value)) => Ok(value),
+            Ok(Overlay::Nothing) => {
                 return Ok(Reading {
                     lease: Some(lease),
                     ..Reading::new(job.decided.clone(), Outcome::Leased, None)
                 });
             }
+            // What is queued is not all of it, and what the application loads is without that.
+            Ok(_) => {
+                let fetched = self.fetch(job, Loader::Origin, Some(job.deadline)).await;
+                fetched.map(|fetched| fetched.value)
+            }
+            Err(error) => Err(error),
+        };
+        let value = match queued {
+            Ok(value) => value,
             Err(error) => {
                 self.give_up(&job.key, token).await;
                 return Err(error);
@@ -191,7 +202,7 @@ impl Inner {
 
     /// The lease, if what the application would load is what is to be read.
     async fn unless_queued(&self, job: &Job, lease: Lease) -> Option<Lease> {
-        if let Ok(None) = self.unflushed(job).await {
+        if let Ok(Overlay::Nothing) = self.overlay(job).await {
             return Some(lease);
         }
         self.give_up(&job.key, Token(lease.token)).await;

@@ -1,5 +1,7 @@
 //! How a call fails.
 
+use std::fmt;
+
 use larder_core::{PatternError, RequestError, Strategy};
 use larder_origin::OriginError;
 use larder_store::StoreError;
@@ -168,6 +170,23 @@ pub enum Error {
         /// The dead letter.
         letter: LetterId,
     },
+    /// The queue holds some fields of a row, and what the rest of it will be only the origin can say.
+    #[error(
+        "the write-behind queue holds writes of some fields of `{row}`, and what the rest of it will \
+         be only its origin can say, which does not have them yet{rest}"
+    )]
+    PartlyQueued {
+        /// The resource and the id.
+        row: String,
+        /// Why the origin does not have them.
+        rest: Rest,
+    },
+    /// What the queue holds of a row changed while the application's closure loaded it.
+    #[error(
+        "what the write-behind queue holds of the row changed while it was loaded, so that nobody \
+         knows what of it the loaded value has; ask again"
+    )]
+    RowChanging,
     /// A value is to be encrypted before it is queued, and there is no key ring. Nothing was done.
     #[error(
         "the value of this write is to be encrypted before it is queued, and there is no usable \
@@ -188,6 +207,33 @@ pub enum Error {
     /// The store failed, and going on without it would break a promise.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why an origin does not have what is queued of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It was not flushed in time.
+    Waiting,
+    /// The flush fails.
+    Failing(String),
+    /// The origin refused one of the writes, which waits for an operator.
+    Parked(LetterId),
+}
+
+impl fmt::Display for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting => {
+                f.write_str("; ask again later; `larder queue status` shows how far the flush is")
+            }
+            Self::Failing(why) => write!(f, ", as the flush fails: {why}; ask again later"),
+            Self::Parked(letter) => write!(
+                f,
+                ", as one of them is kept as the dead letter {letter}. `larder queue show` tells \
+                 why, `larder queue retry` and `larder queue drop` decide"
+            ),
+        }
+    }
 }
 
 impl Error {
@@ -227,6 +273,8 @@ impl Error {
             Self::Queue(_) => "queue_failed",
             Self::BehindQueue { .. } => "behind_queue",
             Self::RowParked { .. } => "row_parked",
+            Self::PartlyQueued { .. } => "partly_queued",
+            Self::RowChanging => "row_changing",
             Self::NoKeyRing => "no_key_ring",
             Self::Unflushable { .. } => "unflushable",
         }
@@ -245,9 +293,13 @@ impl Error {
             Self::OriginOpen { retry_after_ms, .. } | Self::Overloaded { retry_after_ms, .. } => {
                 Some(*retry_after_ms)
             }
-            Self::Queue(QueueError::Full(_) | QueueError::Failed(_)) | Self::BehindQueue { .. } => {
-                Some(QUEUE_RETRY_MS)
-            }
+            Self::Queue(QueueError::Full(_) | QueueError::Failed(_))
+            | Self::BehindQueue { .. }
+            | Self::RowChanging
+            | Self::PartlyQueued {
+                rest: Rest::Waiting | Rest::Failing(_),
+                ..
+            } => Some(QUEUE_RETRY_MS),
             _ => None,
         }
     }

@@ -65,7 +65,7 @@ pub use builder::{BuildError, EngineBuilder};
 pub use clock::{SteadyClock, SystemClock};
 pub use decide::Decided;
 pub use engine::{Engine, Status};
-pub use error::Error;
+pub use error::{Error, Rest};
 pub use fallback::{DefaultDecision, Fallback, OnFailure};
 pub use invalidate::{Findings, Invalidated, Invalidation, RowFound};
 pub use larder_core as core;

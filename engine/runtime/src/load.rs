@@ -11,6 +11,7 @@ use larder_origin::Fetched;
 use larder_store::StoreError;
 use tokio::time::{Instant, timeout_at};
 
+use crate::behind::Overlay;
 use crate::complaints::Complaint;
 use crate::deadline::{by, half_way, in_ms, is_over};
 use crate::decide::Job;
@@ -46,6 +47,32 @@ pub(crate) enum Seen {
     },
     /// That the store fails.
     StoreDown,
+}
+
+/// How long a load may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Until {
+    pub(crate) ends: Instant,
+    /// The limit of the load; none where its caller waits for less.
+    limit_ms: Option<u64>,
+}
+
+impl Until {
+    fn of(limit_ms: u64, deadline: Option<Instant>) -> Self {
+        let limit = in_ms(limit_ms);
+        let ends = deadline.map_or(limit, |deadline| deadline.min(limit));
+        Self {
+            ends,
+            limit_ms: (ends == limit).then_some(limit_ms),
+        }
+    }
+
+    pub(crate) fn late(self) -> Error {
+        match self.limit_ms {
+            Some(limit_ms) => Error::LoadTimeout { limit_ms },
+            None => Error::DeadlineExceeded,
+        }
+    }
 }
 
 impl Seen {
@@ -147,9 +174,9 @@ impl Inner {
         // Before the turn: nobody waits for others only to be refused.
         if let Err(error) = job.route.gate.look() {
             // What the queue holds of the row needs no origin.
-            match self.unflushed(&job).await {
-                Ok(Some(_)) => {}
-                Ok(None) => return Landing::Failed(error),
+            match self.overlay(&job).await {
+                Ok(Overlay::Known(_)) => {}
+                Ok(_) => return Landing::Failed(error),
                 Err(error) => return Landing::Failed(error),
             }
         }
@@ -259,28 +286,35 @@ impl Inner {
     /// load and of the origin, and no longer than `deadline` where there is one.
     pub(crate) async fn fetch(
         &self,
-        job: &Arc<Job>,
-        loader: Loader,
+        job: &Job,
+        mut loader: Loader,
         deadline: Option<Instant>,
     ) -> Result<Fetched, Error> {
-        let limit_ms = self.load_limit_ms(job);
-        let limit = in_ms(limit_ms);
-        let ends = deadline.map_or(limit, |deadline| deadline.min(limit));
-        let late = || match ends < limit {
-            true => Error::DeadlineExceeded,
-            false => Error::LoadTimeout { limit_ms },
-        };
-        let unflushed = by(ends, self.unflushed(job)).await.map_err(|_| late())?;
-        if let Some(value) = unflushed? {
-            let attributes = Vec::new();
-            return Ok(Fetched { value, attributes });
+        let until = Until::of(self.load_limit_ms(job), deadline);
+        let overlay = by(until.ends, self.overlay(job)).await;
+        match overlay.map_err(|_| until.late())?? {
+            Overlay::Known(value) => Ok(Fetched::of(value)),
+            Overlay::Nothing => self.load_from(job, &mut loader, until).await,
+            overlay => self.fetch_over(job, loader, overlay, until).await,
         }
+    }
+
+    /// Calls the loader, through the gate of the origin.
+    pub(crate) async fn load_from(
+        &self,
+        job: &Job,
+        loader: &mut Loader,
+        until: Until,
+    ) -> Result<Fetched, Error> {
+        let ends = until.ends;
         let pass = job.route.gate.enter(&job.request.tenant, ends).await?;
-        let loading = AssertUnwindSafe(loader(Arc::clone(job))).catch_unwind();
+        let loading = AssertUnwindSafe(loader.load(job)).catch_unwind();
         let fetched = match timeout_at(ends, loading).await {
-            Ok(Ok(fetched)) => fetched,
+            Ok(Ok(Some(fetched))) => fetched,
+            // A closure loads once, and the row has changed since.
+            Ok(Ok(None)) => Err(Error::RowChanging),
             Ok(Err(_panic)) => Err(lost()),
-            Err(_elapsed) => Err(late()),
+            Err(_elapsed) => Err(until.late()),
         };
         pass.end(&fetched);
         fetched

@@ -1,7 +1,6 @@
 //! Where a missing value comes from: the route's origin, or the application's own closure.
 
 use std::future::Future;
-use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use larder_core::Value;
@@ -10,20 +9,32 @@ use larder_origin::{Fetched, Wanted};
 use crate::decide::Job;
 use crate::error::Error;
 
-/// Loads one value once.
-pub(crate) type Loader =
-    Box<dyn FnOnce(Arc<Job>) -> BoxFuture<'static, Result<Fetched, Error>> + Send>;
+/// What the application loads with, once.
+type Closure = Box<dyn FnOnce() -> BoxFuture<'static, Result<Fetched, Error>> + Send>;
 
-/// Loads from the origin of the route.
-pub(crate) fn from_origin() -> Loader {
-    Box::new(|job| {
-        Box::pin(async move {
-            let Some(origin) = &job.route.origin else {
-                return Err(no_origin(&job));
-            };
-            Ok(origin.load(wanted(&job)).await?)
-        })
-    })
+/// Loads a value.
+pub(crate) enum Loader {
+    /// From the origin of the route.
+    Origin,
+    /// By the application's closure, until it was called.
+    Closure(Option<Closure>),
+}
+
+impl Loader {
+    /// Loads; none where the closure was called before.
+    pub(crate) async fn load(&mut self, job: &Job) -> Option<Result<Fetched, Error>> {
+        match self {
+            Self::Origin => Some(from_origin(job).await),
+            Self::Closure(closure) => Some(closure.take()?().await),
+        }
+    }
+}
+
+async fn from_origin(job: &Job) -> Result<Fetched, Error> {
+    let Some(origin) = &job.route.origin else {
+        return Err(no_origin(job));
+    };
+    Ok(origin.load(wanted(job)).await?)
 }
 
 /// Loads by the application's closure.
@@ -33,7 +44,7 @@ where
     Fut: Future<Output = Result<Option<Value>, E>> + Send + 'static,
     E: std::fmt::Display,
 {
-    Box::new(|_| {
+    let closure = || -> BoxFuture<'static, _> {
         Box::pin(async move {
             match load().await {
                 Ok(value) => Ok(Fetched {
@@ -43,7 +54,8 @@ where
                 Err(error) => Err(Error::Loader(error.to_string())),
             }
         })
-    })
+    };
+    Loader::Closure(Some(Box::new(closure)))
 }
 
 pub(crate) fn wanted(job: &Job) -> Wanted<'_> {

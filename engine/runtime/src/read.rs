@@ -16,7 +16,7 @@ use crate::engine::Inner;
 use crate::error::Error;
 use crate::flight::Landing;
 use crate::load::{Order, Seen};
-use crate::loader::{Loader, from_origin, no_origin};
+use crate::loader::{Loader, no_origin};
 use crate::typed::Check;
 use crate::vault::Sight;
 
@@ -104,14 +104,14 @@ impl Inner {
             }
             Plan::Read(ReadPlan::ThroughCache) => {
                 job.may_call_origin()?;
-                self.read_through(job, from_origin()).await?
+                self.read_through(job, Loader::Origin).await?
             }
             Plan::Read(ReadPlan::Origin) if job.route.origin.is_none() => {
                 Reading::new(job.decided, Outcome::Bypass, None)
             }
             Plan::Read(ReadPlan::Origin) | Plan::Write(_) => {
                 job.may_call_origin()?;
-                self.read_past(job, from_origin()).await?
+                self.read_past(job, Loader::Origin).await?
             }
         };
         self.meters.read(reading.outcome, reading.collapsed);

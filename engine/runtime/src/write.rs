@@ -128,7 +128,7 @@ impl Inner {
 
     /// The origin first, then everything the write made stale.
     async fn write_and_invalidate(&self, ready: Ready) -> Result<Writing, Error> {
-        self.turn(&ready.job).await?;
+        self.turn(&ready.job, ready.job.deadline).await?;
         let pass = self.enter(&ready.job).await?;
         let written = self.call_origin(&ready, pass).await;
         if let Err(error) = &written {

@@ -70,6 +70,8 @@ fn status_of(error: &Error) -> StatusCode {
         | Error::Store(_)
         | Error::Queue(_)
         | Error::BehindQueue { .. }
+        | Error::PartlyQueued { .. }
+        | Error::RowChanging
         | Error::Unflushable { .. }
         | Error::NoKeyRing
         | Error::OriginOpen { .. }

@@ -13,7 +13,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use futures_util::future::BoxFuture;
 use larder::origin::{
-    Change, Fetched, Origin, OriginError, PostgresConfig, PostgresOrigin, Wanted, Written,
+    Change, Fetched, Origin, OriginError, PostgresConfig, PostgresOrigin, PutMeaning, Wanted,
+    Written,
 };
 use larder::store::queue::{LocalQueue, LocalQueueConfig};
 use larder::store::{MemoryConfig, MemoryStore};
@@ -278,6 +279,18 @@ impl Origin for Counted {
             self.batches.took.fetch_add(took, Ordering::Relaxed);
             answers
         })
+    }
+
+    fn put_meaning(&self) -> PutMeaning {
+        self.origin.put_meaning()
+    }
+
+    fn whole(&self, wanted: Wanted<'_>, value: &Value) -> Option<Value> {
+        self.origin.whole(wanted, value)
+    }
+
+    fn computes(&self) -> bool {
+        self.origin.computes()
     }
 
     fn summary(&self) -> String {

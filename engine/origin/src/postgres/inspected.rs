@@ -67,6 +67,11 @@ impl Inspected {
         self.rows.get().ok_or_else(|| self.answer())
     }
 
+    /// The rows, if they are known by now.
+    pub(super) fn known(&self) -> Option<&Rows> {
+        self.rows.get()
+    }
+
     /// Why no call can succeed.
     pub(super) fn trouble(&self) -> Option<String> {
         self.wrong.lock().as_ref().map(ToString::to_string)

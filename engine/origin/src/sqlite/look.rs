@@ -16,11 +16,17 @@ use crate::{OpenError, OriginError};
 pub(super) struct Seen {
     /// Why no call can succeed, as far as is known.
     trouble: Mutex<Option<String>>,
+    /// The table as it was seen last.
+    table: Mutex<Option<Arc<Table>>>,
 }
 
 impl Seen {
     pub(super) fn trouble(&self) -> Option<String> {
         self.trouble.lock().clone()
+    }
+
+    pub(super) fn table(&self) -> Option<Arc<Table>> {
+        self.table.lock().clone()
     }
 
     /// Said once in the log.
@@ -32,7 +38,8 @@ impl Seen {
         }
     }
 
-    fn fits(&self) {
+    fn fits(&self, table: &Arc<Table>) {
+        *self.table.lock() = Some(Arc::clone(table));
         if self.trouble.lock().take().is_some() {
             tracing::info!("the table is as it has to be again");
         }
@@ -82,7 +89,7 @@ impl Look {
         let table = Table::inspect(db, &self.config).map_err(|error| self.wrong(error))?;
         let table = Arc::new(table);
         self.known = Some((number, version, Arc::clone(&table)));
-        self.seen.fits();
+        self.seen.fits(&table);
         Ok(table)
     }
 

@@ -13,7 +13,8 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::schema::{Column, Table};
-use crate::OriginError;
+use crate::whole::{self, Shown};
+use crate::{OriginError, Wanted, fields};
 
 /// A row as a JSON object of at most `max` bytes, the columns that are shown in table order.
 pub(super) fn to_json(
@@ -60,6 +61,19 @@ fn push_value(out: &mut Vec<u8>, value: ValueRef<'_>, column: &Column) -> Result
         ValueRef::Blob(bytes) => write!(out, "\"{}\"", STANDARD.encode(bytes)),
     };
     pushed.map_err(|error| OriginError::Failed(error.to_string()))
+}
+
+/// The row that a write of `body` leaves, where it names all of it.
+pub(super) fn whole(table: &Table, wanted: &Wanted<'_>, body: &[u8]) -> Option<Bytes> {
+    if !fields::asked(wanted).is_empty() {
+        return None;
+    }
+    let key = table.columns.get(table.key)?;
+    let columns = table.columns.iter().map(|column| Shown {
+        name: &column.name,
+        settable: !column.generated,
+    });
+    whole::row(columns, (&key.name, key.spelled(wanted.id)), body)
 }
 
 /// What a body sets: columns by their place in the table, the key left out, and the key as the

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::config::SqliteConfig;
 use super::sql::{self, Statements};
-use crate::OpenError;
+use crate::{OpenError, whole};
 
 /// At most so many names are listed in a message.
 const LISTED: usize = 30;
@@ -28,6 +28,22 @@ pub(super) struct Column {
     /// Computed by the database, and left out of writes.
     pub(super) generated: bool,
     declared: String,
+}
+
+impl Column {
+    /// How a row shows `id` where this is the key, as JSON; none where the declared type, by which
+    /// SQLite chooses, does not tell.
+    pub(super) fn spelled(&self, id: &str) -> Option<String> {
+        let declared = self.declared.to_ascii_uppercase();
+        match ["CHAR", "CLOB", "TEXT"]
+            .iter()
+            .any(|text| declared.contains(text))
+        {
+            _ if declared.contains("INT") => whole::as_number(id),
+            true => Some(whole::as_text(id)),
+            false => None,
+        }
+    }
 }
 
 /// The columns that are kept for Larder, quoted.

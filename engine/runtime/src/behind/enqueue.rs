@@ -11,7 +11,7 @@ use super::overlay::row_of;
 use super::{Behind, OnFull, Queued, stale};
 use crate::engine::Inner;
 use crate::error::Error;
-use crate::loader::no_origin;
+use crate::loader::{no_origin, wanted};
 use crate::write::{Ready, UNKNOWN_HOLD_MS, Writing, not_invalidated, writing};
 
 impl Inner {
@@ -34,8 +34,12 @@ impl Inner {
             Ok(enqueued) => enqueued,
             Err(error) => return self.not_taken(behind, ready, token, error).await,
         };
+        // What names some fields of a row is not what a read of it shows.
+        let origin = ready.job.route.origin.as_ref();
+        let value = ready.value.as_ref();
+        let whole = value.and_then(|value| origin?.whole(wanted(&ready.job), value));
         let written = Written {
-            value: ready.value.clone(),
+            value: whole,
             ..Written::default()
         };
         // Since an operation was taken for the first time, newer ones may have been: its value is

@@ -18,6 +18,11 @@ impl Failing {
         self.0.lock().remove(partition);
     }
 
+    /// Why, for one partition.
+    pub(super) fn of_partition(&self, partition: &Partition) -> Option<String> {
+        self.0.lock().get(partition).cloned()
+    }
+
     /// Why, for the first partition of an origin that fails.
     pub(super) fn of(&self, origin: &str) -> Option<String> {
         let all = self.0.lock();

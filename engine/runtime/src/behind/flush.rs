@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use larder_core::{Key, Value};
-use larder_origin::{Change, OriginError, Wanted, Written};
+use larder_origin::{Change, OriginError, PutMeaning, Wanted, Written};
 use larder_store::queue::{Claim, QueueError, Queued};
 use tokio::time::Instant;
 
 use super::coalesce::Run;
 use super::fate::{Answer, Fate, fates, is_blamed};
+use super::fields;
 use super::lane::{Lane, Next};
 use super::overlay::in_words;
 use super::renew::Outdated;
@@ -44,6 +45,8 @@ type Answered = Result<Written, OriginError>;
 enum Unfit {
     /// Not by this node, or not yet.
     Wait(String),
+    /// Not together: not all of them are objects.
+    Apart,
     /// Never.
     Bury(String),
 }
@@ -94,7 +97,7 @@ impl Lane {
             let Some(last) = run.last().map(Arc::clone) else {
                 continue;
             };
-            match unpack(inner, &run, &last) {
+            match unpack(inner, &run, self.origin.put_meaning()) {
                 Ok((value, stale)) => parcels.push(Parcel {
                     run,
                     last,
@@ -109,6 +112,7 @@ impl Lane {
                     );
                     self.trouble(row).until = Some(in_ms(UNREADABLE_MS));
                 }
+                Err(Unfit::Apart) => self.singly(&last.change.row),
                 Err(Unfit::Bury(_)) if run.len() > 1 => self.singly(&last.change.row),
                 Err(Unfit::Bury(why)) => self.bury(inner, claim, &last, &why).await?,
             }
@@ -239,7 +243,10 @@ impl Lane {
                 settled = self.settled.take(queued.sequence);
             }
             let as_written = match (&parcel.value, answer) {
-                (Some(value), Ok(written)) => written.value.as_ref() == Some(value),
+                (Some(value), Ok(written)) => {
+                    let whole = self.origin.whole(parcel.change().wanted, value);
+                    whole.is_some() && written.value == whole
+                }
                 (None, answer) => answer.is_ok(),
                 (Some(_), Err(_)) => false,
             };
@@ -285,19 +292,13 @@ impl Parcel {
     }
 }
 
-/// The value of the last change, and what all of them make stale.
+/// What the changes of a run say together, and what all of them make stale.
 fn unpack(
     inner: &Inner,
     run: &Run,
-    last: &Queued,
+    meaning: PutMeaning,
 ) -> Result<(Option<Value>, Vec<Invalidation>), Unfit> {
-    let value = inner.seals.open_change(&last.change).map_err(|why| {
-        let text = why.in_words().to_owned();
-        match why {
-            Closed::UnknownKey => Unfit::Wait(text),
-            Closed::DoesNotOpen => Unfit::Bury(text),
-        }
-    })?;
+    let value = value(inner, run, meaning)?;
     let stale = run.iter().map(|queued| {
         let (tenant, text) = (&queued.change.row.tenant, &queued.change.stale);
         let what = stale::read(tenant, text).map_err(|why| why.to_string());
@@ -313,6 +314,26 @@ fn unpack(
         })
     });
     Ok((value, stale.collect::<Result<_, _>>()?))
+}
+
+/// The value of the last change, or, where values name some fields, of all of them together.
+fn value(inner: &Inner, run: &Run, meaning: PutMeaning) -> Result<Option<Value>, Unfit> {
+    let open = |queued: &Arc<Queued>| {
+        inner.seals.open_change(&queued.change).map_err(|why| {
+            let text = why.in_words().to_owned();
+            match why {
+                Closed::UnknownKey => Unfit::Wait(text),
+                Closed::DoesNotOpen => Unfit::Bury(text),
+            }
+        })
+    };
+    let deletes = run.last().is_none_or(|last| last.change.value.is_none());
+    if deletes || meaning == PutMeaning::Replace {
+        return run.last().map_or(Ok(None), open);
+    }
+    let values = run.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let values: Vec<Value> = values.into_iter().flatten().collect();
+    fields::together(&values).map(Some).ok_or(Unfit::Apart)
 }
 
 /// What a batch says of the origin.

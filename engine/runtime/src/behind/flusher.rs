@@ -8,7 +8,7 @@ use larder_origin::Origin;
 use larder_store::queue::{Partition, Queue};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -60,6 +60,8 @@ pub(crate) struct Flushers {
     phase: watch::Sender<Phase>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     settled: HashMap<Partition, Arc<Settled>>,
+    /// Those who gather, to be told not to.
+    hurried: HashMap<Partition, Arc<Notify>>,
     pub(super) failing: Arc<Failing>,
 }
 
@@ -88,11 +90,15 @@ impl Flushers {
     pub(crate) fn new(routes: &Routes) -> Self {
         let targets = targets(routes);
         let partitions = targets.iter().flat_map(|(name, ..)| Partition::all(name));
+        let partitions: Vec<_> = partitions.collect();
         Self {
+            hurried: (partitions.iter().cloned())
+                .map(|partition| (partition, Arc::default()))
+                .collect(),
             phase: watch::Sender::new(Phase::Run),
             tasks: Mutex::default(),
             failing: Arc::default(),
-            settled: partitions
+            settled: (partitions.into_iter())
                 .map(|partition| (partition, Arc::default()))
                 .collect(),
         }
@@ -102,6 +108,13 @@ impl Flushers {
     pub(super) fn settled(&self, partition: &Partition, sequence: u64) {
         if let Some(settled) = self.settled.get(partition) {
             settled.0.lock().insert(sequence);
+        }
+    }
+
+    /// Has a partition flushed without gathering: somebody waits for it.
+    pub(super) fn hurry(&self, partition: &Partition) {
+        if let Some(hurried) = self.hurried.get(partition) {
+            hurried.notify_one();
         }
     }
 
@@ -116,13 +129,16 @@ impl Flushers {
         for (name, origin, gate) in targets(&inner.routes) {
             for partition in Partition::all(&name) {
                 let settled = self.settled.get(&partition).map(Arc::clone);
+                let hurried = self.hurried.get(&partition).map(Arc::clone);
                 let lane = Lane::new(
                     partition,
                     (Arc::clone(&origin), Arc::clone(&gate)),
                     (Arc::clone(queue), tuning),
                     (settled.unwrap_or_default(), Arc::clone(&self.failing)),
                 );
-                let flusher = flush(lane, Arc::downgrade(inner), self.phase.subscribe());
+                let hurried = hurried.unwrap_or_default();
+                let phase = self.phase.subscribe();
+                let flusher = flush((lane, hurried), Arc::downgrade(inner), phase);
                 tasks.push(runtime.spawn(flusher));
             }
         }
@@ -143,7 +159,11 @@ impl Flushers {
 }
 
 /// Flushes one partition.
-async fn flush(mut lane: Lane, inner: Weak<Inner>, mut phase: watch::Receiver<Phase>) {
+async fn flush(
+    (mut lane, hurried): (Lane, Arc<Notify>),
+    inner: Weak<Inner>,
+    mut phase: watch::Receiver<Phase>,
+) {
     loop {
         let now = *phase.borrow_and_update();
         let Some(inner) = inner.upgrade().filter(|_| now != Phase::Stop) else {
@@ -153,7 +173,7 @@ async fn flush(mut lane: Lane, inner: Weak<Inner>, mut phase: watch::Receiver<Ph
         drop(inner);
         let draining = *phase.borrow() == Phase::Drain;
         let ends = tokio::select! {
-            ends = wait(&lane, next, draining) => ends,
+            ends = wait((&lane, &hurried), next, draining) => ends,
             // Also when the engine is gone.
             _ = phase.changed() => false,
         };
@@ -165,17 +185,21 @@ async fn flush(mut lane: Lane, inner: Weak<Inner>, mut phase: watch::Receiver<Ph
 }
 
 /// Waits until there may be something to do; answers whether there will not be.
-async fn wait(lane: &Lane, next: Next, draining: bool) -> bool {
-    let gather = Duration::from_millis(lane.tuning().batch_age_ms);
+async fn wait((lane, hurried): (&Lane, &Notify), next: Next, draining: bool) -> bool {
+    let gather = async || {
+        let age = Duration::from_millis(lane.tuning().batch_age_ms);
+        // Whether it was hurried or the time is over is all the same.
+        let _ = tokio::time::timeout(age, hurried.notified()).await;
+    };
     match next {
         Next::More => {}
         Next::After(ms) => sleep(Duration::from_millis(ms)).await,
         Next::Nothing | Next::Elsewhere if draining => return true,
         Next::Gather if draining => {}
-        Next::Gather => sleep(gather).await,
+        Next::Gather => gather().await,
         Next::Nothing => {
             if tokio::time::timeout(IDLE, lane.arrived()).await.is_ok() {
-                sleep(gather).await;
+                gather().await;
             }
         }
         Next::Elsewhere => sleep(IDLE).await,

@@ -128,7 +128,8 @@ impl Lane {
         }
         let full = batch.len() >= limit;
         let now = Instant::now();
-        let (runs, left) = coalesce(batch, |row| self.may(row, now));
+        let meaning = self.origin.put_meaning();
+        let (runs, left) = coalesce(batch, meaning, |row| self.may(row, now));
         if runs.is_empty() {
             return Ok(Next::After(self.until_the_next_row(now)));
         }

@@ -14,9 +14,9 @@ use crate::error::Error;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Inner {
-    /// Waits until the queue holds nothing of the job's row: what it holds was acknowledged
-    /// before, and flushed after this write it would undo it.
-    pub(crate) async fn turn(&self, job: &Job) -> Result<(), Error> {
+    /// Waits until the queue holds nothing of the job's row, no longer than `deadline`: what it
+    /// holds was acknowledged before, and flushed after a direct write it would undo it.
+    pub(crate) async fn turn(&self, job: &Job, deadline: Instant) -> Result<(), Error> {
         let Some(behind) = &self.behind else {
             return Ok(());
         };
@@ -35,10 +35,10 @@ impl Inner {
                     letter,
                 });
             }
-            if is_over(job.deadline) {
+            if is_over(deadline) {
                 return Err(Error::BehindQueue { row: in_words(row) });
             }
-            let until = job.deadline.min(Instant::now() + LOOK_AGAIN);
+            let until = deadline.min(Instant::now() + LOOK_AGAIN);
             // Heard of or not, it is looked at again.
             let _ = timeout_at(until, moved).await;
         }

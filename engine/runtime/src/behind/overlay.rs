@@ -3,11 +3,28 @@
 use std::sync::Arc;
 
 use larder_core::Value;
+use larder_origin::{Origin, PutMeaning, Wanted};
 use larder_store::queue::{Change, Queued, Row};
 
+use super::fields;
 use crate::decide::Job;
 use crate::engine::Inner;
 use crate::error::Error;
+use crate::loader::wanted;
+
+/// What the queue makes of what a load would bring.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Overlay {
+    /// It holds nothing of it.
+    Nothing,
+    /// This will be there, or nothing, whatever the origin holds.
+    Known(Option<Value>),
+    /// These fields will be over what the origin holds: here they are, and the numbers of their
+    /// changes.
+    Over(Value, Vec<u64>),
+    /// Only the origin can say, once it has what is queued.
+    Unknown,
+}
 
 /// What a request names at its origin; none where it has none.
 pub(super) fn row_of(job: &Job) -> Option<Row> {
@@ -41,24 +58,102 @@ impl Inner {
         Ok(behind.queue.unflushed(&row).await?)
     }
 
-    /// What the origin will answer to a load for the job once it has what the queue holds: a
-    /// value, or none where it was deleted. None where the queue holds nothing of it. Where the
-    /// queue does not answer, the origin may not be asked in its stead: what it holds may be older
-    /// than a write that was acknowledged.
-    pub(crate) async fn unflushed(&self, job: &Job) -> Result<Option<Option<Value>>, Error> {
-        let Some(queued) = self.queued_of(job).await? else {
-            return Ok(None);
-        };
-        let change = &queued.change;
-        if !answers(change, job) {
-            return Ok(None);
+    /// What the queue makes of what a load for the job would bring. Where the queue does not
+    /// answer, the origin may not be asked in its stead: what it holds may be older than a write
+    /// that was acknowledged.
+    pub(crate) async fn overlay(&self, job: &Job) -> Result<Overlay, Error> {
+        match &job.route.origin {
+            Some(origin) if origin.put_meaning() == PutMeaning::Merge => {
+                let pending = self.pending_of(job).await?;
+                self.merged(&**origin, job, &pending)
+            }
+            _ => self.replaced(job).await,
         }
-        match self.seals.open_change(change) {
-            Ok(value) => Ok(Some(value)),
-            Err(why) => Err(Error::Unflushable {
+    }
+
+    async fn replaced(&self, job: &Job) -> Result<Overlay, Error> {
+        match self.queued_of(job).await? {
+            Some(queued) if answers(&queued.change, job) => {
+                Ok(Overlay::Known(self.opened(&queued.change)?))
+            }
+            _ => Ok(Overlay::Nothing),
+        }
+    }
+
+    async fn pending_of(&self, job: &Job) -> Result<Vec<Arc<Queued>>, Error> {
+        let (Some(behind), Some(row)) = (&self.behind, row_of(job)) else {
+            return Ok(Vec::new());
+        };
+        Ok(behind.queue.pending(&row).await?)
+    }
+
+    fn merged(
+        &self,
+        origin: &dyn Origin,
+        job: &Job,
+        pending: &[Arc<Queued>],
+    ) -> Result<Overlay, Error> {
+        let is_delete = |queued: &Arc<Queued>| queued.change.value.is_none();
+        let deleted = pending.iter().rposition(is_delete);
+        let after = deleted.map_or(0, |at| at + 1);
+        let (_, writes) = pending.split_at(after);
+        let opened = writes.iter().map(|queued| self.opened(&queued.change));
+        let values = opened.collect::<Result<Vec<_>, _>>()?;
+        let values: Vec<Value> = values.into_iter().flatten().collect();
+        let same = writes.iter().all(|queued| answers(&queued.change, job));
+        let made = made((origin, wanted(job), same), deleted.is_some(), &values);
+        Ok(match made {
+            Made::Nothing => Overlay::Nothing,
+            Made::Known(value) => Overlay::Known(value),
+            Made::Unknown => Overlay::Unknown,
+            Made::Over(value) => {
+                let numbers = pending.iter().map(|queued| queued.sequence);
+                Overlay::Over(value, numbers.collect())
+            }
+        })
+    }
+
+    fn opened(&self, change: &Change) -> Result<Option<Value>, Error> {
+        self.seals
+            .open_change(change)
+            .map_err(|why| Error::Unflushable {
                 row: in_words(&change.row),
                 why: why.in_words(),
-            }),
-        }
+            })
+    }
+}
+
+/// What queued changes make of a row.
+#[derive(Debug, PartialEq)]
+enum Made {
+    Nothing,
+    Known(Option<Value>),
+    Over(Value),
+    Unknown,
+}
+
+/// What `values`, written one after the other, make of a row, which was `deleted` before them or
+/// not. `same` is whether they were written under what is to be read: otherwise the origin may
+/// show something else of the row.
+fn made(
+    (origin, wanted, same): (&dyn Origin, Wanted<'_>, bool),
+    deleted: bool,
+    values: &[Value],
+) -> Made {
+    if values.is_empty() {
+        return match deleted {
+            true => Made::Known(None),
+            false => Made::Nothing,
+        };
+    }
+    let Some(written) = fields::together(values) else {
+        return Made::Unknown;
+    };
+    let whole = same.then(|| origin.whole(wanted, &written)).flatten();
+    match whole {
+        Some(whole) => Made::Known(Some(whole)),
+        // What a new row has beside these fields, and what follows from them, the origin makes up.
+        None if deleted || origin.computes() => Made::Unknown,
+        None => Made::Over(written),
     }
 }

@@ -56,7 +56,7 @@ impl Inner {
     async fn hold_in_turn(&self, ready: &Ready) -> Result<Held, Error> {
         let job = &ready.job;
         loop {
-            self.turn(job).await?;
+            self.turn(job, job.deadline).await?;
             // Before the key is held: a write that is refused must not cost the entry.
             let pass = self.enter(job).await?;
             let under = self.versions_for(job).await?;

@@ -24,6 +24,7 @@ mod kit;
 mod limits;
 mod outbox;
 mod patterns;
+mod puts;
 mod races;
 mod rows;
 mod single_flight;

@@ -163,6 +163,17 @@ impl Queue for Shelter {
         })))
     }
 
+    fn pending<'a>(&'a self, row: &'a Row) -> QueueAnswer<'a, Vec<Arc<Queued>>> {
+        Either::Left(ready(self.act(|state| {
+            let dead = state.dead.values().map(|letter| &letter.queued);
+            let all = state.waiting.values().chain(dead);
+            let of_row = all.filter(|queued| queued.change.row == *row);
+            let mut pending: Vec<_> = of_row.cloned().collect();
+            pending.sort_unstable_by_key(|queued| queued.sequence);
+            Ok(pending)
+        })))
+    }
+
     fn claim<'a>(
         &'a self,
         partition: &'a Partition,
