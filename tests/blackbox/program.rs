@@ -209,3 +209,63 @@ fn a_file_that_is_no_policy_is_refused_at_its_stage() {
     bad(dir, &["invalidate"], 2, "nothing to invalidate");
     bad(dir, &["frobnicate"], 2, "frobnicate");
 }
+
+#[test]
+fn check_and_decide_take_the_limits_of_a_configuration_or_of_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    std::fs::create_dir(dir.join("policies")).unwrap();
+    std::fs::write(dir.join("policies/standard.wasm"), shipped("standard")).unwrap();
+    let config = "[[policy]]\nname = \"rows\"\nmodule = \"standard\"\n\
+         [policy.settings]\ndefault_ttl = \"7m\"\n\
+         [policy.limits]\ndeadline = \"5s\"\nfile = \"1KiB\"\nfunctions = 3\n";
+    std::fs::write(dir.join("larder.toml"), config).unwrap();
+    let module = "policies/standard.wasm";
+    let check = ["check", module, "--config", "larder.toml"];
+    bad(dir, &check, 3, "bytes of file where 1024 are allowed");
+    let output = run(dir, &check);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let (_, lines) = printed.split_once("\n[policy.limits]\n").unwrap();
+    assert!(
+        lines.contains("file = \"") && lines.contains("\nfunctions = "),
+        "{printed}"
+    );
+    // What was printed is pasted.
+    let pasted = config.replace("file = \"1KiB\"\nfunctions = 3\n", lines);
+    std::fs::write(dir.join("larder.toml"), pasted).unwrap();
+    good(dir, &check);
+    let decide = [
+        "decide",
+        "--module",
+        module,
+        "--resource",
+        "product",
+        "--id",
+        "42",
+    ];
+    let decided = good(dir, &[&decide[..], &["--config", "larder.toml"]].concat());
+    assert!(
+        decided.contains("7 min"),
+        "the settings of the configuration: {decided}"
+    );
+
+    let tight = ["--limit", "functions=3", "--limit", "body=1KiB"];
+    bad(
+        dir,
+        &[&["check", module], &tight[..]].concat(),
+        3,
+        "bytes in one function",
+    );
+    bad(
+        dir,
+        &[&decide[..], &tight[..]].concat(),
+        3,
+        "write under `[policy.limits]`",
+    );
+    bad(
+        dir,
+        &["check", module, "--limit", "file_bytes=1"],
+        2,
+        "unknown field `file_bytes`",
+    );
+}

@@ -10,6 +10,7 @@ pub(crate) mod new;
 pub(crate) mod policies;
 pub(crate) mod queue;
 pub(crate) mod serve;
+mod subject;
 pub(crate) mod token;
 
 use crate::args::Command;

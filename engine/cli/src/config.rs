@@ -28,6 +28,7 @@ use self::file::File;
 pub(crate) use self::file::{Log, LogFormat};
 pub(crate) use self::origin::{OriginConfig, OriginKind};
 pub(crate) use self::outbox::OutboxConfig;
+pub(crate) use self::policy::limits_over;
 pub(crate) use self::server::Server;
 pub(crate) use self::store::StoreConfig;
 pub(crate) use self::write_behind::{Level, WriteBehind};

@@ -136,7 +136,9 @@ impl EngineBuilder {
     }
 
     /// Whether an entry counts as a miss once another build of its policy decides, so that what an
-    /// older build put into the cache goes with it, one read at a time. The default is no.
+    /// older build put into the cache goes with it, one read at a time. The default is no. A build
+    /// is its bytes: where a toolchain gives others each time (Python, JavaScript), building the same
+    /// source again retires everything.
     #[must_use]
     pub fn retire(mut self, retire: bool) -> Self {
         self.retire = retire;

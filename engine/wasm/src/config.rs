@@ -22,7 +22,9 @@ pub struct HostConfig {
     pub poll: Duration,
     /// How long after a file event the folder is looked through. Default: 100 ms.
     pub debounce: Duration,
-    /// Digests (sha256, hexadecimal) of the files that may be loaded; empty allows any.
+    /// Digests (sha256, hexadecimal) of the files that may be loaded; empty allows any. Some
+    /// toolchains (Python, JavaScript) give other bytes each time from the same source: keep the file
+    /// that was listed instead of building it again.
     pub allow: Vec<String>,
     /// Whether file events are listened to. Default: true.
     pub watch: bool,

@@ -27,9 +27,16 @@ pub(crate) fn spoken(bytes: &[u8], structure: &Structure) -> Result<&'static str
     };
     let ours = SPOKEN.join(", ");
     let Some(version) = declared else {
+        let advice = if was_stripped(structure) {
+            "it exports what a policy does, so a tool has taken the section `component-type` away \
+             that says it, as `wasm-strip` and `wasm-tools strip --all` do; strip with `wasm-opt \
+             --strip-debug` or `llvm-strip`, or strip the finished component"
+        } else {
+            "build it with the SDK, which writes that into the module"
+        };
         return Err(format!(
             "it does not say which contract it speaks (`larder:policy`); this host speaks {ours}: \
-             build it with the SDK, which writes that into the module"
+             {advice}"
         ));
     };
     SPOKEN.into_iter().find(|spoken| *spoken == version).ok_or_else(|| {
@@ -38,6 +45,15 @@ pub(crate) fn spoken(bytes: &[u8], structure: &Structure) -> Result<&'static str
             clip(&version)
         )
     })
+}
+
+/// Whether a core module has the exports of a policy, which none has by accident.
+fn was_stripped(structure: &Structure) -> bool {
+    let exports = |name: &str| structure.exports.iter().any(|export| export == name);
+    structure.kind == Kind::Module
+        && ["describe", "configure", "decide", "admit"]
+            .into_iter()
+            .all(exports)
 }
 
 /// The version in a core module's `component-type` section.

@@ -44,7 +44,7 @@ impl Runtime {
         let engine = pooled(limits, slots)
             .or_else(|error| {
                 tracing::warn!(%error, "no address space for a pool of instances; each is allocated by itself");
-                Engine::new(&base())
+                Engine::new(&base(memories(limits)))
             })
             .map_err(|error| EngineError(format!("{error:#}")))?;
         tick(engine.weak()).map_err(|error| EngineError(error.to_string()))?;
@@ -59,7 +59,16 @@ impl Runtime {
     }
 }
 
-fn base() -> Config {
+/// The most memories that any policy may have.
+fn memories(limits: &[&Limits]) -> usize {
+    limits
+        .iter()
+        .map(|limits| limits.memories)
+        .max()
+        .unwrap_or(1)
+}
+
+fn base(memories: usize) -> Config {
     let mut config = Config::new();
     config
         .concurrency_support(false)
@@ -71,7 +80,9 @@ fn base() -> Config {
         .wasm_backtrace_max_frames(NonZeroUsize::new(8))
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // Where a component has more than one, what wasmtime puts between its parts uses both; its
+        // compiler panics on that where it was told that there is only one.
+        .wasm_multi_memory(memories > 1)
         .wasm_tail_call(false);
     // In a development build the compiler itself is not optimised: what it leaves out is half of the
     // time that every start takes.
@@ -89,16 +100,16 @@ fn pooled(limits: &[&Limits], slots: usize) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(count(slots))
         .total_core_instances(count(slots * most(|l| l.core_instances)))
-        .total_memories(count(slots))
+        .total_memories(count(slots * memories(limits).max(1)))
         .total_tables(count(slots * most(|l| l.tables)))
         .max_tables_per_module(count(most(|l| l.tables).max(1)))
         .table_elements(most(|l| l.table_elements))
         .max_memory_size(most(|l| l.memory_bytes))
-        .max_memories_per_component(1)
+        .max_memories_per_component(count(memories(limits).max(1)))
         .linear_memory_keep_resident(KEPT_MEMORY)
         .table_keep_resident(KEPT_TABLE)
         .pagemap_scan(Enabled::Auto);
-    let mut config = base();
+    let mut config = base(memories(limits));
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config)
 }
@@ -132,9 +143,44 @@ mod tests {
         assert!(Runtime::new(&[&limits], more_than_the_machine_has).is_ok());
     }
 
+    /// Two components, each with a memory, and a call between them that copies a text.
+    const TWO_MEMORIES: &str = r#"(component
+  (component $a
+    (core module $m
+      (memory (export "memory") 1)
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8))
+      (func (export "f") (param i32 i32)))
+    (core instance $i (instantiate $m))
+    (func (export "f") (param "text" string)
+      (canon lift (core func $i "f") (memory $i "memory") (realloc (func $i "realloc")))))
+  (instance $a (instantiate $a))
+  (component $b
+    (import "f" (func $f (param "text" string)))
+    (core module $own (memory (export "memory") 1))
+    (core instance $own (instantiate $own))
+    (core func $lowered (canon lower (func $f) (memory $own "memory")))
+    (core module $m
+      (import "a" "f" (func $f (param i32 i32)))
+      (func (export "g") (call $f (i32.const 0) (i32.const 3))))
+    (core instance $i (instantiate $m (with "a" (instance (export "f" (func $lowered))))))
+    (func (export "g") (canon lift (core func $i "g"))))
+  (instance $b (instantiate $b (with "f" (func $a "f"))))
+  (export "g" (func $b "g")))"#;
+
+    #[test]
+    fn components_with_several_memories_compile_where_the_limit_allows_them() {
+        let limits = Limits {
+            memories: 2,
+            ..Limits::default()
+        };
+        let runtime = Runtime::new(&[&limits, &Limits::default()], MIN_SLOTS).unwrap();
+        let bytes = wat::parse_str(TWO_MEMORIES).unwrap();
+        wasmtime::component::Component::from_binary(&runtime.engine, &bytes).unwrap();
+    }
+
     #[test]
     fn the_ticker_ends_with_its_engine() {
-        let engine = Engine::new(&base()).unwrap();
+        let engine = Engine::new(&base(1)).unwrap();
         let weak = engine.weak();
         tick(engine.weak()).unwrap();
         drop(engine);

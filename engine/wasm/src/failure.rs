@@ -3,6 +3,7 @@
 use larder_core::PolicyFailure;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmCoreDump};
 
+use crate::limit::{Excess, Limit};
 use crate::limits::Limits;
 use crate::meter::{Meter, Refusal};
 use crate::panic_text::PanicText;
@@ -10,6 +11,9 @@ use crate::text::clean;
 
 /// What wasmtime says when an answer is larger than its allowance; the error has no public type.
 const OUTPUT_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// How wasmtime begins to say that an instance has too many parts.
+const LIMIT_EXCEEDED: &str = "resource limit exceeded: ";
 
 /// Says how a call into `store` failed. The store must not be used afterwards.
 pub(crate) fn explain(
@@ -50,9 +54,43 @@ pub(crate) fn explain(
             dump,
         ),
         (Some(trap), _) => place(&trap.to_string(), dump),
-        (None, _) => format!("its answer cannot be read: {}", error.root_cause()),
+        (None, _) => match limit_of(&error.root_cause().to_string()) {
+            Some(limit) => format!(
+                "one instance of it consists of more than {}; raise `{}` under `[policy.limits]`",
+                limit.of(limits),
+                limit.as_str()
+            ),
+            None => format!("its answer cannot be read: {}", error.root_cause()),
+        },
     };
     PolicyFailure::Trapped(clean(&reason))
+}
+
+/// What the pool says of a component with too many parts, as a limit; the error has no public type.
+pub(crate) fn beyond_pool(error: &str, limits: &Limits) -> Option<Excess> {
+    let (_, rest) = error.split_once("transitively contains ")?;
+    let (found, what) = rest.split_once(' ')?;
+    let limit = [
+        ("core module instances", Limit::CoreInstances),
+        ("Wasm linear memories", Limit::Memories),
+        ("tables", Limit::Tables),
+    ]
+    .into_iter()
+    .find_map(|(begins, limit)| what.starts_with(begins).then_some(limit))?;
+    let (found, most) = (found.parse().ok()?, limit.of(limits));
+    Some(Excess { limit, found, most })
+}
+
+/// The limit that wasmtime says is passed; the error has no public type.
+fn limit_of(cause: &str) -> Option<Limit> {
+    let what = cause.strip_prefix(LIMIT_EXCEEDED)?;
+    [
+        ("instance", Limit::CoreInstances),
+        ("memory", Limit::Memories),
+        ("table", Limit::Tables),
+    ]
+    .into_iter()
+    .find_map(|(begins, limit)| what.starts_with(begins).then_some(limit))
 }
 
 fn panic_text(dump: &WasmCoreDump, store: &Store<Meter>, panics: &PanicText) -> Option<String> {

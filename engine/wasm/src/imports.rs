@@ -3,6 +3,7 @@
 use larder_core::request::clip;
 
 use crate::structure::Structure;
+use crate::toolchain;
 
 /// Refuses imports.
 ///
@@ -16,12 +17,6 @@ pub(crate) fn check(structure: &Structure) -> Result<(), String> {
         0 => String::new(),
         n => format!(" and {n} more"),
     };
-    let advice = if first.contains("wasi") {
-        "that is WASI: build for wasm32-unknown-unknown; a policy imports nothing"
-    } else if first.contains("__wbindgen") {
-        "that is wasm-bindgen, for browsers: turn the dependency's `js` feature off; a policy imports nothing"
-    } else {
-        "a policy imports nothing: what it may know comes in with the request"
-    };
+    let advice = toolchain::advice(structure);
     Err(format!("it imports {}{more}; {advice}", clip(first)))
 }

@@ -12,7 +12,8 @@
 //! | `load` | from bytes to a policy, by the stages of `stage` |
 //! | `structure`, `imports`, `contract`, `manifest` | what those stages judge |
 //! | `generation` | one build; `pool` and `instance` are its instances |
-//! | `engine`, `allowance`, `meter`, `limits` | what bounds a call |
+//! | `toolchain` | who made a file, and what its authors should know |
+//! | `engine`, `allowance`, `meter`, `limits` | what bounds a call; `limit` is one of them by name |
 //! | `failure`, `panic_text`, `text` | how a call failed, in words |
 //! | `folder`, `watch` | the files and their events |
 
@@ -28,6 +29,7 @@ mod generation;
 mod host;
 mod imports;
 mod instance;
+mod limit;
 mod limits;
 mod load;
 mod manifest;
@@ -42,11 +44,13 @@ mod stage;
 mod status;
 mod structure;
 mod text;
+mod toolchain;
 mod watch;
 
 pub use config::{HostConfig, PolicyConfig};
 pub use error::HostError;
 pub use host::Host;
+pub use limit::{Excess, Limit};
 pub use limits::{Isolation, Limits};
 pub use load::{Inspection, inspect};
 pub use stage::{LoadFailure, Stage, StageReport};

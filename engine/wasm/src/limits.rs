@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limit::Limit;
+
 /// What one policy may use. A policy beyond a limit of its file is refused when it is loaded; one
 /// beyond a limit of its calls fails that call, and its instance is dropped.
 ///
@@ -25,6 +27,8 @@ pub struct Limits {
     pub modules: u32,
     /// The most core instances that one instance of the policy consists of. Default: 8.
     pub core_instances: usize,
+    /// The most linear memories of one instance. Default: 1. QuickJS as jco builds it has 3.
+    pub memories: usize,
     /// The most tables of one instance. Default: 4.
     pub tables: usize,
     /// The most elements of one table. Default: 10,000.
@@ -47,6 +51,7 @@ impl Default for Limits {
             body_bytes: 128 << 10,
             modules: 4,
             core_instances: 8,
+            memories: 1,
             tables: 4,
             table_elements: 10_000,
             output_bytes: 256 << 10,
@@ -75,19 +80,15 @@ impl Limits {
 
     /// The first limit that is 0, with which no policy could ever answer.
     pub(crate) fn zero(&self) -> Option<&'static str> {
-        let all = [
-            ("deadline_ms", self.deadline_ms == 0),
-            ("memory_bytes", self.memory_bytes == 0),
-            ("file_bytes", self.file_bytes == 0),
-            ("functions", self.functions == 0),
-            ("body_bytes", self.body_bytes == 0),
-            ("modules", self.modules == 0),
-            ("core_instances", self.core_instances == 0),
-            ("output_bytes", self.output_bytes == 0),
-            ("instances", self.instances == 0),
-        ];
-        all.into_iter()
-            .find_map(|(limit, is_zero)| is_zero.then_some(limit))
+        let zero = |limit: &Limit| limit.of(self) == 0;
+        let needed = |limit: &Limit| {
+            !matches!(
+                limit,
+                Limit::Tables | Limit::TableElements | Limit::CallsPerInstance
+            )
+        };
+        let mut all = Limit::ALL.into_iter().filter(needed);
+        all.find(zero).map(Limit::as_str)
     }
 
     /// Memory beyond which an instance is replaced after its call: it leaks, and the next call

@@ -14,15 +14,18 @@ use wit_component::ComponentEncoder;
 use crate::contract;
 use crate::contract::v0_1_0::Checked;
 use crate::engine::Runtime;
+use crate::failure::beyond_pool;
 use crate::generation::{Generation, Parts};
 use crate::imports;
 use crate::instance::Instance;
+use crate::limit::{self, Excess, Limit};
 use crate::limits::{Isolation, Limits};
 use crate::manifest;
 use crate::panic_text::PanicText;
 use crate::stage::{LoadFailure, Stage, StageReport};
 use crate::structure::{Kind, Structure};
 use crate::text::clean;
+use crate::toolchain;
 
 /// How a policy is to be loaded.
 pub(crate) struct Plan {
@@ -41,6 +44,10 @@ pub struct Inspection {
     pub failure: Option<LoadFailure>,
     /// The policy, if it did not fail.
     pub policy: Option<Arc<dyn Policy>>,
+    /// Every limit that the file passes.
+    pub passed: Vec<Excess>,
+    /// What authors should know who use what built the file.
+    pub notes: Vec<&'static str>,
 }
 
 /// Takes `bytes` through the stages that a file in the folder goes through, in an engine of its
@@ -66,6 +73,8 @@ pub fn inspect(name: &str, bytes: &[u8], settings: &Value, limits: &Limits) -> I
                 stages: Vec::new(),
                 failure: Some(failure),
                 policy: None,
+                passed: Vec::new(),
+                notes: Vec::new(),
             };
         }
     };
@@ -79,6 +88,8 @@ pub fn inspect(name: &str, bytes: &[u8], settings: &Value, limits: &Limits) -> I
         stages: log.stages,
         failure,
         policy,
+        passed: log.passed,
+        notes: log.notes,
     }
 }
 
@@ -92,6 +103,8 @@ pub(crate) fn revision_of(bytes: &[u8]) -> String {
 pub(crate) struct Log {
     stages: Vec<StageReport>,
     revision: Option<String>,
+    passed: Vec<Excess>,
+    notes: Vec<&'static str>,
 }
 
 impl Log {
@@ -104,7 +117,7 @@ impl Log {
         // Parsers, wit-component and Cranelift meet untrusted bytes here: a panic in one of them
         // must not end the thread that loads policies.
         let result = catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Err("the host panicked; the file is not loaded".into()));
+            .unwrap_or_else(|_| Err(panicked(stage).to_owned()));
         let took = start.elapsed();
         let (value, ok, note) = match result {
             Ok((value, note)) => (Ok(value), true, note),
@@ -129,6 +142,26 @@ impl Log {
     }
 }
 
+/// Whose fault a panic at a stage is.
+const fn panicked(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Structure
+        | Stage::Contract
+        | Stage::Componentize
+        | Stage::Compile
+        | Stage::TypeCheck => {
+            "the compiler (wasmtime and its tools) panicked on this file: a fault of the compiler, by \
+             which neither the server nor other policies are harmed. Send the file to \
+             https://github.com/bytecodealliance/wasmtime/issues, and try another version of what \
+             built it, or another level of optimisation"
+        }
+        _ => {
+            "Larder panicked on this file, which is a fault of Larder's; the server serves on, \
+             without the file. Please report it with the file"
+        }
+    }
+}
+
 /// The stages, in order. `allow` holds bare hexadecimal digests in lower case.
 pub(crate) fn load(
     bytes: &[u8],
@@ -140,7 +173,7 @@ pub(crate) fn load(
 ) -> Result<Generation, LoadFailure> {
     let contract = check_bytes(bytes, plan, allow, log)?;
     let revision = log.revision.clone().unwrap_or_default();
-    let checked = compile(bytes, contract.kind, runtime, log)?;
+    let checked = compile(bytes, contract.kind, &plan.limits, runtime, log)?;
     let (instance, manifest, settings, panics) = start(&checked, plan, runtime, log)?;
     let identity = Identity {
         name: plan.name.clone(),
@@ -176,7 +209,10 @@ fn check_bytes(
 ) -> Result<Spoken, LoadFailure> {
     let limits = &plan.limits;
     log.run(Stage::Read, || Ok(((), format!("{} bytes", bytes.len()))))?;
-    log.run(Stage::Size, || check_size(bytes, limits))?;
+    let mut passed = Vec::new();
+    let sized = log.run(Stage::Size, || check_size(bytes, limits, &mut passed));
+    log.passed.append(&mut passed);
+    sized?;
     let revision = log.run(Stage::Digest, || {
         let revision = revision_of(bytes);
         Ok((revision.clone(), revision))
@@ -184,12 +220,18 @@ fn check_bytes(
     log.revision = Some(revision.clone());
     log.run(Stage::AllowList, || check_allowed(&revision, allow))?;
     log.run(Stage::Precompiled, || check_portable(bytes))?;
-    let structure = log.run(Stage::Structure, || {
+    let structured = log.run(Stage::Structure, || {
         let structure = Structure::read(bytes)?;
-        structure.check(limits)?;
+        passed = Excess::among(&structure.counted(), limits);
+        if !passed.is_empty() {
+            return Err(limit::refusal(&passed));
+        }
         let summary = structure.summary();
         Ok((structure, summary))
-    })?;
+    });
+    log.passed.append(&mut passed);
+    let structure = structured?;
+    log.notes = toolchain::of(&structure).notes();
     log.run(Stage::Imports, || {
         imports::check(&structure)?;
         Ok(((), "none".into()))
@@ -202,14 +244,27 @@ fn check_bytes(
     Ok(Spoken { kind, version })
 }
 
-fn check_size(bytes: &[u8], limits: &Limits) -> Result<((), String), String> {
+/// Names all limits that the file passes: who raises one should not be told of the next.
+fn check_size(
+    bytes: &[u8],
+    limits: &Limits,
+    passed: &mut Vec<Excess>,
+) -> Result<((), String), String> {
     let most = limits.file_bytes;
-    if bytes.len() > most {
+    if bytes.len() <= most {
+        return Ok(((), format!("at most {most}")));
+    }
+    if bytes.len() == most.saturating_add(1) {
         return Err(format!(
-            "the file has more than {most} bytes; strip it, or raise the policy's limit `file_bytes`"
+            "the file has more than {most} bytes; `larder check` on it names every limit that it \
+             passes and what to write under `[policy.limits]`, `{}` first",
+            Limit::File.as_str()
         ));
     }
-    Ok(((), format!("at most {most}")))
+    let mut found = vec![(Limit::File, bytes.len() as u64)];
+    found.extend(Structure::read(bytes).iter().flat_map(Structure::counted));
+    *passed = Excess::among(&found, limits);
+    Err(limit::refusal(passed))
 }
 
 fn check_allowed(revision: &str, allow: &[String]) -> Result<((), String), String> {
@@ -238,6 +293,7 @@ fn check_portable(bytes: &[u8]) -> Result<((), String), String> {
 fn compile(
     bytes: &[u8],
     kind: Kind,
+    limits: &Limits,
     runtime: &Runtime,
     log: &mut Log,
 ) -> Result<Checked, LoadFailure> {
@@ -251,8 +307,13 @@ fn compile(
     })?;
     let bytes = component.as_deref().unwrap_or(bytes);
     let component = log.run(Stage::Compile, || {
-        let component =
-            Component::from_binary(&runtime.engine, bytes).map_err(|error| format!("{error:#}"))?;
+        let component = Component::from_binary(&runtime.engine, bytes).map_err(|error| {
+            let error = format!("{error:#}");
+            match beyond_pool(&error, limits) {
+                Some(excess) => limit::refusal(&[excess]),
+                None => error,
+            }
+        })?;
         let code = component.text().len();
         Ok((component, format!("{code} bytes of machine code")))
     })?;
@@ -301,4 +362,27 @@ fn start(
         Ok((settings, "settings taken".into()))
     })?;
     Ok((instance, manifest, settings, panics))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_laid_at_the_door_of_whose_it_is() {
+        for (stage, words) in [
+            (Stage::Compile, "a fault of the compiler"),
+            (Stage::Componentize, "bytecodealliance/wasmtime/issues"),
+            (Stage::Structure, "neither the server nor other policies"),
+            (Stage::Describe, "a fault of Larder's"),
+        ] {
+            let mut log = Log::default();
+            let failure = log
+                .run::<()>(stage, || std::panic::panic_any("told to"))
+                .unwrap_err();
+            assert_eq!(failure.stage, stage);
+            assert!(failure.reason.contains(words), "{failure}");
+            assert!(!log.stages[0].ok);
+        }
+    }
 }

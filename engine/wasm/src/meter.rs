@@ -14,6 +14,7 @@ pub(crate) struct Meter {
     table_limit: usize,
     tables: usize,
     instances: usize,
+    memories: usize,
     refused: Option<Refusal>,
 }
 
@@ -33,6 +34,7 @@ impl Meter {
             table_limit: limits.table_elements,
             tables: limits.tables,
             instances: limits.core_instances,
+            memories: limits.memories,
             refused: None,
         }
     }
@@ -88,6 +90,6 @@ impl ResourceLimiter for Meter {
     }
 
     fn memories(&self) -> usize {
-        1
+        self.memories
     }
 }

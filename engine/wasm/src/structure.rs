@@ -2,13 +2,19 @@
 //!
 //! Compilation cannot be interrupted, so what would make it long or large is refused before.
 
-use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeRef};
+use memchr::memmem;
+use wasmparser::{
+    ComponentTypeRef, Encoding, Instance, KnownCustom, Parser, Payload, ProducersSectionReader,
+    TypeRef,
+};
 
 use crate::contract::version_of_import;
-use crate::limits::Limits;
+use crate::limit::Limit;
+use crate::toolchain;
 
 const WASM_MAGIC: &[u8] = b"\0asm";
 const PAGE_BYTES: u64 = 64 << 10;
+const MOST_PRODUCERS: usize = 64;
 
 /// Which of the two kinds of WebAssembly file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +35,14 @@ pub(crate) struct Structure {
     functions: u64,
     largest_body: usize,
     memory_bytes: u64,
+    memories: u64,
+    core_instances: u64,
+    tables: u64,
     table_elements: u64,
+    /// What a core module exports.
+    pub(crate) exports: Vec<String>,
+    /// Who made it, in lower case: languages, compilers and tools, as they say themselves.
+    pub(crate) producers: Vec<String>,
     depth: usize,
 }
 
@@ -50,7 +63,12 @@ impl Structure {
             functions: 0,
             largest_body: 0,
             memory_bytes: 0,
+            memories: 0,
+            core_instances: 0,
+            tables: 0,
             table_elements: 0,
+            exports: Vec::new(),
+            producers: Vec::new(),
             depth: 0,
         };
         for payload in Parser::new(0).parse_all(bytes) {
@@ -58,42 +76,27 @@ impl Structure {
                 .and_then(|payload| structure.take(payload))
                 .map_err(|error| format!("it is cut off or damaged: {error}"))?;
         }
+        if structure.kind == Kind::Component {
+            let here = |mark: &&&str| memmem::find(bytes, mark.as_bytes()).is_some();
+            let found = toolchain::MARKS.iter().filter(here);
+            let found = found.map(|mark| (*mark).to_owned());
+            structure.producers.extend(found);
+        }
         Ok(structure)
     }
 
-    /// Compares with the limits.
-    ///
-    /// # Errors
-    /// Names the limit that is passed.
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), String> {
-        let checks: [(&str, u64, u64); 5] = [
-            ("modules", self.modules, limits.modules.into()),
-            ("functions", self.functions, limits.functions.into()),
-            (
-                "body_bytes",
-                self.largest_body as u64,
-                limits.body_bytes as u64,
-            ),
-            (
-                "memory_bytes",
-                self.memory_bytes,
-                limits.memory_bytes as u64,
-            ),
-            (
-                "table_elements",
-                self.table_elements,
-                limits.table_elements as u64,
-            ),
-        ];
-        for (limit, found, most) in checks {
-            if found > most {
-                return Err(format!(
-                    "it has {found} {}, more than {most}; raise the policy's limit `{limit}` if that is meant",
-                    words(limit)
-                ));
-            }
-        }
-        Ok(())
+    /// What is counted, by the limit that bounds it.
+    pub(crate) fn counted(&self) -> [(Limit, u64); 8] {
+        [
+            (Limit::Modules, self.modules),
+            (Limit::Functions, self.functions),
+            (Limit::Body, self.largest_body as u64),
+            (Limit::Memory, self.memory_bytes),
+            (Limit::Memories, self.memories),
+            (Limit::CoreInstances, self.core_instances),
+            (Limit::Tables, self.tables),
+            (Limit::TableElements, self.table_elements),
+        ]
     }
 
     /// One line for people.
@@ -125,10 +128,12 @@ impl Structure {
                 for memory in memories {
                     let bytes = memory?.initial.saturating_mul(PAGE_BYTES);
                     self.memory_bytes = self.memory_bytes.saturating_add(bytes);
+                    self.memories += 1;
                 }
             }
             Payload::TableSection(tables) => {
                 for table in tables {
+                    self.tables += 1;
                     self.table_elements = self.table_elements.max(table?.ty.initial);
                 }
             }
@@ -140,6 +145,23 @@ impl Structure {
                         .push(format!("{} `{}.{}`", what, import.module, import.name));
                 }
             }
+            Payload::InstanceSection(instances) => {
+                for instance in instances {
+                    let made = matches!(instance?, Instance::Instantiate { .. });
+                    self.core_instances += u64::from(made);
+                }
+            }
+            Payload::ExportSection(exports) if self.depth == 1 => {
+                for export in exports {
+                    self.exports.push(export?.name.to_owned());
+                }
+            }
+            Payload::CustomSection(section) => {
+                if let KnownCustom::Producers(fields) = section.as_known() {
+                    // What cannot be read there says nothing, and breaks nothing.
+                    let _ = self.produced(fields);
+                }
+            }
             Payload::ComponentImportSection(imports) if self.depth == 1 => {
                 for import in imports {
                     let import = import?;
@@ -147,6 +169,18 @@ impl Structure {
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn produced(&mut self, fields: ProducersSectionReader<'_>) -> wasmparser::Result<()> {
+        for field in fields {
+            for value in field?.values {
+                let name = value?.name.to_lowercase();
+                if self.producers.len() < MOST_PRODUCERS && !self.producers.contains(&name) {
+                    self.producers.push(name);
+                }
+            }
         }
         Ok(())
     }
@@ -170,16 +204,6 @@ const fn kind_of(ty: &TypeRef) -> &'static str {
         TypeRef::Memory(_) => "memory",
         TypeRef::Global(_) => "global",
         TypeRef::Tag(_) => "tag",
-    }
-}
-
-fn words(limit: &str) -> &'static str {
-    match limit {
-        "modules" => "core modules",
-        "functions" => "functions",
-        "body_bytes" => "bytes in one function",
-        "memory_bytes" => "bytes of memory from the start",
-        _ => "elements in one table from the start",
     }
 }
 

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use larder::core::Manifest;
-use larder::wasm::{Limits, inspect};
+use larder::wasm::{Excess, inspect};
 use serde_json::Value;
 
+use super::subject::Subject;
 use crate::exit::{Failure, Outcome};
 use crate::output::print;
 use crate::table::columns;
@@ -19,19 +20,20 @@ Example:
   larder check policies/standard.wasm
   larder check policies/standard.wasm --settings '{\"default_ttl\": \"2h\"}'
   larder check policies/standard.wasm --settings @settings.json
+  larder check policies/script.wasm --config larder.toml
+  larder check policies/script.wasm --limit file=16MiB --limit functions=15000
 
 Ends with 3 if the file would be refused.")]
 pub(crate) struct Args {
     /// The .wasm file
     file: PathBuf,
-    /// The policy's settings, a JSON object, or @FILE that holds one
-    #[arg(long, value_name = "JSON", default_value = "{}")]
-    settings: String,
+    #[command(flatten)]
+    subject: Subject,
 }
 
 /// Prints the stages and, where all pass, what the policy says of itself.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let settings = settings(&args.settings)?;
+    let (settings, limits) = args.subject.resolve(&args.file)?;
     let started = Instant::now();
     let bytes = read(&args.file)?;
     let mut rows = vec![row(
@@ -40,7 +42,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         started.elapsed(),
         &format!("{} bytes", bytes.len()),
     )];
-    let inspection = inspect(&stem(&args.file), &bytes, &settings, &Limits::default());
+    let inspection = inspect(&stem(&args.file), &bytes, &settings, &limits);
     for report in &inspection.stages {
         // The file was read above, which is the same stage.
         if report.stage.as_str() != "read" {
@@ -53,6 +55,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
     }
     print(&columns(&rows))?;
+    print(&raised(&inspection.passed))?;
+    for note in &inspection.notes {
+        print(&format!("\nnote: {note}\n"))?;
+    }
     match (inspection.failure, inspection.policy) {
         (None, Some(policy)) => print(&described(policy.manifest())),
         (Some(failure), _) => Err(Failure::policy(format!(
@@ -69,6 +75,15 @@ fn row(ok: bool, stage: &str, took: Duration, note: &str) -> [String; 4] {
     let mark = if ok { "✓" } else { "✗" };
     let took = format!("{:.2} ms", took.as_secs_f64() * 1e3);
     [mark.to_owned(), stage.to_owned(), took, note.to_owned()]
+}
+
+/// What to write for the limits that the file passes, to be pasted.
+fn raised(passed: &[Excess]) -> String {
+    if passed.is_empty() {
+        return String::new();
+    }
+    let lines = passed.iter().map(|excess| format!("{}\n", excess.line()));
+    format!("\n[policy.limits]\n{}", lines.collect::<String>())
 }
 
 fn described(manifest: &Manifest) -> String {

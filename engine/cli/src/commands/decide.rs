@@ -6,11 +6,12 @@ use std::sync::Arc;
 use larder::core::guard::ClampValue;
 use larder::core::{Decision, Manifest, Policies, Policy, Target};
 use larder::store::{MemoryConfig, MemoryStore};
-use larder::wasm::{Limits, inspect};
+use larder::wasm::inspect;
 use larder::{Decided, Engine, Error, OnFailure, Operation, Request};
 use larder_server::wire::DecideReply;
 
-use super::check::{read, settings, stem};
+use super::check::{read, stem};
+use super::subject::Subject;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{note, print, print_json};
 use crate::table::columns;
@@ -31,9 +32,8 @@ pub(crate) struct Args {
     /// The .wasm file to ask
     #[arg(long, value_name = "FILE")]
     module: PathBuf,
-    /// The policy's settings, a JSON object, or @FILE that holds one
-    #[arg(long, value_name = "JSON", default_value = "{}")]
-    settings: String,
+    #[command(flatten)]
+    subject: Subject,
     /// The kind of thing, such as product
     #[arg(long)]
     resource: String,
@@ -78,9 +78,9 @@ pub(crate) fn run(args: Args) -> Outcome {
 }
 
 fn load(args: &Args) -> Result<Arc<dyn Policy>, Failure> {
-    let settings = settings(&args.settings)?;
+    let (settings, limits) = args.subject.resolve(&args.module)?;
     let bytes = read(&args.module)?;
-    let inspection = inspect(&stem(&args.module), &bytes, &settings, &Limits::default());
+    let inspection = inspect(&stem(&args.module), &bytes, &settings, &limits);
     inspection.policy.ok_or_else(|| {
         let why = inspection.failure.map(|failure| failure.to_string());
         Failure::policy(format!(

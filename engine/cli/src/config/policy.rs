@@ -8,7 +8,7 @@ use larder::{DefaultDecision, OnFailure};
 use serde_json::{Map, Number, Value as Json};
 use toml::{Table, Value};
 
-use super::file::{DefaultDecisionTable, OnFailureWord, Policies, Policy};
+use super::file::{DefaultDecisionTable, LimitsTable, OnFailureWord, Policies, Policy};
 use super::{Problems, relative};
 use crate::units::Span;
 
@@ -55,6 +55,33 @@ pub(super) fn host(
         host.policies.push(config);
     }
     host
+}
+
+/// The limits that `lines` change over `base`: each is `NAME=VALUE`, as under `[policy.limits]`.
+///
+/// # Errors
+/// Names the line that is no limit.
+pub(crate) fn limits_over(lines: &[String], base: &Limits) -> Result<Limits, String> {
+    let mut limits = base.clone();
+    for line in lines {
+        let Some((name, value)) = line.split_once('=') else {
+            return Err(format!(
+                "`{line}` is no limit: write NAME=VALUE, such as file=32MiB"
+            ));
+        };
+        let (name, value) = (name.trim(), value.trim().trim_matches('"'));
+        let mut table = Table::new();
+        let value = match value.parse() {
+            Ok(number) => Value::Integer(number),
+            Err(_) => Value::String(value.to_owned()),
+        };
+        table.insert(name.to_owned(), value);
+        let read: Result<LimitsTable, _> = Value::Table(table).try_into();
+        let read = read
+            .map_err(|error| format!("the limit `{line}`: {}", super::origin::one_line(&error)))?;
+        limits = read.over(&limits);
+    }
+    Ok(limits)
 }
 
 fn check_name(earlier: &[Policy], policy: &Policy, problems: &mut Problems) {
@@ -147,5 +174,31 @@ fn json(value: &Value) -> Json {
         Value::Datetime(time) => Json::String(time.to_string()),
         Value::Array(list) => Json::Array(list.iter().map(json).collect()),
         Value::Table(table) => json_object(table),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use larder::wasm::Limit;
+
+    use super::*;
+
+    /// Who pastes what a refusal says must not be told of an unknown field.
+    #[test]
+    fn limits_in_advice_are_those_of_the_configuration() {
+        for limit in Limit::ALL {
+            for found in [1, 70_000, 20_000_000] {
+                let line = limit.line(found);
+                let table: LimitsTable = toml::from_str(&line).unwrap();
+                let limits = table.over(&Limits::default());
+                assert!(limit.of(&limits) >= found, "{line}");
+                let given = line.replace(' ', "");
+                let on_line = limits_over(&[given], &Limits::default()).unwrap();
+                assert_eq!(limit.of(&on_line), limit.of(&limits), "{line}");
+            }
+            assert_eq!(limit.line(0).split(' ').next(), Some(limit.as_str()));
+        }
+        let all = format!("{:?}", LimitsTable::default());
+        assert_eq!(all.matches(": None").count(), Limit::ALL.len(), "{all}");
     }
 }

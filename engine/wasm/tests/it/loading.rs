@@ -1,6 +1,6 @@
 //! Files that must not become policies, and what is said of each.
 
-use larder_wasm::{Limits, LoadFailure, Stage, inspect};
+use larder_wasm::{Limit, Limits, LoadFailure, Stage, inspect};
 use serde_json::json;
 
 use crate::guest::Guest;
@@ -76,7 +76,7 @@ fn files_that_are_no_modules() {
         .precompile_module(&Guest::default().build_bare())
         .unwrap();
     refused(&native, Stage::Precompiled, "native code");
-    refused(&vec![b'x'; (2 << 20) + 1], Stage::Size, "`file_bytes`");
+    refused(&vec![b'x'; 3 << 20], Stage::Size, "`file = \"4MiB\"`");
 }
 
 #[test]
@@ -114,11 +114,14 @@ fn contracts_of_other_versions_are_refused() {
     let bytes = Guest::default().build_for(&other);
     refused(&bytes, Stage::Contract, "version 7.3.0");
     refused(&bytes, Stage::Contract, "this host speaks 0.1.0");
+    // A tool took the section away; who is told to use the SDK has used it.
     refused(
         &Guest::default().build_bare(),
         Stage::Contract,
-        "build it with the SDK",
+        "strip with `wasm-opt --strip-debug`",
     );
+    let other = wat::parse_str("(module (func (export \"decide\")))").unwrap();
+    refused(&other, Stage::Contract, "build it with the SDK");
     refused(
         &wat::parse_str("(component)").unwrap(),
         Stage::Contract,
@@ -148,7 +151,7 @@ fn bombs_are_refused_before_they_are_compiled() {
         items: "(func)".repeat(6_000),
         ..Guest::default()
     };
-    refused(&many.build(), Stage::Structure, "`functions`");
+    refused(&many.build(), Stage::Structure, "`functions = 6500`");
     let body = format!("(func {})", "(drop (i32.const 1000000))".repeat(30_000));
     refused(
         &Guest {
@@ -157,23 +160,31 @@ fn bombs_are_refused_before_they_are_compiled() {
         }
         .build(),
         Stage::Structure,
-        "`body_bytes`",
+        "`body = \"256KiB\"`",
     );
     let memory = Guest {
         memory: "1000",
         ..Guest::default()
     };
-    refused(&memory.build(), Stage::Structure, "`memory_bytes`");
+    refused(
+        &memory.build(),
+        Stage::Structure,
+        "link with `-z stack-size=65536`",
+    );
     let table = Guest {
         items: "(table 1000000 funcref)".into(),
         ..Guest::default()
     };
-    refused(&table.build(), Stage::Structure, "`table_elements`");
+    refused(
+        &table.build(),
+        Stage::Structure,
+        "`table_elements = 1000000`",
+    );
     let nested = format!("(component {})", "(core module)".repeat(5));
     refused(
         &wat::parse_str(nested).unwrap(),
         Stage::Structure,
-        "`modules`",
+        "`modules = 5`",
     );
 }
 
@@ -241,4 +252,114 @@ fn settings_must_be_an_object() {
     let guest = Guest::default().build();
     let inspection = inspect("test", &guest, &json!([1]), &Limits::default());
     assert_eq!(inspection.failure.unwrap().stage, Stage::Configure);
+}
+
+#[test]
+fn every_limit_that_a_file_passes_is_named_at_once() {
+    let guest = Guest {
+        items: format!("{}(table 20000 funcref)", "(func)".repeat(6_000)),
+        memory: "1000",
+        ..Guest::default()
+    };
+    let tight = Limits {
+        file_bytes: 1 << 10,
+        ..Limits::default()
+    };
+    for (limits, first) in [(&Limits::default(), None), (&tight, Some(Limit::File))] {
+        let inspection = inspect("test", &guest.build(), &json!({}), limits);
+        let passed = inspection.passed.iter().map(|excess| excess.limit);
+        let rest = [Limit::Functions, Limit::Memory, Limit::TableElements];
+        let expected: Vec<Limit> = first.into_iter().chain(rest).collect();
+        assert_eq!(passed.collect::<Vec<_>>(), expected);
+        let reason = inspection.failure.unwrap().reason;
+        for excess in &inspection.passed {
+            assert!(reason.contains(&excess.line()), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_read_in_part_says_where_all_limits_are_named() {
+    let part = vec![0; (2 << 20) + 1];
+    refused(&part, Stage::Size, "`larder check` on it names every limit");
+}
+
+/// A component of the default guest and `count` more modules like `module`, each instantiated.
+fn with_more(module: &str, count: usize) -> Vec<u8> {
+    let mut encoder = wit_component::ComponentEncoder::default()
+        .module(&Guest::default().build())
+        .unwrap();
+    let mut component = encoder.encode().unwrap();
+    let modules = wasmparser::Parser::new(0).parse_all(&component);
+    let modules =
+        modules.filter(|payload| matches!(payload, Ok(wasmparser::Payload::ModuleSection { .. })));
+    let at = u8::try_from(modules.count()).unwrap();
+    let module = wat::parse_str(module).unwrap();
+    let size = u8::try_from(module.len()).unwrap();
+    assert!(size < 128, "the length is one byte of LEB128");
+    component.extend([1, size]);
+    component.extend(module);
+    for _ in 0..count {
+        // One core instance: instantiate, which module, no arguments.
+        component.extend([2, 4, 1, 0, at, 0]);
+    }
+    component
+}
+
+#[test]
+fn core_instances_are_counted_before_anything_is_compiled() {
+    let many = with_more("(module)", 20);
+    refused(
+        &many,
+        Stage::Structure,
+        "core instances where 8 are allowed",
+    );
+    let limits = Limits {
+        core_instances: 30,
+        ..Limits::default()
+    };
+    let inspection = inspect("test", &many, &json!({}), &limits);
+    assert_eq!(inspection.failure, None);
+}
+
+#[test]
+fn more_than_one_memory_is_a_limit_that_the_pool_follows() {
+    let three = with_more("(module (memory 1))", 1);
+    refused(&three, Stage::Structure, "`memories = 2`");
+    let limits = Limits {
+        memories: 2,
+        ..Limits::default()
+    };
+    let inspection = inspect("test", &three, &json!({}), &limits);
+    assert_eq!(inspection.failure, None);
+    let policy = inspection.policy.unwrap();
+    let request = larder_core::Request::read("product", "42");
+    let decision = policy.decide(&request, larder_core::Timestamp(0)).unwrap();
+    assert_eq!(decision.key, "42");
+    // The memories of an instance count together.
+    let small = Limits {
+        memory_bytes: 100_000,
+        ..limits
+    };
+    let failure = inspect("test", &three, &json!({}), &small).failure.unwrap();
+    assert!(
+        failure.reason.contains("131072 bytes of memory"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn an_instance_made_of_too_many_parts_is_told_the_limit() {
+    // One module that is instantiated twice is one memory in the file, and two when it runs.
+    let twice = with_more("(module (memory 1))", 2);
+    let limits = Limits {
+        memories: 2,
+        ..Limits::default()
+    };
+    let failure = inspect("test", &twice, &json!({}), &limits)
+        .failure
+        .unwrap();
+    assert_eq!(failure.stage, Stage::Compile);
+    let words = "3 memories where 2 are allowed; if that is meant, write under `[policy.limits]`";
+    assert!(failure.reason.contains(words), "{failure}");
 }

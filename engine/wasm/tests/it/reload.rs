@@ -116,7 +116,7 @@ fn configurations_that_contradict_themselves_do_not_start() {
                 ..p()
             }],
             vec![],
-            "`deadline_ms` of policy `p` is 0",
+            "`deadline` of policy `p` is 0",
         ),
         (vec![], vec!["abc".into()], "`abc` in the allow-list"),
     ] {
