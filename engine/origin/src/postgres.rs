@@ -18,10 +18,10 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod writes;
 
 use futures_util::future::BoxFuture;
 use larder_core::Value;
-use tokio::time::Instant;
 
 pub use config::PostgresConfig;
 use inspected::Inspected;
@@ -34,13 +34,20 @@ use crate::{Change, Fetched, OpenError, Origin, OriginError, PutMeaning, Wanted,
 ///
 /// A load answers the row as a JSON object, its columns in table order and as `row_to_json` has
 /// them, or the one column that holds the value. Ids fit a key in its one spelling only, so `042`
-/// is not row 42. The columns are those that the table had when it was first reached; those that keep
-/// version, sequence and deletion are no part of the value. Tenant, resource and attributes of
-/// [`Wanted`] are ignored: give each resource its own table or view, and each tenant its own.
+/// is not row 42. The columns that keep version, sequence and deletion are no part of the value. The
+/// attribute `query.field` names columns, and the value is an object of those alone; tenant,
+/// resource and other attributes of [`Wanted`] are ignored: give each resource its own table or
+/// view, and each tenant its own.
 ///
 /// A write takes a JSON object whose fields are columns. It updates those columns of the row, the
-/// others staying as they are, or inserts the row; what would be larger than values may be is not
-/// written. In a row that is marked as deleted the others become what they would be in a new row.
+/// others staying as they are, or inserts the row, and answers the row as a read brings it after the
+/// commit; what would be larger than values may be is not written. Generated columns are left out,
+/// so a row can be written as it was read. In a row that is marked as deleted the others become what
+/// they would be in a new row.
+///
+/// The table is looked at again when a connection is new, every five seconds, and at once when a
+/// statement no longer fits it; the call is then made once more. Where the table no longer fits the
+/// configuration, calls are answered by [`OriginError::Schema`] until it does.
 pub struct PostgresOrigin {
     sessions: Sessions,
     inspected: Inspected,
@@ -58,15 +65,14 @@ impl PostgresOrigin {
     /// Names the setting, server, table or column that is wrong, and what exists instead.
     pub async fn open(config: PostgresConfig) -> Result<Self, OpenError> {
         check(&config)?;
-        let (pool, database) = connect::pool(&config)?;
-        let sessions = Sessions::new(pool, config.timeout);
+        let (pool, database, new) = connect::pool(&config)?;
+        let sessions = Sessions::new(pool, config.timeout, new);
         let summary = format!("postgres {database}, table {}", config.table);
         let meaning = match config.column {
             Some(_) => PutMeaning::Replace,
             None => PutMeaning::Merge,
         };
-        let inspected = Inspected::new(config, sessions.clone(), database);
-        inspected.open().await?;
+        let inspected = Inspected::open(config, sessions.clone(), database).await?;
         Ok(Self {
             sessions,
             inspected,
@@ -74,37 +80,13 @@ impl PostgresOrigin {
             summary,
         })
     }
-
-    async fn change(
-        &self,
-        wanted: Wanted<'_>,
-        value: Option<&Value>,
-    ) -> Result<Written, OriginError> {
-        let change = Change {
-            wanted,
-            value,
-            sequence: 0,
-            operation: "",
-        };
-        let call = async { self.inspected.rows().await?.one(&change).await };
-        self.sessions.bounded(call).await
-    }
-
-    async fn changes(&self, changes: &[Change<'_>]) -> Vec<Result<Written, OriginError>> {
-        let deadline = Instant::now() + self.sessions.timeout();
-        match self.sessions.bounded(self.inspected.rows()).await {
-            Ok(rows) => rows.many(changes, deadline).await,
-            Err(error) => vec![Err(error); changes.len()],
-        }
-    }
 }
 
 impl Origin for PostgresOrigin {
     fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>> {
-        let call = async move { self.inspected.rows().await?.find(wanted.id).await };
         Box::pin(async move {
             Ok(Fetched {
-                value: self.sessions.bounded(call).await?,
+                value: self.find(wanted).await?,
                 attributes: Vec::new(),
             })
         })

@@ -6,6 +6,7 @@ use larder_core::request::clip;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row as Answer;
 
+use super::failure::Verb;
 use super::row::{self, Row};
 use super::rows::Rows;
 use super::statement;
@@ -141,16 +142,18 @@ impl Rows {
         let answers = match &group.columns {
             Some(columns) => {
                 let text = statement::upsert(&self.table, columns, queued);
-                self.sessions.query(&text, &[&rows, &max]).await
+                self.sessions
+                    .query(Verb::Write, &text, &[&rows, &max])
+                    .await
             }
             None => {
                 let text = statement::delete(&self.table, queued, group.bury);
-                self.sessions.query(&text, &[&rows]).await
+                self.sessions.query(Verb::Write, &text, &[&rows]).await
             }
         };
         let answers = answers.map_err(|error| match error {
             OriginError::Rejected(said) if said.contains(statement::TOO_LARGE) => {
-                OriginError::TooLarge {
+                OriginError::WriteTooLarge {
                     limit_bytes: self.max_bytes,
                 }
             }
@@ -161,12 +164,20 @@ impl Rows {
                 OriginError::Broken(format!("what the write answered: {error}"))
             })?;
             let id = changes.get(place).map_or("", |change| change.wanted.id);
-            settle(results, place, self.written(taken, id));
+            settle(results, place, self.written(taken, id, queued));
         }
         Ok(())
     }
 
-    fn written(&self, taken: Taken, id: &str) -> Result<Written, OriginError> {
+    fn written(&self, taken: Taken, id: &str, queued: bool) -> Result<Written, OriginError> {
+        if !taken.done && !taken.known && !queued {
+            return Err(OriginError::Rejected(format!(
+                "`{}` was not written: column `{}` takes it for another spelling of a key that is \
+                 there, or a trigger keeps it out",
+                clip(id),
+                self.table.key.name
+            )));
+        }
         if !taken.done && !taken.known {
             return Err(OriginError::Failed(format!(
                 "`{}` was written by somebody else at the same moment, or column `{}` takes it for \
@@ -240,14 +251,14 @@ fn settle(results: &mut Results, place: usize, result: Result<Written, OriginErr
     }
 }
 
-fn nothing() -> Written {
+pub(super) fn nothing() -> Written {
     Written {
         existed: Some(false),
         ..Written::default()
     }
 }
 
-fn unanswered() -> Result<Written, OriginError> {
+pub(super) fn unanswered() -> Result<Written, OriginError> {
     Err(OriginError::Broken(
         "the statement left the row out of its answer".into(),
     ))

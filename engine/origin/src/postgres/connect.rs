@@ -1,8 +1,10 @@
 //! From an address to a pool of connections.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Hook, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::config::Host;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -49,8 +51,9 @@ pub(super) fn target(config: &PostgresConfig) -> Result<(Config, Tls, String), O
     Ok((target, tls, shown))
 }
 
-/// The pool, not connected yet, and the address without credentials.
-pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String), OpenError> {
+/// The pool, not connected yet, the address without credentials, and what is set whenever a
+/// connection is made.
+pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String, Arc<AtomicBool>), OpenError> {
     let (target, tls, shown) = target(config)?;
     let recycle = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
@@ -59,9 +62,15 @@ pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String), OpenError>
         Tls::None => Manager::from_config(target, NoTls, recycle),
         Tls::With(tls) => Manager::from_config(target, tls, recycle),
     };
+    let new = Arc::new(AtomicBool::new(false));
+    let made = Arc::clone(&new);
     let pool = Pool::builder(manager)
         .max_size(config.connections)
         .runtime(Runtime::Tokio1)
+        .post_create(Hook::sync_fn(move |_, _| {
+            made.store(true, Ordering::Release);
+            Ok(())
+        }))
         .timeouts(Timeouts {
             wait: Some(config.timeout),
             create: Some(config.connect_timeout),
@@ -69,7 +78,7 @@ pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String), OpenError>
         })
         .build()
         .map_err(|error| OpenError::Client(error.to_string()))?;
-    Ok((pool, shown))
+    Ok((pool, shown, new))
 }
 
 /// The server gives up when the caller does, and a peer that fell silent is noticed.

@@ -60,29 +60,56 @@ const fn passes_kind(kind: io::ErrorKind) -> bool {
     )
 }
 
-/// Why there is no connection: nothing was sent.
-pub(super) fn of_pool(error: &PoolError, limit_ms: u64) -> OriginError {
+/// What a statement is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Read,
+    Write,
+}
+
+/// Why a statement brought nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// There is no connection: nothing was sent.
+    Connecting(PoolError),
+    /// It could not be prepared: nothing was executed.
+    Preparing(Error),
+    /// It failed. Where the connection broke, nobody knows whether it was executed.
+    Statement(Error),
+}
+
+impl Failure {
+    /// What it is to the caller of the origin.
+    pub(super) fn of(self, verb: Verb, limit_ms: u64) -> OriginError {
+        match self {
+            Self::Connecting(error) => of_pool(&error, limit_ms),
+            Self::Preparing(error) => match error.as_db_error() {
+                Some(db) => of_code(db, verb, limit_ms),
+                None => OriginError::Unreachable(text(&error)),
+            },
+            Self::Statement(error) => match error.as_db_error() {
+                Some(db) => of_code(db, verb, limit_ms),
+                None => OriginError::Failed(format!("{}; its end is unknown", text(&error))),
+            },
+        }
+    }
+
+    /// Whether a value could not be what it was to be: of its type, or within its bounds.
+    pub(super) fn is_of_data(&self) -> bool {
+        let (Self::Preparing(error) | Self::Statement(error)) = self else {
+            return false;
+        };
+        let code = error.code().map_or("", |code| code.code());
+        code.starts_with("22") || code.starts_with("23")
+    }
+}
+
+fn of_pool(error: &PoolError, limit_ms: u64) -> OriginError {
     match error {
         PoolError::Timeout(TimeoutType::Wait) => OriginError::Timeout { limit_ms },
         PoolError::Timeout(_) => OriginError::Unreachable("connecting took too long".into()),
         PoolError::Backend(error) => OriginError::Unreachable(text(error)),
         other => OriginError::Failed(other.to_string()),
-    }
-}
-
-/// Why a statement could not be prepared: nothing was executed.
-pub(super) fn of_prepare(error: &Error, limit_ms: u64) -> OriginError {
-    match error.as_db_error() {
-        Some(db) => of_code(db, limit_ms),
-        None => OriginError::Unreachable(text(error)),
-    }
-}
-
-/// Why a statement failed. Where the connection broke, nobody knows whether it was executed.
-pub(super) fn of_statement(error: &Error, limit_ms: u64) -> OriginError {
-    match error.as_db_error() {
-        Some(db) => of_code(db, limit_ms),
-        None => OriginError::Failed(format!("{}; its end is unknown", text(error))),
     }
 }
 
@@ -108,29 +135,101 @@ fn said(db: &DbError) -> String {
     }
 }
 
-fn of_code(db: &DbError, limit_ms: u64) -> OriginError {
+fn of_code(db: &DbError, verb: Verb, limit_ms: u64) -> OriginError {
     let said = said(db);
-    match db.code().code() {
-        "57014" => OriginError::Timeout { limit_ms },
-        // Data, constraints, a row named twice, triggers that object, rows too large for an index.
-        code if ["22", "23", "21", "44", "54"]
-            .iter()
-            .any(|class| code.starts_with(class)) =>
-        {
-            OriginError::Rejected(said)
+    match meaning(db.code().code(), db.routine(), verb) {
+        Meaning::Late => OriginError::Timeout { limit_ms },
+        Meaning::Schema => OriginError::Schema(said),
+        Meaning::Forbidden => {
+            OriginError::Failed(format!("{said}: grant the origin's user what it needs"))
         }
-        "P0001" => OriginError::Rejected(said),
-        "42501" => OriginError::Failed(format!("{said}: grant the origin's user what it needs")),
-        code if code.starts_with("42") || code == "0A000" => OriginError::Failed(format!(
-            "{said}: the table is no longer as it was at the start; restart after changing it"
-        )),
-        _ => OriginError::Failed(said),
+        Meaning::Refused => OriginError::Rejected(said),
+        Meaning::Failed => OriginError::Failed(said),
+    }
+}
+
+/// What a code of the server says of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Late,
+    /// The statement and the table are not made for each other, or no longer.
+    Schema,
+    Forbidden,
+    /// What was to be written is wrong.
+    Refused,
+    Failed,
+}
+
+/// The function of the server in which row security objects to a row, with the code that it has in
+/// common with missing rights.
+const ROW_SECURITY: &str = "ExecWithCheckOptions";
+
+/// Codes of the server, its connections and its resources, and of foreign ones; of transactions
+/// that lost against others; and of who may do what. No write is to blame for them.
+const SERVERS: [&str; 16] = [
+    "08", "0L", "0P", "25", "28", "2D", "3B", "3D", "40", "53", "55", "57", "58", "F0", "HV", "XX",
+];
+
+/// Of a read nothing is the reader's fault. Of a write everything is that is not known to be the
+/// server's: constraints and bad data, and whatever an application's own triggers raise.
+fn meaning(code: &str, routine: Option<&str>, verb: Verb) -> Meaning {
+    match code {
+        "57014" => Meaning::Late,
+        "42501" if routine == Some(ROW_SECURITY) && verb == Verb::Write => Meaning::Refused,
+        "42501" => Meaning::Forbidden,
+        "0A000" | "26000" | "3F000" => Meaning::Schema,
+        code if code.starts_with("42") => Meaning::Schema,
+        _ if verb == Verb::Read => Meaning::Failed,
+        code if SERVERS.iter().any(|class| code.starts_with(class)) => Meaning::Failed,
+        _ => Meaning::Refused,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_code_means_to_a_read_and_to_a_write() {
+        use Meaning::{Failed, Forbidden, Late, Refused, Schema};
+        for (code, reading, writing) in [
+            ("22012", Failed, Refused), // division by zero
+            ("22P02", Failed, Refused), // no such value of the type
+            ("23505", Failed, Refused), // not unique
+            ("23503", Failed, Refused), // no such row in another table
+            ("44000", Failed, Refused), // not a row of the view
+            ("54000", Failed, Refused), // too large for an index
+            ("27000", Failed, Refused), // a trigger changed the row before
+            ("P0001", Failed, Refused), // raised without a code
+            ("P0002", Failed, Refused), // no data found
+            ("P0004", Failed, Refused), // an assertion failed
+            ("SHOP1", Failed, Refused), // an application's own
+            ("57014", Late, Late),      // it took too long
+            ("42703", Schema, Schema),  // no such column
+            ("42P01", Schema, Schema),  // no such table
+            ("42883", Schema, Schema),  // no such operator: another type
+            ("42P10", Schema, Schema),  // nothing keeps the key unique
+            ("428C9", Schema, Schema),  // it is generated now
+            ("3F000", Schema, Schema),  // no such schema
+            ("0A000", Schema, Schema),  // the plan has another result
+            ("26000", Schema, Schema),  // the statement is forgotten
+            ("42501", Forbidden, Forbidden),
+            ("40001", Failed, Failed), // lost against another transaction
+            ("40P01", Failed, Failed), // deadlock
+            ("55P03", Failed, Failed), // locked
+            ("25006", Failed, Failed), // a standby
+            ("53100", Failed, Failed), // the disk is full
+            ("57P01", Failed, Failed), // it is shutting down
+            ("08006", Failed, Failed), // the connection failed
+            ("58030", Failed, Failed), // input or output
+            ("XX000", Failed, Failed), // a mistake of its own
+        ] {
+            assert_eq!(meaning(code, None, Verb::Read), reading, "{code}");
+            assert_eq!(meaning(code, None, Verb::Write), writing, "{code}");
+        }
+        let row_security = Some(ROW_SECURITY);
+        assert_eq!(meaning("42501", row_security, Verb::Write), Refused);
+    }
 
     #[test]
     fn what_cures_itself_is_told_from_what_does_not() {

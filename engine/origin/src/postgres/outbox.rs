@@ -5,17 +5,20 @@ mod contract;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use deadpool_postgres::Client;
 use futures_util::future::BoxFuture;
 use larder_core::Timestamp;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tokio_postgres::{Error, Row as Answer};
 
 use super::config::PostgresConfig;
+use super::failure::{self, Verb};
 use super::listen::Listener;
 use super::schema::{self, quote};
 use super::session::Sessions;
-use super::{check, connect, failure};
+use super::{check, connect};
 use crate::outbox::{OF_ROWS, Page, Place, Row, TEXT_MAX, TEXTS};
 use crate::{OpenError, OriginError, Outbox};
 
@@ -43,8 +46,8 @@ const TEXT: &[&str] = &["text", "character varying"];
 /// open keeps back what was written since.
 pub struct PostgresOutbox {
     sessions: Sessions,
-    /// None until the server was reached for the first time.
-    statements: OnceCell<Statements>,
+    /// For the table as it was when it was last looked at; none where that is to be done.
+    statements: Mutex<Option<Arc<Statements>>>,
     listener: Option<Listener>,
     database: String,
     table: String,
@@ -79,10 +82,10 @@ impl PostgresOutbox {
             connections: 1,
             ..config.clone()
         };
-        let (pool, database) = connect::pool(&own)?;
+        let (pool, database, new) = connect::pool(&own)?;
         let mut outbox = Self {
-            sessions: Sessions::new(pool, config.timeout),
-            statements: OnceCell::new(),
+            sessions: Sessions::new(pool, config.timeout, new),
+            statements: Mutex::default(),
             listener: None,
             database,
             table: table.to_owned(),
@@ -98,21 +101,31 @@ impl PostgresOutbox {
         Ok(outbox)
     }
 
-    async fn statements(&self) -> Result<&Statements, OpenError> {
-        self.statements
-            .get_or_try_init(|| async {
-                let database = &self.database;
-                let session = self.sessions.connect().await;
-                let session = session.map_err(|error| failure::of_connecting(&error, database))?;
-                let inspected = self.inspect(session.client()?).await;
-                session.keep();
-                let found = inspected.map_err(|error| failure::of_asking(&error, database))??;
-                Ok(Statements {
-                    read: reading(&found),
-                    remove: removing(&found.quoted),
-                })
-            })
-            .await
+    async fn statements(&self) -> Result<Arc<Statements>, OpenError> {
+        let mut known = self.statements.lock().await;
+        if let Some(statements) = &*known {
+            return Ok(Arc::clone(statements));
+        }
+        let database = &self.database;
+        let session = self.sessions.connect().await;
+        let session = session.map_err(|error| failure::of_connecting(&error, database))?;
+        let inspected = self.inspect(session.client()?).await;
+        session.keep();
+        let found = inspected.map_err(|error| failure::of_asking(&error, database))??;
+        let statements = Arc::new(Statements {
+            read: reading(&found),
+            remove: removing(&found.quoted),
+        });
+        *known = Some(Arc::clone(&statements));
+        Ok(statements)
+    }
+
+    /// Makes a table that turned out to be no longer how it was be looked at by the next call.
+    async fn heed<T>(&self, answer: Result<T, OriginError>) -> Result<T, OriginError> {
+        if matches!(answer, Err(OriginError::Schema(_))) {
+            *self.statements.lock().await = None;
+        }
+        answer
     }
 
     async fn inspect(&self, client: &Client) -> Result<Result<Found, OpenError>, Error> {
@@ -155,9 +168,10 @@ impl PostgresOutbox {
         }))
     }
 
-    async fn ready(&self) -> Result<&Statements, OriginError> {
+    async fn ready(&self) -> Result<Arc<Statements>, OriginError> {
         self.statements().await.map_err(|error| match error {
             OpenError::Unreachable { why, .. } => OriginError::Unreachable(why),
+            OpenError::Outbox { .. } => OriginError::Schema(error.to_string()),
             error => OriginError::Failed(error.to_string()),
         })
     }
@@ -170,8 +184,13 @@ impl Outbox for PostgresOutbox {
             let (transaction, limit) = (after.transaction.to_string(), limited(limit));
             let rows = self
                 .sessions
-                .query(&statements.read, &[&transaction, &after.id, &limit])
-                .await?;
+                .query(
+                    Verb::Read,
+                    &statements.read,
+                    &[&transaction, &after.id, &limit],
+                )
+                .await;
+            let rows = self.heed(rows).await?;
             page(&rows).map_err(|error| OriginError::Broken(error.to_string()))
         }))
     }
@@ -182,8 +201,13 @@ impl Outbox for PostgresOutbox {
             let (transaction, limit) = (before.transaction.to_string(), limited(limit));
             let rows = self
                 .sessions
-                .query(&statements.remove, &[&transaction, &before.id, &limit])
-                .await?;
+                .query(
+                    Verb::Read,
+                    &statements.remove,
+                    &[&transaction, &before.id, &limit],
+                )
+                .await;
+            let rows = self.heed(rows).await?;
             let removed = rows.first().map_or(Ok(0), |row| row.try_get::<_, i64>(0));
             let removed = removed.map_err(|error| OriginError::Broken(error.to_string()))?;
             Ok(u64::try_from(removed).unwrap_or(0))

@@ -67,7 +67,8 @@ pub(super) fn of(
 ) -> Result<Row, OriginError> {
     if table.read_only {
         return Err(OriginError::Rejected(
-            "it is a view, which is only read".into(),
+            "it is a view or a table of another server, which is only read: write the table that it \
+             shows".into(),
         ));
     }
     let mut columns = Vec::new();
@@ -87,7 +88,7 @@ pub(super) fn of(
             )));
         }
         if value.bytes.len() as u64 > max {
-            return Err(OriginError::TooLarge { limit_bytes: max });
+            return Err(OriginError::WriteTooLarge { limit_bytes: max });
         }
         match table.column {
             Some(at) => {

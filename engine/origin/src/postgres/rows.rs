@@ -1,12 +1,17 @@
 //! The rows of a table that was found.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use larder_core::Value;
 use larder_core::request::clip;
+use serde::de::IgnoredAny;
 
+use super::failure::Verb;
 use super::schema::Table;
 use super::session::Sessions;
 use super::{row, statement};
-use crate::OriginError;
+use crate::{Change, OriginError, fields};
 
 /// The table, and what reads and writes it.
 pub(super) struct Rows {
@@ -20,7 +25,7 @@ impl Rows {
     pub(super) fn new(sessions: Sessions, table: Table, max_bytes: u64) -> Self {
         Self {
             sessions,
-            select: statement::select(&table),
+            select: statement::select(&table, None),
             table,
             max_bytes,
         }
@@ -34,16 +39,24 @@ impl Rows {
         }
     }
 
-    /// The value of the row, if there is one.
-    pub(super) async fn find(&self, id: &str) -> Result<Option<Value>, OriginError> {
+    /// The value of the row, or the fields of it that are asked for, if there is one.
+    pub(super) async fn find(
+        &self,
+        id: &str,
+        asked: &[String],
+    ) -> Result<Option<Value>, OriginError> {
+        let shown = self.shown(asked)?;
         if !row::fits(id, &self.table.key) {
             return Ok(None);
         }
+        let select = match &shown {
+            None => Cow::Borrowed(&self.select),
+            Some(shown) => Cow::Owned(statement::select(&self.table, Some(shown))),
+        };
         let max = i64::try_from(self.max_bytes).unwrap_or(i64::MAX);
-        let rows = match self.sessions.query(&self.select, &[&id, &max]).await {
-            // The key's type has no such value, so no row has it.
-            Err(OriginError::Rejected(_)) => return Ok(None),
-            rows => rows?,
+        let rows = match self.sessions.ask(&select, &[&id, &max]).await {
+            Err(failure) if failure.is_of_data() && !self.takes(id).await? => return Ok(None),
+            rows => rows.map_err(|failure| failure.of(Verb::Read, self.sessions.limit_ms()))?,
         };
         let Some(first) = rows.first() else {
             return Ok(None);
@@ -55,9 +68,8 @@ impl Rows {
                 self.table.key.name
             )));
         }
-        let broken = |error: tokio_postgres::Error| OriginError::Broken(error.to_string());
-        let size: Option<i64> = first.try_get(0).map_err(broken)?;
-        let bytes: Option<Vec<u8>> = first.try_get(1).map_err(broken)?;
+        let size: Option<i64> = first.try_get(0).map_err(|error| broken(&error))?;
+        let bytes: Option<Vec<u8>> = first.try_get(1).map_err(|error| broken(&error))?;
         match (size, bytes) {
             (Some(_), None) => Err(OriginError::TooLarge {
                 limit_bytes: self.max_bytes,
@@ -65,4 +77,72 @@ impl Rows {
             (_, bytes) => Ok(bytes.map(|bytes| self.value(bytes))),
         }
     }
+
+    /// The values of many rows by their places, of those that are there.
+    pub(super) async fn find_many(
+        &self,
+        ids: &[(usize, &str)],
+    ) -> Result<Vec<(usize, Value)>, OriginError> {
+        let asked = ids
+            .iter()
+            .map(|(n, id)| serde_json::json!({"n": n, "k": id}));
+        let asked = serde_json::Value::Array(asked.collect()).to_string();
+        let max = i64::try_from(self.max_bytes).unwrap_or(i64::MAX);
+        let text = statement::select_many(&self.table);
+        let rows = self
+            .sessions
+            .query(Verb::Read, &text, &[&asked, &max])
+            .await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let place: i32 = row.try_get(0).map_err(|error| broken(&error))?;
+            let bytes: Option<Vec<u8>> = row.try_get(1).map_err(|error| broken(&error))?;
+            let place = usize::try_from(place).unwrap_or(usize::MAX);
+            found.extend(bytes.map(|bytes| (place, self.value(bytes))));
+        }
+        Ok(found)
+    }
+
+    /// Whether the key's type has this value at all; where it has not, no row has it.
+    pub(super) async fn takes(&self, id: &str) -> Result<bool, OriginError> {
+        let probe = statement::probe(&self.table);
+        match self.sessions.ask(&probe, &[&id]).await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.is_of_data() => Ok(false),
+            Err(failure) => Err(failure.of(Verb::Read, self.sessions.limit_ms())),
+        }
+    }
+
+    /// The columns that are asked for; none where the whole value is.
+    fn shown(&self, asked: &[String]) -> Result<Option<Vec<usize>>, OriginError> {
+        if let (Some(_), Some(name)) = (self.table.column, asked.first()) {
+            return Err(OriginError::Rejected(format!(
+                "the value is one column, and no row with a field `{}`: leave `field` out",
+                clip(name)
+            )));
+        }
+        fields::places(asked, &self.table.names())
+    }
+
+    /// Refuses a write of single fields that names others, and a delete of some.
+    pub(super) fn check_fields(&self, change: &Change<'_>) -> Result<(), OriginError> {
+        let asked = fields::asked(&change.wanted);
+        let shown = self.shown(&asked)?;
+        if shown.is_none() {
+            return Ok(());
+        }
+        let names = self.table.names();
+        let written = change.value.map(|value| {
+            let body = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(&value.bytes);
+            let body = body.unwrap_or_default();
+            let places = body.keys().filter(|name| **name != self.table.key.name);
+            let place = |name: &String| names.iter().position(|known| known == name);
+            places.filter_map(place).collect::<Vec<_>>()
+        });
+        fields::check(&asked, shown.as_deref(), written.as_deref(), &names)
+    }
+}
+
+fn broken(error: &tokio_postgres::Error) -> OriginError {
+    OriginError::Broken(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! What the database says of the configured table, checked when it is first reached.
+//! What the database says of the configured table, checked whenever it is looked at.
 
 use deadpool_postgres::Client;
 use tokio_postgres::Error;
@@ -11,7 +11,7 @@ use crate::OpenError;
 const LISTED: i64 = 30;
 
 /// One column, in table order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) name: String,
     /// The type as SQL spells it, without a length.
@@ -25,7 +25,7 @@ pub(super) struct Column {
 }
 
 /// The table, its names as they are in the database.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Table {
     /// Schema and name, quoted.
     pub(super) quoted: String,
@@ -46,6 +46,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// The names of what a value shows.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.columns.iter().map(|one| one.name.as_str()).collect()
+    }
+
     /// Looks the configured names up.
     pub(super) async fn inspect(
         client: &Client,

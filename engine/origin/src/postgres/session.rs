@@ -1,12 +1,14 @@
 //! Connections, each used for one statement at a time and only while nothing is left on it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Pool, PoolError};
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
 
-use super::failure;
+use super::failure::{Failure, Verb};
 use crate::{OpenError, OriginError};
 
 /// A connection keeps so many prepared statements: callers choose which fields they write, and so
@@ -18,11 +20,13 @@ const PREPARED: usize = 200;
 pub(super) struct Sessions {
     pool: Pool,
     timeout: Duration,
+    new: Arc<AtomicBool>,
 }
 
 impl Sessions {
-    pub(super) fn new(pool: Pool, timeout: Duration) -> Self {
-        Self { pool, timeout }
+    /// The connections of `pool`, which sets `new` when it makes one.
+    pub(super) fn new(pool: Pool, timeout: Duration, new: Arc<AtomicBool>) -> Self {
+        Self { pool, timeout, new }
     }
 
     pub(super) fn timeout(&self) -> Duration {
@@ -33,13 +37,17 @@ impl Sessions {
         u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// A connection of the pool.
-    pub(super) async fn get(&self) -> Result<Session, OriginError> {
-        let session = self.connect().await;
-        session.map_err(|error| failure::of_pool(&error, self.limit_ms()))
+    /// Whether there is a connection from after [`Sessions::seen`]: what it leads to may be another
+    /// database, after a failover or a restore.
+    pub(super) fn has_new(&self) -> bool {
+        self.new.load(Ordering::Acquire)
     }
 
-    /// As [`Sessions::get`], with the driver's own error.
+    pub(super) fn seen(&self) {
+        self.new.store(false, Ordering::Release);
+    }
+
+    /// A connection of the pool, with the driver's own error.
     pub(super) async fn connect(&self) -> Result<Session, PoolError> {
         Ok(Session(Some(self.pool.get().await?)))
     }
@@ -47,28 +55,38 @@ impl Sessions {
     /// One statement in one round trip, once the connection has prepared it.
     pub(super) async fn query(
         &self,
+        verb: Verb,
         text: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, OriginError> {
-        let session = self.get().await?;
-        let client = session.0.as_ref().ok_or_else(gone)?;
-        if client.statement_cache.size() >= PREPARED {
-            client.statement_cache.clear();
+        let asked = self.ask(text, parameters).await;
+        asked.map_err(|failure| failure.of(verb, self.limit_ms()))
+    }
+
+    /// As [`Sessions::query`], with the driver's own error. What the server has forgotten or no
+    /// longer holds for valid is prepared again, once.
+    pub(super) async fn ask(
+        &self,
+        text: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Failure> {
+        let session = self.connect().await.map_err(Failure::Connecting)?;
+        let mut rows = session.once(text, parameters).await;
+        if matches!(&rows, Err(Failure::Statement(error)) if is_outdated(error)) {
+            session.forget();
+            rows = session.once(text, parameters).await;
         }
-        let statement = client.prepare_cached(text).await;
-        let statement = statement.map_err(|error| failure::of_prepare(&error, self.limit_ms()))?;
-        let rows = client.query(&statement, parameters).await;
-        // After an error of the statement the connection is as good as before, unless its
-        // prepared statements no longer fit the table.
-        let stale = |error: &tokio_postgres::Error| {
-            error
-                .code()
-                .is_some_and(|code| matches!(code.code(), "0A000" | "26000"))
+        // After an error of the statement the connection is as good as before.
+        let good = match &rows {
+            Ok(_) => true,
+            Err(Failure::Statement(error)) => error.as_db_error().is_none() || !is_outdated(error),
+            Err(Failure::Preparing(error)) => error.as_db_error().is_some(),
+            Err(Failure::Connecting(_)) => false,
         };
-        if !rows.as_ref().is_err_and(stale) {
+        if good {
             session.keep();
         }
-        rows.map_err(|error| failure::of_statement(&error, self.limit_ms()))
+        rows
     }
 
     /// Runs a call within the timeout.
@@ -83,8 +101,15 @@ impl Sessions {
     }
 }
 
-fn gone() -> OriginError {
-    OriginError::Failed("its connection is gone".into())
+/// Whether the statement itself is no longer what the server has, for whatever reason: nothing was
+/// done.
+fn is_outdated(error: &Error) -> bool {
+    let code = error.code().map(tokio_postgres::error::SqlState::code);
+    matches!(code, Some("0A000" | "26000"))
+}
+
+fn gone() -> OpenError {
+    OpenError::Client("its connection is gone".into())
 }
 
 /// A connection that goes back to the pool by [`Session::keep`] alone: one whose caller went away
@@ -93,8 +118,30 @@ pub(super) struct Session(Option<Client>);
 
 impl Session {
     pub(super) fn client(&self) -> Result<&Client, OpenError> {
-        let gone = || OpenError::Client("its connection is gone".into());
         self.0.as_ref().ok_or_else(gone)
+    }
+
+    async fn once(
+        &self,
+        text: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Failure> {
+        let Some(client) = &self.0 else {
+            return Err(Failure::Connecting(PoolError::Closed));
+        };
+        if client.statement_cache.size() >= PREPARED {
+            client.statement_cache.clear();
+        }
+        let statement = client.prepare_cached(text).await;
+        let statement = statement.map_err(Failure::Preparing)?;
+        let rows = client.query(&statement, parameters).await;
+        rows.map_err(Failure::Statement)
+    }
+
+    fn forget(&self) {
+        if let Some(client) = &self.0 {
+            client.statement_cache.clear();
+        }
     }
 
     pub(super) fn keep(mut self) {

@@ -14,14 +14,35 @@ use super::schema::{Table, quote};
 /// error is what undoes a statement.
 pub(super) const TOO_LARGE: &str = "larder: a value of bytes: ";
 
-/// Loads the value of `$1`, unless it is larger than `$2` bytes: existence, size and value.
-pub(super) fn select(table: &Table) -> String {
-    let (value, fits, live) = (value(table), fits(table, "$1::text"), live(table));
+/// Loads the value of `$1`, unless it is larger than `$2` bytes: existence, size and value. It is
+/// the row, or the columns of it that are to be shown.
+pub(super) fn select(table: &Table, shown: Option<&[usize]>) -> String {
+    let (value, fits, live) = (
+        shown_value(table, shown),
+        fits(table, "$1::text"),
+        live(table),
+    );
     format!(
         "SELECT octet_length(v)::bigint, CASE WHEN octet_length(v) <= $2::bigint THEN v END \
          FROM (SELECT {value} AS v FROM {} t WHERE {fits}{live} LIMIT 2 OFFSET 0) found",
         table.quoted
     )
+}
+
+/// Loads the values of many ids: place and value, of those that are there.
+pub(super) fn select_many(table: &Table) -> String {
+    let (value, fits, live) = (value(table), fits(table, "r.k"), live(table));
+    format!(
+        "SELECT r.n, CASE WHEN octet_length(found.v) <= $2::bigint THEN found.v END \
+         FROM json_to_recordset($1::text::json) AS r(n int, k text) CROSS JOIN LATERAL \
+         (SELECT {value} AS v FROM {} t WHERE {fits}{live} LIMIT 1) found",
+        table.quoted
+    )
+}
+
+/// Whether the key can be `$1`: it fails where its type has no such value.
+pub(super) fn probe(table: &Table) -> String {
+    format!("SELECT ($1::text)::{} IS NULL", table.key.kind)
 }
 
 /// The first half may use the index but follows the column's type, collation included; the second
@@ -40,10 +61,15 @@ fn live(table: &Table) -> String {
 
 /// The value of row `t`, as bytes.
 fn value(table: &Table) -> String {
+    shown_value(table, None)
+}
+
+fn shown_value(table: &Table, shown: Option<&[usize]>) -> String {
     let Some(column) = table.column.and_then(|at| table.columns.get(at)) else {
-        let all: Vec<String> = table
-            .columns
-            .iter()
+        let columns = table.columns.iter().enumerate();
+        let columns = columns.filter(|(at, _)| shown.is_none_or(|shown| shown.contains(at)));
+        let all: Vec<String> = columns
+            .map(|(_, column)| column)
             .map(|column| format!("t.{}", quote(&column.name)))
             .collect();
         return format!(
@@ -62,7 +88,7 @@ fn version(table: &Table) -> String {
     table
         .version
         .as_ref()
-        .map_or_else(|| "NULL::bigint".into(), |name| format!("t.{name}"))
+        .map_or_else(|| "NULL::bigint".into(), |name| format!("t.{name}::bigint"))
 }
 
 /// Only rows whose sequence is below that of the write, where it was queued.

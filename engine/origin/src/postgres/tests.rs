@@ -1,6 +1,10 @@
 mod absent;
+mod changed;
+mod fields;
 mod kept;
+mod refused;
 mod tls;
+mod triggers;
 
 use std::time::Duration;
 

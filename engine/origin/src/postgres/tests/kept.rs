@@ -102,7 +102,7 @@ async fn what_would_be_larger_than_values_may_be_is_not_written() {
         .await
         .unwrap();
     let before = text(&origin, "a").await;
-    let limit = OriginError::TooLarge { limit_bytes: 60 };
+    let limit = OriginError::WriteTooLarge { limit_bytes: 60 };
     // The body is small enough; what it makes of the row is not.
     let error = write(&origin, "a", r#"{"n":-1234567}"#).await.unwrap_err();
     assert_eq!(error, limit);
