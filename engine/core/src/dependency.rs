@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::key::push_escaped;
+use crate::key::{Key, push_escaped};
 use crate::time::Timestamp;
 
-/// A tag or a namespace of one tenant, or an origin.
+/// A tag, a namespace or a key of one tenant, or an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Dependency(Arc<str>);
@@ -30,6 +30,12 @@ impl Dependency {
     #[must_use]
     pub fn origin(name: &str) -> Self {
         Self::new("origin", "", name)
+    }
+
+    /// The key itself, for what is noted of single keys beside their entries.
+    #[must_use]
+    pub fn key(key: &Key) -> Self {
+        Self(format!("key:{}", key.logical()).into())
     }
 
     /// What an entry depends on: its namespace, then its tags, each once.
@@ -201,6 +207,8 @@ mod tests {
             Dependency::namespace("a", "b:c"),
             Dependency::tag("", "b:c"),
             Dependency::origin("b:c"),
+            Dependency::key(&Key::new("a", "b", "c")),
+            Dependency::key(&Key::new("a:b", "", "c")),
         ];
         for (i, one) in all.iter().enumerate() {
             assert!(all[..i].iter().all(|other| other != one), "{one}");

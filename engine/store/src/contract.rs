@@ -77,7 +77,9 @@ macro_rules! store_contract {
                 an_invalidated_write_goes_on_without_its_fill,
                 a_bump_voids_the_fill_of_a_write,
                 a_tombstone_is_an_entry,
-                the_witness_of_a_write_changes_with_every_event;
+                the_witness_of_a_write_changes_with_every_event,
+                a_noted_write_is_known_by_its_names_and_changes_nothing,
+                the_last_of_several_noted_writes_counts;
             stress:
                 nobody_sees_an_older_load_after_an_invalidation;
         }

@@ -11,6 +11,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod written;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use self::hold::{GivenUp, Hold};
 use self::leases::Leases;
 use self::slot::Slot;
 use self::versions::Versions;
+use self::written::Written;
 use crate::store::{
     Answer, Expected, Filled, Found, LeaseRequest, Leased, Step, Store, StoreError, Summary, Token,
     later, ready,
@@ -68,6 +70,7 @@ pub struct MemoryStore {
     entries: Entries,
     leases: Leases,
     versions: Versions,
+    written: Written,
 }
 
 impl MemoryStore {
@@ -78,6 +81,7 @@ impl MemoryStore {
             entries: Entries::new(config.capacity_bytes),
             leases: Leases::new(),
             versions: Versions::new(),
+            written: Written::default(),
         }
     }
 
@@ -276,6 +280,24 @@ impl Store for MemoryStore {
         ready(all.iter().map(step).collect())
     }
 
+    fn note_written<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        keep_ms: u64,
+        now: Timestamp,
+    ) -> Answer<'a, ()> {
+        self.written.note(names, keep_ms, now);
+        ready(())
+    }
+
+    fn written_ago<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        now: Timestamp,
+    ) -> Answer<'a, Option<u64>> {
+        ready(self.written.ago_ms(names, now))
+    }
+
     fn ban<'a>(&'a self, pattern: &'a Pattern, mode: Mode, now: Timestamp) -> Answer<'a, Sweep> {
         later(self.ban_now(pattern, mode, now))
     }
@@ -287,6 +309,7 @@ impl Store for MemoryStore {
     fn sweep(&self, now: Timestamp) -> u64 {
         let gone = self.entries.sweep(now);
         self.leases.sweep(now);
+        self.written.sweep(now);
         // Last, because entries that went no longer hold on to theirs.
         self.versions.sweep(now);
         gone

@@ -8,6 +8,7 @@
 //! | `claims` | who may fill a key, looked at without a script |
 //! | `version` | the versions of tags and namespaces |
 //! | `told` | what a version and its expiries say of an entry |
+//! | `written` | what was written a while ago |
 //! | `bans` | the live bans, and what they say of an entry |
 //! | `ban` | puts bans in place |
 //! | `ban_sweep` | gets rid of what was banned, and then of the ban |
@@ -43,6 +44,7 @@ mod store;
 mod tests;
 mod told;
 mod version;
+mod written;
 
 pub use config::{RedisConfig, SentinelConfig};
 pub use error::ConnectError;

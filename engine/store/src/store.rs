@@ -293,6 +293,24 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Answer<'a, Vec<Step>>;
 
+    /// Notes that what these names stand for was written now, for `keep_ms`. It changes no entry and
+    /// voids no lease: it is for whoever asks [`Store::written_ago`].
+    fn note_written<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        keep_ms: u64,
+        now: Timestamp,
+    ) -> Answer<'a, ()>;
+
+    /// How many milliseconds ago the last of these names was noted as written, by anybody; none
+    /// where none was, or longer ago than the notes are kept. A store that several machines share
+    /// counts by a clock of its own.
+    fn written_ago<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        now: Timestamp,
+    ) -> Answer<'a, Option<u64>>;
+
     /// Makes every entry stale whose key matches, and voids the leases on such keys. It holds from
     /// the answer on; getting rid of the entries may go on behind, and the [`Sweep`] tells how far
     /// it is.

@@ -146,6 +146,23 @@ impl Store for TieredStore {
         later(self.bump_far(all, mode, now))
     }
 
+    fn note_written<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        keep_ms: u64,
+        now: Timestamp,
+    ) -> Answer<'a, ()> {
+        later(self.note_written_far(names, keep_ms, now))
+    }
+
+    fn written_ago<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        now: Timestamp,
+    ) -> Answer<'a, Option<u64>> {
+        later(self.written_ago_far(names, now))
+    }
+
     fn ban<'a>(&'a self, pattern: &'a Pattern, mode: Mode, now: Timestamp) -> Answer<'a, Sweep> {
         later(self.ban_far(pattern, mode, now))
     }

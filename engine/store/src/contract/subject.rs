@@ -138,6 +138,15 @@ impl Subject {
         done(self.0.bump(std::slice::from_ref(of), mode, now).await);
     }
 
+    /// For a minute.
+    pub(super) async fn note_written(&self, names: &[Dependency], now: Timestamp) {
+        done(self.0.note_written(names, 60_000, now).await);
+    }
+
+    pub(super) async fn written_ago(&self, names: &[Dependency]) -> Option<u64> {
+        done(self.0.written_ago(names, NOW).await)
+    }
+
     pub(super) async fn ban(&self, glob: &str, mode: Mode, now: Timestamp) -> Sweep {
         match Pattern::new("t", "n", glob) {
             Ok(pattern) => done(self.0.ban(&pattern, mode, now).await),

@@ -1,7 +1,7 @@
 //! A write excludes fills, and overlapping writes exclude each other's.
 
-use larder_core::Timestamp;
 use larder_core::dependency::Mode;
+use larder_core::{Dependency, Timestamp};
 
 use super::subject::{LEASE_MS, NOW, Subject, dependencies, entry, key, woken};
 use crate::store::{Filled, Leased, Token};
@@ -139,4 +139,34 @@ async fn witness(on: &Subject, now: Timestamp, before: &[Token]) -> Token {
     assert!(on.holds(&key, by, now).await);
     assert!(!before.contains(&by));
     by
+}
+
+pub(super) async fn a_noted_write_is_known_by_its_names_and_changes_nothing(on: Subject) {
+    let (key, other) = (key("noted"), key("other"));
+    on.stored(&key, "v", &dependencies()).await;
+    let token = on.granted(&other, NOW).await;
+    let named = [Dependency::key(&key), Dependency::tag("t", "a")];
+    on.note_written(&named, NOW).await;
+    for name in &named {
+        let ago = on.written_ago(std::slice::from_ref(name)).await;
+        assert!(ago.is_some_and(|ms| ms < 30_000), "{name} {ago:?}");
+    }
+    let others = [Dependency::key(&other), Dependency::namespace("t", "a")];
+    assert_eq!(on.written_ago(&others).await, None);
+    assert_eq!(on.written_ago(&[]).await, None);
+    let mixed = [others[0].clone(), named[1].clone()];
+    assert!(on.written_ago(&mixed).await.is_some());
+    assert_eq!(on.text(&key, NOW).await.as_deref(), Some("v"));
+    assert!(on.holds(&other, token, NOW).await);
+}
+
+pub(super) async fn the_last_of_several_noted_writes_counts(on: Subject) {
+    let of = [Dependency::tag("t", "a"), Dependency::tag("t", "b")];
+    on.note_written(&of[..1], Timestamp(NOW.0 - 20_000)).await;
+    on.note_written(&of[1..], Timestamp(NOW.0 - 10_000)).await;
+    let both = on.written_ago(&of).await;
+    assert!(both.is_some_and(|ms| ms <= 10_000), "{both:?}");
+    on.note_written(&of[..1], NOW).await;
+    let first = on.written_ago(&of[..1]).await;
+    assert!(first.is_some_and(|ms| ms < 10_000), "{first:?}");
 }

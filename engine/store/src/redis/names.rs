@@ -35,6 +35,11 @@ impl Names {
         format!("{}:x:{{{of}}}", self.prefix)
     }
 
+    /// Where it is noted that what `name` stands for was written.
+    pub(crate) fn written(&self, name: &Dependency) -> String {
+        format!("{}:w:{{{name}}}", self.prefix)
+    }
+
     /// Where the live bans are.
     pub(crate) fn bans(&self) -> String {
         format!("{}:b:{{bans}}", self.prefix)

@@ -171,6 +171,23 @@ impl Store for RedisStore {
         later(self.0.bump(all, mode, now))
     }
 
+    fn note_written<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        keep_ms: u64,
+        _now: Timestamp,
+    ) -> Answer<'a, ()> {
+        later(self.0.note_written(names, keep_ms))
+    }
+
+    fn written_ago<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        _now: Timestamp,
+    ) -> Answer<'a, Option<u64>> {
+        later(self.0.written_ago(names))
+    }
+
     fn ban<'a>(&'a self, pattern: &'a Pattern, mode: Mode, now: Timestamp) -> Answer<'a, Sweep> {
         later(self.0.ban(pattern, mode, now))
     }

@@ -4,6 +4,7 @@ mod bans;
 mod entries;
 mod expiries;
 mod races;
+mod written;
 
 use larder_core::{Dependency, Entry, Key, Pattern};
 use redis::{Cmd, FromRedisValue, cmd};

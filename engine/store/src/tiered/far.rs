@@ -174,6 +174,33 @@ impl TieredStore {
         steps
     }
 
+    pub(super) async fn note_written_far(
+        &self,
+        names: &[Dependency],
+        keep_ms: u64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let noted = self.heard(self.far.note_written(names, keep_ms, now).await);
+        if noted.is_err() {
+            self.island.note_written(names, keep_ms, now).await;
+        }
+        noted
+    }
+
+    pub(super) async fn written_ago_far(
+        &self,
+        names: &[Dependency],
+        now: Timestamp,
+    ) -> Result<Option<u64>, StoreError> {
+        if !self.on_island() {
+            match self.heard(self.far.written_ago(names, now).await) {
+                Ok(ago) => return Ok(ago),
+                Err(error) => or_refused(error)?,
+            }
+        }
+        self.island.written_ago(names, now).await
+    }
+
     pub(super) async fn ban_far(
         &self,
         pattern: &Pattern,

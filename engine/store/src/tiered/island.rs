@@ -182,6 +182,18 @@ impl Island {
         let _ = self.at(now).bump(all, mode, now).await;
     }
 
+    pub(super) async fn note_written(&self, names: &[Dependency], keep_ms: u64, now: Timestamp) {
+        let _ = self.at(now).note_written(names, keep_ms, now).await;
+    }
+
+    pub(super) async fn written_ago(
+        &self,
+        names: &[Dependency],
+        now: Timestamp,
+    ) -> Result<Option<u64>, StoreError> {
+        self.at(now).written_ago(names, now).await
+    }
+
     pub(super) async fn ban(&self, pattern: &Pattern, mode: Mode, now: Timestamp) {
         let _ = self.at(now).ban(pattern, mode, now).await;
     }

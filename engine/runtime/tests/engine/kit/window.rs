@@ -140,6 +140,25 @@ impl Store for Window {
         self.pass("bump", move |store| store.bump(all, mode, now))
     }
 
+    fn note_written<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        keep_ms: u64,
+        now: Timestamp,
+    ) -> Answer<'a, ()> {
+        self.pass("note_written", move |store| {
+            store.note_written(names, keep_ms, now)
+        })
+    }
+
+    fn written_ago<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        now: Timestamp,
+    ) -> Answer<'a, Option<u64>> {
+        self.pass("written_ago", move |store| store.written_ago(names, now))
+    }
+
     fn ban<'a>(&'a self, pattern: &'a Pattern, mode: Mode, now: Timestamp) -> Answer<'a, Sweep> {
         self.pass("ban", move |store| store.ban(pattern, mode, now))
     }

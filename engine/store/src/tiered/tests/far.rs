@@ -197,6 +197,23 @@ impl Store for Far {
         self.change(changes, move |store| store.bump(all, mode, now))
     }
 
+    fn note_written<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        keep_ms: u64,
+        now: Timestamp,
+    ) -> Answer<'a, ()> {
+        self.pass(move |store| store.note_written(names, keep_ms, now))
+    }
+
+    fn written_ago<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        now: Timestamp,
+    ) -> Answer<'a, Option<u64>> {
+        self.pass(move |store| store.written_ago(names, now))
+    }
+
     fn ban<'a>(&'a self, pattern: &'a Pattern, mode: Mode, now: Timestamp) -> Answer<'a, Sweep> {
         self.change(vec![Change::Bans], move |store| {
             store.ban(pattern, mode, now)

@@ -101,6 +101,23 @@ impl Store for Pair {
         self.one().bump(all, mode, now)
     }
 
+    fn note_written<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        keep_ms: u64,
+        now: Timestamp,
+    ) -> Answer<'a, ()> {
+        self.one().note_written(names, keep_ms, now)
+    }
+
+    fn written_ago<'a>(
+        &'a self,
+        names: &'a [Dependency],
+        now: Timestamp,
+    ) -> Answer<'a, Option<u64>> {
+        self.one().written_ago(names, now)
+    }
+
     fn ban<'a>(&'a self, pattern: &'a Pattern, mode: Mode, now: Timestamp) -> Answer<'a, Sweep> {
         self.one().ban(pattern, mode, now)
     }
