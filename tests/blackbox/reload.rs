@@ -18,6 +18,8 @@ use crate::guests::{changed_standard, renamed, shipped};
 use crate::running::{Running, Setup, eventually};
 use crate::shop::Shop;
 
+/// Of the policies that ship.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 const HOUR: u64 = 3_600_000;
 const TWO_MINUTES: u64 = 120_000;
 /// Between two requests of one task. Six tasks then send 600 a second, which leaves a core to the
@@ -123,8 +125,9 @@ async fn read(data: &Client, id: u32) -> Result<String, String> {
     if reply["id"] != id || policy.contains("fallback") {
         return Err(format!("{policy}: {reply}"));
     }
-    let revision = policy.split("revision=\"").nth(1).unwrap_or_default();
-    Ok(revision.trim_end_matches('"').to_owned())
+    // Where another build made the entry it comes first.
+    let revision = policy.split("revision=\"").last().unwrap_or_default();
+    Ok(revision.split('"').next().unwrap_or_default().to_owned())
 }
 
 fn good(answer: &Answer) -> Result<Value, String> {
@@ -164,6 +167,43 @@ fn by_rename(path: &Path, bytes: &[u8]) {
     let new = path.with_extension("new");
     std::fs::write(&new, bytes).unwrap();
     std::fs::rename(new, path).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_names_the_build_that_made_the_entry_and_beside_it_the_one_that_decided() {
+    // Before the entry is made: the first build of it takes longer than the entry may live then.
+    let second = changed_standard();
+    let shop = Shop::new();
+    let mut setup = Setup::standard_over(shop.origin(), json!({"jitter_percent": 0}));
+    setup.watch = true;
+    let running = setup.start().await;
+    let (_, one) = decided(&running).await;
+    let read = async || running.data.get("/v1/entries/product/7").await;
+    let made = format!(r#""standard"; version="{}"; revision="{one}""#, VERSION);
+    assert_eq!(read().await.header("larder-policy"), made, "a miss");
+    assert_eq!(read().await.header("larder-policy"), made, "its own entry");
+
+    let (_, ttl, two) = save(&running, &one, |path| by_rename(path, &second)).await;
+    assert_eq!(ttl, TWO_MINUTES);
+    let hit = read().await;
+    let policy = hit.header("larder-policy");
+    let mut members = policy.split(", ");
+    let (maker, decider) = (members.next().unwrap(), members.next().unwrap());
+    assert_eq!(members.next(), None, "{policy}");
+    assert!(
+        maker.starts_with(&made) && maker.ends_with("; role=made"),
+        "{policy}"
+    );
+    assert!(
+        decider.contains(&two) && decider.ends_with("; role=decided"),
+        "{policy}"
+    );
+    let status = hit.header("cache-status");
+    let ttl: u64 = status.split("ttl=").nth(1).unwrap().parse().unwrap();
+    assert!(
+        status.starts_with("Larder; hit") && ttl <= TWO_MINUTES / 1000,
+        "{status}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

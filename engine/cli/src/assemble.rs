@@ -77,7 +77,9 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
 
 /// Opens an origin and the outbox beside it.
 async fn add(builder: EngineBuilder, name: &str, origin: OriginConfig) -> Result<EngineBuilder> {
-    let mut builder = builder.origin_limits(name, origin.limits);
+    let mut builder = builder
+        .origin_limits(name, origin.limits)
+        .write_hold(name, origin.write_hold_ms);
     if let Some(config) = origin.outbox {
         let outbox = listen(&origin.kind, &config).await;
         let outbox = outbox.with_context(|| format!("[origin.{name}.outbox]"))?;

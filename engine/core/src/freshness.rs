@@ -80,6 +80,28 @@ impl Windows {
         }
     }
 
+    /// The windows, none of them longer than `freshness` would make it from the same moment on;
+    /// `absent` where the entry says that the origin has no such thing.
+    #[must_use]
+    pub fn at_most(&self, freshness: &Freshness, absent: bool) -> Self {
+        let (ttl, revalidate, error) = match absent {
+            true => (freshness.negative_ttl_ms, 0, 0),
+            false => (
+                freshness.ttl_ms,
+                freshness.stale_while_revalidate_ms,
+                freshness.stale_if_error_ms,
+            ),
+        };
+        let stale = |until: Timestamp, most: u64| until.since(self.fresh_until).min(most);
+        let fresh_until = self.fresh_until.min(self.created.plus(ttl));
+        Self {
+            created: self.created,
+            fresh_until,
+            revalidate_until: fresh_until.plus(stale(self.revalidate_until, revalidate)),
+            error_until: fresh_until.plus(stale(self.error_until, error)),
+        }
+    }
+
     /// What the entry may be used for at `now`.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> State {
@@ -165,6 +187,40 @@ mod tests {
         }
         let late = Windows::of_value(&freshness(), NOW, 0.0);
         assert_eq!(late.expired_at(NOW.plus(9_999)), late);
+    }
+
+    #[test]
+    fn of_two_freshnesses_the_shorter_of_each_window_holds() {
+        let stored = Windows::of_value(&freshness(), NOW, 0.0);
+        let decided = |ttl_ms, stale_while_revalidate_ms, stale_if_error_ms| Freshness {
+            ttl_ms,
+            stale_while_revalidate_ms,
+            stale_if_error_ms,
+            negative_ttl_ms: 20,
+            ..Freshness::default()
+        };
+        for (decided, expected) in [
+            (decided(1_000, 100, 500), [1_000, 1_100, 1_500]),
+            (decided(u64::MAX, u64::MAX, u64::MAX), [1_000, 1_100, 1_500]),
+            (decided(200, 1_000, 1_000), [200, 300, 700]),
+            (decided(2_000, 0, 50), [1_000, 1_000, 1_050]),
+            (decided(0, 0, 0), [0, 0, 0]),
+        ] {
+            let windows = stored.at_most(&decided, false);
+            let ends = [
+                windows.fresh_until,
+                windows.revalidate_until,
+                windows.error_until,
+            ];
+            assert_eq!(ends, expected.map(|ms| NOW.plus(ms)), "{decided:?}");
+        }
+        let expired = stored.expired_at(NOW.plus(10));
+        let windows = expired.at_most(&decided(200, 100, 100), false);
+        assert_eq!(windows.fresh_until, NOW.plus(10));
+        assert_eq!(windows.error_until, NOW.plus(110));
+        let absence = Windows::of_absence(&freshness(), NOW, 0.0);
+        let windows = absence.at_most(&decided(1_000, 100, 500), true);
+        assert_eq!(windows.gone_at(), NOW.plus(20));
     }
 
     #[test]

@@ -89,6 +89,8 @@ pub enum NotStored {
     NoKeyRing,
     /// An invalidation or a newer write came in between.
     Voided,
+    /// Something that it depends on was written a moment ago, and replicas of the origin may lag.
+    WriteHold,
     /// Somebody else holds the lease.
     LeasedElsewhere,
     /// The origin took a write without saying what it holds now.
@@ -111,6 +113,7 @@ impl NotStored {
             Self::AdmissionFailed => "admission_failed",
             Self::NoKeyRing => "no_key_ring",
             Self::Voided => "voided",
+            Self::WriteHold => "write_hold",
             Self::LeasedElsewhere => "leased_elsewhere",
             Self::Unconfirmed => "unconfirmed",
             Self::TooLarge => "too_large",

@@ -21,6 +21,18 @@ pub struct Identity {
     pub revision: String,
     /// The version of the contract that it speaks, for example `0.1.0`.
     pub contract: String,
+    /// The first 16 hexadecimal digits of the SHA-256 of its settings as JSON; empty where it has
+    /// none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub settings: String,
+}
+
+impl Identity {
+    /// Whether both answer alike: they are one build under the same settings.
+    #[must_use]
+    pub fn decides_as(&self, other: &Self) -> bool {
+        self.revision == other.revision && self.settings == other.settings
+    }
 }
 
 /// What a policy says of itself.

@@ -58,6 +58,7 @@ fn engine() -> Engine {
         version: "1.0.0".into(),
         revision: "native".into(),
         contract: "0.1.0".into(),
+        settings: String::new(),
     };
     let policy = Catalogue {
         identity: Arc::new(identity),

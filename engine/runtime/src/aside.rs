@@ -192,6 +192,7 @@ impl Inner {
             attributes: &[],
             load_ms: 0,
             began: lease.given,
+            is_written: false,
         };
         let stored = self.store_loaded(job, (token, &lease.under), origin).await;
         Ok(Reading {
@@ -291,6 +292,7 @@ impl Inner {
             attributes,
             load_ms: u32::try_from(now.since(given)).unwrap_or(u32::MAX),
             began: given,
+            is_written: false,
         };
         let stored = if now >= ends {
             Err(NotStored::Voided)

@@ -28,6 +28,7 @@ use crate::outbox::{Followed, OutboxTuning};
 use crate::route::{Resolved, Route, Routes};
 use crate::tuning::Tuning;
 use crate::vault::{Seals, Vault};
+use crate::write_hold::WriteHolds;
 
 /// Puts an engine together. Policies and a store are needed; the rest has defaults.
 pub struct EngineBuilder {
@@ -36,6 +37,7 @@ pub struct EngineBuilder {
     routes: Vec<Route>,
     origins: HashMap<String, Arc<dyn Origin>>,
     limits: HashMap<String, OriginLimits>,
+    write_holds: BTreeMap<String, u64>,
     on_failure: HashMap<String, OnFailure>,
     guard: Guard,
     wall: Option<Arc<dyn Clock>>,
@@ -55,6 +57,7 @@ impl EngineBuilder {
             routes: Vec::new(),
             origins: HashMap::new(),
             limits: HashMap::new(),
+            write_holds: BTreeMap::new(),
             on_failure: HashMap::new(),
             guard: Guard::default(),
             wall: None,
@@ -87,6 +90,18 @@ impl EngineBuilder {
     #[must_use]
     pub fn origin_limits(mut self, name: impl Into<String>, limits: OriginLimits) -> Self {
         self.limits.insert(name.into(), limits);
+        self
+    }
+
+    /// Sets for how long after a write what the origin `name` answers is not stored, in
+    /// milliseconds, because replicas of it may lag: reads within that time are answered from the
+    /// origin, as are reads of all that depends on a tag or a namespace that the write made stale.
+    /// It counts from every write of the engine, from the flush of a queued one, and from every
+    /// invalidation, on every node that shares the store. What the origin answers to a write is
+    /// stored all the same. Where a route has no origin, `name` is its policy. The default is 0.
+    #[must_use]
+    pub fn write_hold(mut self, name: impl Into<String>, ms: u64) -> Self {
+        self.write_holds.insert(name.into(), ms);
         self
     }
 
@@ -178,6 +193,7 @@ impl EngineBuilder {
             self.check_default(policy, rule)?;
         }
         self.check_limits()?;
+        self.check_write_holds()?;
         self.check_outboxes()?;
         let mut gates = HashMap::new();
         let routes = self.routes.iter();
@@ -199,7 +215,18 @@ impl EngineBuilder {
             Followed::new(origin, outbox, tuning)
         });
         let (clocks, shared) = (Clocks::of(self.wall, self.steady), self.store.is_shared());
+        let longest_load_ms = [
+            self.guard.timeout_max_ms.into(),
+            self.tuning.load_timeout_ms,
+            self.tuning.lease_ttl_ms,
+        ];
+        let longest_hold_ms = self.write_holds.values().copied().max();
+        let holds = WriteHolds::new(
+            longest_hold_ms.unwrap_or_default(),
+            longest_load_ms.into_iter().max().unwrap_or_default(),
+        );
         let inner = Arc::new(Inner {
+            holds,
             behind,
             outboxes: outboxes.collect(),
             routes,
@@ -271,6 +298,11 @@ impl EngineBuilder {
             origin: origin.map(Arc::clone),
             origin_name: route.origin.as_deref().map(Arc::from),
             gate: Arc::clone(gate),
+            write_hold_ms: self
+                .write_holds
+                .get(route.gate_name())
+                .copied()
+                .unwrap_or_default(),
             whole: route
                 .origin
                 .as_deref()

@@ -31,6 +31,7 @@ use crate::route::{Resolved, Route, Routes};
 use crate::tuning::Tuning;
 use crate::vault::Seals;
 use crate::write::Writing;
+use crate::write_hold::WriteHolds;
 
 /// Decides by policy and runs what was decided. Clones share everything and cost nothing.
 ///
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     /// For what only this process measures.
     pub(crate) steady: Arc<dyn Clock>,
     pub(crate) tuning: Tuning,
+    pub(crate) holds: WriteHolds,
     pub(crate) flights: Flights,
     /// What is under a key, asked for all who want to know at once.
     pub(crate) looks: Questions<Arc<str>, Result<Option<Found>, StoreError>>,
@@ -343,6 +345,7 @@ impl Inner {
             origin: None,
             origin_name: None,
             gate: Gate::new(policy, &OriginLimits::default()),
+            write_hold_ms: 0,
             whole: None,
             on_failure: self.on_failure.get(policy).cloned().unwrap_or_default(),
             meters: PolicyMeters::new(policy),

@@ -91,6 +91,7 @@ pub(crate) fn nobody(name: &str) -> Identity {
         version: String::new(),
         revision: "none".to_owned(),
         contract: String::new(),
+        settings: String::new(),
     }
 }
 

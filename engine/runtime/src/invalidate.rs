@@ -163,7 +163,7 @@ impl Inner {
         if !all.undecided.is_empty() {
             return Err(all.undecided.swap_remove(0).error);
         }
-        let done = self.make_stale(&all.what).await?;
+        let done = self.written(&all.what).await?;
         self.meters.invalidated("row", what.rows.len() as u64);
         let found = all.findings(done.found(&all.what));
         Ok(Invalidated {
@@ -174,11 +174,20 @@ impl Inner {
 
     /// Makes the keys, tags, namespaces and patterns of `what` stale.
     pub(crate) async fn invalidate(&self, what: &Invalidation) -> Result<Invalidated, Error> {
-        let done = self.make_stale(what).await?;
+        let done = self.written(what).await?;
         Ok(self.invalidated(what, done))
     }
 
-    async fn make_stale(&self, what: &Invalidation) -> Result<Done, Error> {
+    /// Makes stale what somebody has written, as an invalidation tells.
+    async fn written(&self, what: &Invalidation) -> Result<Done, Error> {
+        // Refused before it is noted.
+        what.check()?;
+        self.note_written(|| what.written()).await?;
+        self.make_stale(what).await
+    }
+
+    /// Makes stale what is noted as written otherwise.
+    pub(crate) async fn make_stale(&self, what: &Invalidation) -> Result<Done, Error> {
         let _change = self.change();
         let now = self.clock.now();
         // Everything that can be refused is, before anything is done.
@@ -200,7 +209,7 @@ impl Inner {
         Ok(done)
     }
 
-    fn invalidated(&self, what: &Invalidation, done: Done) -> Invalidated {
+    pub(crate) fn invalidated(&self, what: &Invalidation, done: Done) -> Invalidated {
         let removed = done.removed();
         let mut sweeps = Vec::new();
         let banned = done.patterns.len() as u64;

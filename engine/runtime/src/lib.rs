@@ -57,6 +57,7 @@ pub mod typed;
 mod unseen;
 pub mod vault;
 pub mod write;
+mod write_hold;
 
 pub use aside::{Filling, Lease};
 pub use behind::{Drained, OnFull, QueueTuning, QueueView, Queued};
@@ -77,7 +78,7 @@ pub use larder_wasm as wasm;
 pub use limits::OriginLimits;
 pub use outbox::{OutboxStatus, OutboxTuning};
 pub use read::Reading;
-pub use route::Route;
+pub use route::{Older, Route};
 pub use tuning::Tuning;
 pub use typed::{Codec, CodecError, Json, Typed, TypedReading};
 pub use unseen::Unseen;

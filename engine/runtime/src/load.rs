@@ -242,6 +242,7 @@ impl Inner {
             attributes: &fetched.attributes,
             load_ms,
             began,
+            is_written: false,
         };
         let stored = match hold {
             Hold::Lease(token) => self.store_loaded(job, (*token, under), origin).await,

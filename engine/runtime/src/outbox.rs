@@ -65,6 +65,7 @@ impl Inner {
     async fn all_of_origin(&self, origin: &str, mode: Mode) -> Result<(), Error> {
         let _change = self.change();
         let whole = [Dependency::origin(origin)];
+        self.note_written(|| whole.to_vec()).await?;
         let now = self.clock.now();
         self.store.bump(&whole, mode, now).await?;
         Ok(())

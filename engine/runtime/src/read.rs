@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_core::freshness::State;
-use larder_core::{NotStored, Operation, Outcome, Plan, ReadPlan, Request, Timestamp, Value, plan};
+use larder_core::{
+    Identity, NotStored, Operation, Outcome, Plan, ReadPlan, Request, Timestamp, Value, plan,
+};
 use larder_store::Found;
 use tokio::time::Instant;
 
@@ -39,6 +41,8 @@ pub struct Reading {
     pub age_ms: Option<u64>,
     /// How long the value stays fresh, in milliseconds; none where it was not stored, or is stale.
     pub ttl_ms: Option<u64>,
+    /// The build of the policy that made the entry; none where the value comes from the origin.
+    pub made_by: Option<Arc<Identity>>,
     /// The right to fill the key, in cache-aside.
     pub lease: Option<Lease>,
 }
@@ -53,6 +57,7 @@ impl Reading {
             not_stored: None,
             age_ms: None,
             ttl_ms: None,
+            made_by: None,
             lease: None,
         }
     }
@@ -68,6 +73,7 @@ impl Reading {
         Self {
             age_ms: Some(now.since(found.entry.windows.created)),
             ttl_ms: (fresh_for > 0).then_some(fresh_for),
+            made_by: Some(Arc::clone(&found.entry.policy)),
             ..Self::new(decided, outcome, found.entry.value.clone())
         }
     }

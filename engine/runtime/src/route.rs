@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use larder_core::Dependency;
 use larder_origin::Origin;
+use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
 use crate::fallback::OnFailure;
@@ -20,6 +21,24 @@ pub struct Route {
     pub policy: String,
     /// The origin that holds the truth, by name; none where the application loads by itself.
     pub origin: Option<String>,
+    /// How long entries of older builds of the policy are served.
+    pub older: Older,
+}
+
+/// How long an entry is served that another build of the policy, or the same one under other
+/// settings, has made than the one that decides now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Older {
+    /// [`Older::Shorter`] where the policy is not asked after loads. One that is may give entries
+    /// more time than it decides before, so those stay as they were stored.
+    #[default]
+    ShorterUnlessAdmitted,
+    /// For the shorter of what was stored and what the decision of now gives from the same moment:
+    /// ttl, negative ttl and stale windows. The time to idle stays as it was stored.
+    Shorter,
+    /// As they were stored.
+    Stored,
 }
 
 impl Route {
@@ -29,6 +48,7 @@ impl Route {
             resource: resource.into(),
             policy: policy.into(),
             origin: None,
+            older: Older::default(),
         }
     }
 
@@ -36,6 +56,13 @@ impl Route {
     #[must_use]
     pub fn origin(mut self, name: impl Into<String>) -> Self {
         self.origin = Some(name.into());
+        self
+    }
+
+    /// The same route with a rule for entries of older builds of its policy.
+    #[must_use]
+    pub fn older(mut self, older: Older) -> Self {
+        self.older = older;
         self
     }
 }
@@ -56,6 +83,8 @@ pub(crate) struct Resolved {
     pub(crate) origin_name: Option<Arc<str>>,
     /// Before the origin, or before the closures that load where there is none.
     pub(crate) gate: Arc<Gate>,
+    /// How long after a write what the origin answers is not stored, in milliseconds.
+    pub(crate) write_hold_ms: u64,
     /// On what all that is loaded from the origin depends; none where no outbox tells of it.
     pub(crate) whole: Option<Dependency>,
     pub(crate) on_failure: OnFailure,

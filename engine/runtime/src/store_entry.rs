@@ -24,6 +24,9 @@ pub(crate) struct Origin<'a> {
     pub(crate) load_ms: u32,
     /// The moment before the load began.
     pub(crate) began: Timestamp,
+    /// Whether no replica can have answered it: it is what was written, or what the origin said to
+    /// the write.
+    pub(crate) is_written: bool,
 }
 
 /// The right to fill a key, and the versions that were read before the load.
@@ -102,6 +105,10 @@ impl Inner {
         let dependencies = self
             .dependencies(job, &admission, under, origin.began)
             .await?;
+        if !origin.is_written {
+            self.past_write_hold(job, &dependencies, origin.began, origin.load_ms)
+                .await?;
+        }
         let now = self.clock.now();
         Self::make_entry(job, origin, &admission, dependencies, now)
     }

@@ -255,6 +255,7 @@ impl Engine {
     /// # let identity = Identity {
     /// #     name: "minute".into(), version: "1".into(), revision: "native".into(),
     /// #     contract: "0.1.0".into(),
+    /// #     settings: String::new(),
     /// # };
     /// # let policies = Arc::new(One(Arc::new(Minute(Arc::new(identity), Manifest::default()))));
     /// # let store = Arc::new(MemoryStore::new(MemoryConfig::default()));

@@ -27,7 +27,12 @@ const NO_QUEUE: &str = "the policy chose write_behind, which needs a durable que
 
 /// How long fills of a key are kept out after a write whose end is unknown, in milliseconds: the
 /// origin may still commit it.
-pub(crate) const UNKNOWN_HOLD_MS: u64 = 5_000;
+const UNKNOWN_HOLD_MS: u64 = 5_000;
+
+/// As long as that, and then as long as replicas may lag.
+pub(crate) fn unknown_hold_ms(job: &Job) -> u64 {
+    UNKNOWN_HOLD_MS.saturating_add(job.route.write_hold_ms)
+}
 
 /// How long after the longest write the hold on its key ends by itself, in milliseconds.
 const HOLD_SLACK_MS: u64 = 5_000;
@@ -135,7 +140,7 @@ impl Inner {
             if !may_be_done(error) {
                 return Err(error.clone());
             }
-            self.hold(&ready.job, UNKNOWN_HOLD_MS)
+            self.hold(&ready.job, unknown_hold_ms(&ready.job))
                 .await
                 .map_err(Error::NotInvalidated)?;
         }

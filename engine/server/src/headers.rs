@@ -3,23 +3,12 @@
 use std::fmt::Write as _;
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use larder::core::{Outcome, Strategy};
+use larder::core::{Identity, Outcome, Strategy};
 use larder::{Decided, Reading};
 
 /// Adds the headers that every answer of the entries routes carries.
 pub(crate) fn add_decided(headers: &mut HeaderMap, decided: &Decided) {
-    let policy = &decided.policy;
-    let mut text = format!(
-        "{}; version={}; revision={}",
-        quoted(&policy.name),
-        quoted(&policy.version),
-        quoted(&policy.revision)
-    );
-    if let Some(fallback) = &decided.fallback {
-        // Writing to a String does not fail.
-        let _ = write!(text, "; fallback={}", fallback.rule);
-    }
-    insert(headers, "larder-policy", &text);
+    insert(headers, "larder-policy", &decided_by(decided));
     // Elsewhere the reason is for whoever asks for the decision; here it says what to change.
     if decided.decision.strategy == Strategy::Bypass && decided.fallback.is_none() {
         insert(headers, "larder-reason", &quoted(&decided.decision.reason));
@@ -45,6 +34,47 @@ pub(crate) fn add_read(headers: &mut HeaderMap, reading: &Reading) {
         headers.insert(header::AGE, HeaderValue::from(age));
     }
     add_decided(headers, &reading.decided);
+    let decided = &reading.decided;
+    if let Some(made_by) = &reading.made_by
+        && !made_by.decides_as(&decided.policy)
+    {
+        let (made, decided) = (role(made_by, "made"), decided_by(decided));
+        let settings = settings(&reading.decided.policy);
+        let both = format!("{made}, {decided}{settings}; role=decided");
+        insert(headers, "larder-policy", &both);
+    }
+}
+
+/// The build that decided.
+fn decided_by(decided: &Decided) -> String {
+    let mut text = build(&decided.policy);
+    if let Some(fallback) = &decided.fallback {
+        // Writing to a String does not fail.
+        let _ = write!(text, "; fallback={}", fallback.rule);
+    }
+    text
+}
+
+/// A build beside another, and what it did.
+fn role(policy: &Identity, role: &str) -> String {
+    format!("{}{}; role={role}", build(policy), settings(policy))
+}
+
+fn build(policy: &Identity) -> String {
+    format!(
+        "{}; version={}; revision={}",
+        quoted(&policy.name),
+        quoted(&policy.version),
+        quoted(&policy.revision)
+    )
+}
+
+/// What tells one build under two settings apart.
+fn settings(policy: &Identity) -> String {
+    match policy.settings.as_str() {
+        "" => String::new(),
+        settings => format!("; settings={}", quoted(settings)),
+    }
 }
 
 /// How the cache handled a read. The detail says what RFC 9211 has no word for.
@@ -101,6 +131,22 @@ pub(crate) fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn builds_with_settings_are_told_apart_in_a_list_of_rfc_9651() {
+        let build = |settings: &str| Identity {
+            name: "st\"andard".to_owned(),
+            version: "1.0.0".to_owned(),
+            revision: "sha256:aa".to_owned(),
+            contract: "0.1.0".to_owned(),
+            settings: settings.to_owned(),
+        };
+        assert_eq!(
+            role(&build("0a1b"), "made"),
+            r#""st\"andard"; version="1.0.0"; revision="sha256:aa"; settings="0a1b"; role=made"#
+        );
+        assert!(!role(&build(""), "made").contains("settings"));
+    }
 
     #[test]
     fn strings_are_quoted() {

@@ -45,6 +45,7 @@ fn entry(store: &MemoryStore, key: &Key) -> Entry {
             version: "1.0.0".to_owned(),
             revision: "native".to_owned(),
             contract: "0.1.0".to_owned(),
+            settings: String::new(),
         }),
     }
 }

@@ -93,6 +93,14 @@ pub fn inspect(name: &str, bytes: &[u8], settings: &Value, limits: &Limits) -> I
     }
 }
 
+/// What tells settings apart; empty for none.
+fn settings_digest(settings: &str) -> String {
+    match settings {
+        "{}" => String::new(),
+        settings => Hex(&Sha256::digest(settings)[..8]).to_string(),
+    }
+}
+
 /// `sha256:` and the digest.
 pub(crate) fn revision_of(bytes: &[u8]) -> String {
     format!("sha256:{}", Hex(&Sha256::digest(bytes)))
@@ -180,6 +188,7 @@ pub(crate) fn load(
         version: manifest.version.clone(),
         revision,
         contract: contract.version.to_owned(),
+        settings: settings_digest(&settings),
     };
     let parts = Parts {
         runtime: runtime.clone(),

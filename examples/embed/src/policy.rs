@@ -48,6 +48,7 @@ impl Native {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: "native".to_owned(),
             contract: "0.1.0".to_owned(),
+            settings: String::new(),
         };
         let manifest = Manifest {
             name: identity.name.clone(),

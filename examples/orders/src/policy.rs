@@ -41,6 +41,7 @@ impl Native {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: "native".to_owned(),
             contract: "0.1.0".to_owned(),
+            settings: String::new(),
         };
         Self(Arc::new(Orders {
             identity: Arc::new(identity),

@@ -27,6 +27,7 @@ where
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: "native".to_owned(),
             contract: "0.1.0".to_owned(),
+            settings: String::new(),
         };
         let manifest = Manifest {
             name: NAME.to_owned(),

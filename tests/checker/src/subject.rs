@@ -174,6 +174,7 @@ impl Checked {
                 version: "1.0.0".into(),
                 revision: "native".into(),
                 contract: "0.1.0".into(),
+                settings: String::new(),
             }),
             manifest: Manifest::default(),
         }

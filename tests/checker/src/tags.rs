@@ -127,6 +127,7 @@ async fn fill(store: &dyn Store, tag: &str, count: usize) -> Result<()> {
         version: "1.0.0".into(),
         revision: "native".into(),
         contract: "0.1.0".into(),
+        settings: String::new(),
     });
     let each = (0..count).map(|n| fill_one(store, key(tag, n), &under, &policy));
     let all = stream::iter(each.map(Ok::<_, anyhow::Error>));

@@ -64,6 +64,7 @@ fn entry(from: &mut Unstructured<'_>) -> Result<Entry> {
         version: from.arbitrary()?,
         revision: from.arbitrary()?,
         contract: from.arbitrary()?,
+        settings: String::new(),
     };
     let placements = [
         Placement::EveryTier,

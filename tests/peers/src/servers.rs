@@ -124,6 +124,7 @@ fn router() -> Router {
         // As long as that of a module, so that the answers have the same size.
         revision: format!("native:{}", "0".repeat(64)),
         contract: "0.1.0".to_owned(),
+        settings: String::new(),
     };
     let app = App {
         settings: Settings::same(),

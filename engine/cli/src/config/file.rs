@@ -175,6 +175,9 @@ pub(super) struct Route {
     pub(super) resource: String,
     pub(super) policy: String,
     pub(super) origin: Option<String>,
+    /// How long entries of older builds of the policy are served.
+    #[serde(default)]
+    pub(super) older: larder::Older,
 }
 
 impl Route {
@@ -183,6 +186,7 @@ impl Route {
             resource: self.resource,
             policy: self.policy,
             origin: self.origin,
+            older: self.older,
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::units::{Size, Span};
 pub(crate) struct OriginConfig {
     pub(crate) kind: OriginKind,
     pub(crate) limits: OriginLimits,
+    /// For how long after a write nothing is stored of it, in milliseconds.
+    pub(crate) write_hold_ms: u64,
     /// The table in which the database says what others change; none where nobody does.
     pub(crate) outbox: Option<OutboxConfig>,
 }
@@ -143,6 +145,15 @@ fn one(mut table: Table, folder: &Path) -> Result<OriginConfig, String> {
         Some(Value::Table(limits)) => fields(limits).map_err(|why| format!("`limits`: {why}"))?,
         Some(_) => return Err("`limits` is not a table".to_owned()),
     };
+    let write_hold_ms = match table.remove("write_hold") {
+        None => 0,
+        Some(value) => {
+            let span: Span = value
+                .try_into()
+                .map_err(|why| format!("`write_hold`: {}", one_line(&why)))?;
+            span.ms()
+        }
+    };
     let outbox = outbox::read(table.remove("outbox"), &kind)?;
     let kind = match kind.as_str() {
         "sqlite" => sqlite(table, folder),
@@ -154,6 +165,7 @@ fn one(mut table: Table, folder: &Path) -> Result<OriginConfig, String> {
     Ok(OriginConfig {
         kind,
         limits,
+        write_hold_ms,
         outbox,
     })
 }

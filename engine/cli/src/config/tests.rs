@@ -1,6 +1,7 @@
 mod tokens;
 
 use super::*;
+use larder::Older;
 use larder::core::Strategy;
 use larder::core::Target;
 use serde_json::json;
@@ -92,6 +93,32 @@ fn capacity(config: &Config) -> u64 {
 
 fn message(config: Result<Config>) -> String {
     format!("{:#}", config.unwrap_err())
+}
+
+#[test]
+fn a_write_hold_and_a_rule_for_older_entries_are_read() {
+    let folder = Folder::new();
+    let text = |hold: &str, older: &str| {
+        format!(
+            "[[route]]\nresource = 'p'\npolicy = 'standard'\norigin = 'a'\n{older}\n\
+             [[policy]]\nname = 'standard'\n\
+             [origin.a]\ntype = 'http'\nbase_url = 'http://h'\n{hold}"
+        )
+    };
+    let config = folder.parse(&text("", "")).unwrap();
+    assert_eq!(config.origins["a"].write_hold_ms, 0);
+    assert_eq!(config.routes[0].older, Older::ShorterUnlessAdmitted);
+    let told = text("write_hold = '300ms'", "older = 'stored'");
+    let config = folder.parse(&told).unwrap();
+    assert_eq!(config.origins["a"].write_hold_ms, 300);
+    assert_eq!(config.routes[0].older, Older::Stored);
+    let why = message(folder.parse(&text("write_hold = '5'", "")));
+    assert!(
+        why.contains("`[origin.a]`: `write_hold`: `5` is not"),
+        "{why}"
+    );
+    let why = message(folder.parse(&text("", "older = 'younger'")));
+    assert!(why.contains("shorter_unless_admitted"), "{why}");
 }
 
 #[test]

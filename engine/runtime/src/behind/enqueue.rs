@@ -12,7 +12,7 @@ use super::{Behind, OnFull, Queued, stale};
 use crate::engine::Inner;
 use crate::error::Error;
 use crate::loader::{no_origin, wanted};
-use crate::write::{Ready, UNKNOWN_HOLD_MS, Writing, not_invalidated, writing};
+use crate::write::{Ready, Writing, not_invalidated, unknown_hold_ms, writing};
 
 impl Inner {
     /// The queue first, then what the write made stale, then the cache takes the value. The order
@@ -80,7 +80,7 @@ impl Inner {
             }
             // It may have been taken, or may be yet.
             QueueError::Failed(_) => {
-                self.hold(&ready.job, UNKNOWN_HOLD_MS)
+                self.hold(&ready.job, unknown_hold_ms(&ready.job))
                     .await
                     .map_err(Error::NotInvalidated)?;
                 self.give_up(key, token).await;

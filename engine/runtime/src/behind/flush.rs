@@ -214,9 +214,13 @@ impl Lane {
             return Ok(Ok(()));
         }
         let stale = done.iter().flat_map(|(parcel, _)| &parcel.stale);
+        let own: Vec<_> = done
+            .iter()
+            .map(|(parcel, _)| &parcel.last.change.key)
+            .collect();
         let renewed = match Outdated::of(stale) {
             Ok(outdated) => inner
-                .renew(&outdated)
+                .renew(&outdated, &own)
                 .await
                 .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),

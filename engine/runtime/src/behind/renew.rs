@@ -47,6 +47,19 @@ impl Outdated {
         once(&mut outdated.dependencies);
         Ok(outdated)
     }
+
+    /// What is noted as written.
+    fn written(&self, own: &[&Key]) -> Vec<Dependency> {
+        let keys = self.keys.iter().chain(own.iter().copied());
+        let patterns = self.patterns.iter();
+        let namespace =
+            |pattern: &Pattern| Dependency::namespace(pattern.tenant(), pattern.namespace());
+        let mut all = self.dependencies.clone();
+        all.extend(keys.map(Dependency::key));
+        all.extend(patterns.map(namespace));
+        once(&mut all);
+        all
+    }
 }
 
 fn once<T: Clone + Eq + Hash>(all: &mut Vec<T>) {
@@ -56,9 +69,10 @@ fn once<T: Clone + Eq + Hash>(all: &mut Vec<T>) {
 
 impl Inner {
     /// Makes stale what a flush has outdated: whatever was loaded since the changes were queued
-    /// may show the origin as it was before them.
-    pub(super) async fn renew(&self, outdated: &Outdated) -> Result<(), StoreError> {
+    /// may show the origin as it was before them. `own` are the keys of the changes.
+    pub(super) async fn renew(&self, outdated: &Outdated, own: &[&Key]) -> Result<(), StoreError> {
         let _change = self.change();
+        self.note_written(|| outdated.written(own)).await?;
         let now = self.clock.now();
         self.drop_entries(&outdated.keys).await?;
         for pattern in &outdated.patterns {

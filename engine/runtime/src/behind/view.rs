@@ -109,7 +109,7 @@ impl QueueView {
         }
         // The value that was acknowledged may be in the cache, and lists that show it.
         self.inner.drop_entries(&keys).await?;
-        self.inner.renew(&Outdated::of(stale.iter())?).await?;
+        self.inner.renew(&Outdated::of(stale.iter())?, &[]).await?;
         Ok(forgotten.len() as u64)
     }
 }

@@ -29,17 +29,34 @@ impl EngineBuilder {
                 origin: name.clone(),
                 why,
             };
-            let loads = |route: &Route| route.origin.is_none() && route.policy == *name;
-            if !self.origins.contains_key(name) && !self.routes.iter().any(loads) {
-                let known = self.known_origins();
-                return Err(refused(format!(
-                    "there is neither an origin of that name nor a route without an origin whose \
-                     policy is; there is {known}"
-                )));
-            }
+            self.check_bearer(name).map_err(refused)?;
             limits.breaker.check().map_err(refused)?;
         }
         Ok(())
+    }
+
+    pub(super) fn check_write_holds(&self) -> Result<(), BuildError> {
+        for name in self.write_holds.keys() {
+            let refused = |why: String| BuildError::WriteHold {
+                origin: name.clone(),
+                why,
+            };
+            self.check_bearer(name).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    /// That an origin bears the name, or what loads where there is none.
+    fn check_bearer(&self, name: &str) -> Result<(), String> {
+        let loads = |route: &Route| route.origin.is_none() && route.policy == name;
+        if self.origins.contains_key(name) || self.routes.iter().any(loads) {
+            return Ok(());
+        }
+        Err(format!(
+            "there is neither an origin of that name nor a route without an origin whose policy \
+             is; there is {}",
+            self.known_origins()
+        ))
     }
 
     pub(super) fn check_outboxes(&self) -> Result<(), BuildError> {

@@ -38,6 +38,14 @@ pub enum BuildError {
         /// What is wrong with them.
         why: String,
     },
+    /// A write hold is set for something that is not there.
+    #[error("the write hold of the origin `{origin}` cannot be used: {why}")]
+    WriteHold {
+        /// What it is set for.
+        origin: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An outbox is set for something that is not there, or cannot be read as its tuning says.
     #[error("the outbox of the origin `{origin}` cannot be used: {why}")]
     Outbox {

@@ -36,7 +36,7 @@ pub struct RowFound {
 
 /// What the store answered, in the order of the names.
 #[derive(Default)]
-pub(super) struct Done {
+pub(crate) struct Done {
     pub(super) keys: Vec<bool>,
     pub(super) patterns: Vec<Sweep>,
     /// Of the tags, then of the namespaces.

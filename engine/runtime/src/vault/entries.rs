@@ -13,6 +13,7 @@ use super::Vault;
 use super::cipher::{self, Binding, Of};
 use crate::decide::Job;
 use crate::engine::Inner;
+use crate::route::Older;
 
 /// How often an entry that cannot be read is shown to the store as seen, while others keep storing
 /// newer ones that cannot be read either.
@@ -155,7 +156,7 @@ impl Inner {
         Ok(match found? {
             None => Sight::Nothing,
             Some(found) => self
-                .open(job, found)
+                .open(job, found, now)
                 .map_or_else(Sight::Unreadable, Sight::Entry),
         })
     }
@@ -189,7 +190,7 @@ impl Inner {
     ) -> Result<Leased, StoreError> {
         for _ in 0..ATTEMPTS {
             match self.store.lease(wish).await? {
-                Leased::Stored(found) => match self.open(job, found) {
+                Leased::Stored(found) => match self.open(job, found, wish.now) {
                     Ok(found) => return Ok(Leased::Stored(found)),
                     Err(created) => wish.seen = Some(created),
                 },
@@ -216,6 +217,24 @@ impl Inner {
             && entry.policy.revision != decided.policy.revision
     }
 
+    /// Whether the windows of the entry are no longer than the decision makes them: another build
+    /// has made it, or the same one under other settings.
+    fn shortens(job: &Job, entry: &Entry) -> bool {
+        let decided = &job.decided;
+        let same = Arc::ptr_eq(&entry.policy, &decided.policy);
+        if same || decided.fallback.is_some() || entry.policy.decides_as(&decided.policy) {
+            return false;
+        }
+        match job.route.described.older {
+            Older::Stored => false,
+            Older::Shorter => true,
+            Older::ShorterUnlessAdmitted => {
+                let policy = job.policy.as_ref();
+                policy.is_none_or(|policy| !policy.manifest().admits)
+            }
+        }
+    }
+
     /// Whether the entry is from before its origin had an outbox: where that has missed something,
     /// such an entry would not be reached.
     fn is_out_of_reach(job: &Job, entry: &Entry) -> bool {
@@ -224,7 +243,21 @@ impl Inner {
         whole.is_some_and(|whole| !all.any(|(of, _)| of == whole))
     }
 
-    fn open(&self, job: &Job, found: Found) -> Result<Found, Timestamp> {
+    /// The entry as it is served at `now`, or when the one was stored that is not.
+    fn open(&self, job: &Job, found: Found, now: Timestamp) -> Result<Found, Timestamp> {
+        let mut found = self.in_the_clear(job, found)?;
+        if Self::shortens(job, &found.entry) {
+            let (freshness, absent) = (&job.decision().freshness, found.entry.value.is_none());
+            found.windows = found.windows.at_most(freshness, absent);
+            if found.windows.gone_at() <= now {
+                self.meters.unreadable("shortened");
+                return Err(found.entry.windows.created);
+            }
+        }
+        Ok(found)
+    }
+
+    fn in_the_clear(&self, job: &Job, found: Found) -> Result<Found, Timestamp> {
         let created = found.entry.windows.created;
         if Self::is_out_of_reach(job, &found.entry) {
             self.meters.unreadable("before_outbox");

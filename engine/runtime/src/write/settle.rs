@@ -1,6 +1,6 @@
 //! What a write makes stale, and the entry that it leaves.
 
-use larder_core::{Dependency, Entry, NotStored, Timestamp, Version};
+use larder_core::{Dependency, Entry, NotStored, Timestamp, Version, WritePlan};
 use larder_origin::Written;
 use larder_store::Token;
 
@@ -23,6 +23,10 @@ impl Inner {
     ) -> Result<(Option<NotStored>, Invalidated), Error> {
         let job = &ready.job;
         let dependencies = ready.stale.dependencies();
+        // What is queued is written by its flush.
+        if ready.plan != WritePlan::Queue {
+            self.note_own(ready).await?;
+        }
         let now = self.clock.now();
         let steps = self
             .store
@@ -30,7 +34,8 @@ impl Inner {
             .await?;
         let (keys, bumped) = ready.stale.clone().split();
         self.count_invalidated(&bumped);
-        let mut invalidated = self.invalidate(&keys).await?;
+        let done = self.make_stale(&keys).await?;
+        let mut invalidated = self.invalidated(&keys, done);
         invalidated.bumped = dependencies.len() as u64;
         let under = through_own_steps(under, &dependencies, &steps);
         let entry = match (written, under) {
@@ -52,6 +57,16 @@ impl Inner {
         Ok((stored.err(), invalidated))
     }
 
+    /// Notes a write of the row itself and of what it makes stale.
+    pub(super) async fn note_own(&self, ready: &Ready) -> Result<(), Error> {
+        let names = || {
+            let mut names = ready.stale.written();
+            names.push(Dependency::key(&ready.job.key));
+            names
+        };
+        Ok(self.note_written(names).await?)
+    }
+
     /// The entry of what is known to be there now.
     async fn new_entry(
         &self,
@@ -70,6 +85,7 @@ impl Inner {
             attributes: &[],
             load_ms: u32::try_from(now.since(began)).unwrap_or(u32::MAX),
             began,
+            is_written: true,
         };
         self.entry(&ready.job, under, origin).await
     }

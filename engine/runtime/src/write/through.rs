@@ -3,7 +3,7 @@
 use larder_core::{Dependency, Timestamp, Version};
 use larder_store::Token;
 
-use super::{Ready, UNKNOWN_HOLD_MS, Writing, may_be_done, not_invalidated, writing};
+use super::{Ready, Writing, may_be_done, not_invalidated, unknown_hold_ms, writing};
 use crate::engine::Inner;
 use crate::error::Error;
 use crate::gate::Pass;
@@ -31,10 +31,11 @@ impl Inner {
         let written = match self.call_origin(&ready, pass).await {
             Ok(written) => written,
             Err(error) if may_be_done(&error) => {
-                self.hold(job, UNKNOWN_HOLD_MS)
+                self.hold(job, unknown_hold_ms(job))
                     .await
                     .map_err(Error::NotInvalidated)?;
                 self.give_up(&job.key, token).await;
+                self.note_own(&ready).await.map_err(not_invalidated)?;
                 self.invalidate(&ready.stale)
                     .await
                     .map_err(not_invalidated)?;

@@ -18,8 +18,8 @@ use larder::origin::Outbox;
 use larder::store::queue::Queue;
 use larder::store::{MemoryConfig, MemoryStore, Store};
 use larder::{
-    Engine, Error, Invalidated, Invalidation, OnFailure, OriginLimits, OutboxTuning, QueueTuning,
-    Reading, Request, Route, Tuning, Value, Vault, Writing,
+    Engine, Error, Invalidated, Invalidation, Older, OnFailure, OriginLimits, OutboxTuning,
+    QueueTuning, Reading, Request, Route, Tuning, Value, Vault, Writing,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -72,6 +72,9 @@ pub(crate) struct Parts {
     pub(crate) outbox: Option<(Arc<dyn Outbox>, OutboxTuning)>,
     /// A wall clock beside the one that nobody sets; none where one stands for both.
     pub(crate) wall: Option<Arc<Hands>>,
+    /// The write hold of the origin, or of the closures where there is none, in milliseconds.
+    pub(crate) write_hold: u64,
+    pub(crate) older: Older,
     /// Whether the store counts as one that others share.
     pub(crate) shared: bool,
     /// None makes one.
@@ -92,6 +95,8 @@ impl Parts {
             queue: None,
             outbox: None,
             wall: None,
+            write_hold: 0,
+            older: Older::default(),
             shared: false,
             shop: None,
         }
@@ -117,6 +122,7 @@ impl Parts {
             true => Route::new(self.resource, "native").origin("shop"),
             false => Route::new(self.resource, "native"),
         };
+        let route = route.older(self.older);
         let limited = if self.origin { "shop" } else { "native" };
         let mut builder = Engine::builder(policies.clone(), store.clone());
         if let Some(vault) = self.vault {
@@ -132,6 +138,7 @@ impl Parts {
             .route(route)
             .origin("shop", shop.clone())
             .origin_limits(limited, self.limits)
+            .write_hold(limited, self.write_hold)
             .on_failure("native", self.on_failure)
             .guard(self.guard)
             .tuning(self.tuning)

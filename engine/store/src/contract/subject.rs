@@ -227,6 +227,7 @@ pub(crate) fn entry(key: &Key, text: &str, under: Under, now: Timestamp) -> Entr
             version: "1.0.0".to_owned(),
             revision: "native".to_owned(),
             contract: "0.1.0".to_owned(),
+            settings: String::new(),
         }),
     }
 }

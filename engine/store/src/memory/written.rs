@@ -51,10 +51,10 @@ mod tests {
     fn the_last_note_counts_until_its_time_is_over() {
         let written = Written::default();
         let [a, b, c] = ["a", "b", "c"].map(|name| Dependency::tag("t", name));
-        written.note(&[a.clone()], 100, NOW);
-        written.note(&[b.clone()], 100, NOW.plus(50));
+        written.note(std::slice::from_ref(&a), 100, NOW);
+        written.note(std::slice::from_ref(&b), 100, NOW.plus(50));
         // A clock that another thread looked at earlier.
-        written.note(&[b.clone()], 100, NOW.plus(40));
+        written.note(std::slice::from_ref(&b), 100, NOW.plus(40));
         for (names, after, ago) in [
             (vec![a.clone()], 0, Some(0)),
             (vec![a.clone()], 99, Some(99)),

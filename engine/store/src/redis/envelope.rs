@@ -53,6 +53,8 @@ const SEALED: u8 = 4;
 /// The value has a status and header lines. Without them the envelope is what builds wrote that
 /// knew of neither, byte for byte.
 const HEADED: u8 = 8;
+/// The policy had settings. Without them too the envelope is what earlier builds wrote.
+const SET: u8 = 16;
 
 /// The longest head, in bytes: names and tags are short, so more is damage.
 pub const MAX_HEAD: usize = 1 << 20;

@@ -87,6 +87,7 @@ impl Rows {
             version: "1.0.0".to_owned(),
             revision: "native".to_owned(),
             contract: "0.1.0".to_owned(),
+            settings: String::new(),
         };
         Self {
             identity: Arc::new(identity),

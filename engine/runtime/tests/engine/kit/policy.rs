@@ -28,6 +28,7 @@ impl Native {
             version: "1.0.0".into(),
             revision: "native".into(),
             contract: "0.1.0".into(),
+            settings: String::new(),
         };
         Self {
             identity: Arc::new(identity),
@@ -67,6 +68,13 @@ impl Native {
 
     pub(crate) fn revision(mut self, revision: &str) -> Self {
         Arc::make_mut(&mut self.identity).revision = revision.into();
+        self
+    }
+}
+
+impl Native {
+    pub(crate) fn settings(mut self, settings: &str) -> Self {
+        Arc::make_mut(&mut self.identity).settings = settings.into();
         self
     }
 }

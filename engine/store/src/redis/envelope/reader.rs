@@ -10,7 +10,7 @@ use serde::de::value::{Error, StrDeserializer};
 
 use super::{
     BANS_AT, CREATED_AT, DIGITS, Damage, EXPIRED_AT, FIXED, FLAGS_AT, HEAD_AT, HEAD_DIGITS, HEADED,
-    ID_AT, ID_DIGITS, MAGIC, MAX_HEAD, Marks, NEGATIVE, NEVER, PLACEMENT_AT, READ_AT, SEALED,
+    ID_AT, ID_DIGITS, MAGIC, MAX_HEAD, Marks, NEGATIVE, NEVER, PLACEMENT_AT, READ_AT, SEALED, SET,
     Stored, TYPED,
 };
 
@@ -38,7 +38,7 @@ pub fn decode(bytes: &Bytes) -> Result<Stored, Damage> {
         return Err(Damage::Short("its head"));
     }
     let flags = bytes[FLAGS_AT];
-    if flags & !(NEGATIVE | TYPED | SEALED | HEADED) != 0 {
+    if flags & !(NEGATIVE | TYPED | SEALED | HEADED | SET) != 0 {
         return Err(Damage::Part("its flags"));
     }
     let mut names = Names(&bytes[FIXED..head]);
@@ -115,15 +115,19 @@ impl<'a> Names<'a> {
         let (time_to_idle_ms, load_ms) = (self.long()?, self.long()?);
         let dependencies = self.dependencies()?;
         let logical = self.text()?.into();
-        let policy = Arc::new(Identity {
+        let mut policy = Identity {
             name: self.text()?.to_owned(),
             version: self.text()?.to_owned(),
             revision: self.text()?.to_owned(),
             contract: self.text()?.to_owned(),
-        });
+            settings: String::new(),
+        };
         let content_type = self.text_if(flags & TYPED != 0)?;
         let sealed = self.text_if(flags & SEALED != 0)?;
         let head = self.lines_if(flags & HEADED != 0)?;
+        if flags & SET != 0 {
+            self.text()?.clone_into(&mut policy.settings);
+        }
         if !self.0.is_empty() {
             return Err(Damage::Part("the end of its head"));
         }
@@ -139,7 +143,7 @@ impl<'a> Names<'a> {
             time_to_idle_ms,
             load_ms: u32::try_from(load_ms).map_err(|_| Damage::Part("its load time"))?,
             dependencies,
-            policy,
+            policy: Arc::new(policy),
             placement: Placement::default(),
             sealed,
         })

@@ -43,7 +43,7 @@ fn placement() -> impl Strategy<Value = Placement> {
 
 prop_compose! {
     fn entry()(
-        names in (".{0,20}", ".{0,8}", ".{0,8}", ".{0,8}", ".{0,8}"),
+        names in (".{0,20}", ".{0,8}", ".{0,8}", ".{0,8}", ".{0,8}", ".{0,8}"),
         value in value(),
         times in any::<[u64; 5]>(),
         load_ms: u32,
@@ -51,7 +51,7 @@ prop_compose! {
         placement in placement(),
         sealed in prop::option::of(".{0,8}"),
     ) -> Entry {
-        let (logical, name, version, revision, contract) = names;
+        let (logical, name, version, revision, contract, settings) = names;
         let times = times.map(Timestamp);
         Entry {
             logical: logical.into(),
@@ -65,7 +65,7 @@ prop_compose! {
             time_to_idle_ms: times[4].0,
             load_ms,
             dependencies,
-            policy: Arc::new(Identity { name, version, revision, contract }),
+            policy: Arc::new(Identity { name, version, revision, contract, settings }),
             placement,
             sealed: sealed.map(Into::into),
         }
@@ -172,6 +172,7 @@ fn of_before() -> Vec<Entry> {
             version: "1".into(),
             revision: "r".into(),
             contract: "c".into(),
+            settings: String::new(),
         }),
         placement: Placement::SharedOnly,
         sealed: None,

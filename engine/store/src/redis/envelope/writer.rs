@@ -2,7 +2,7 @@
 
 use larder_core::{Entry, Head, Placement, Timestamp};
 
-use super::{FIXED, HEADED, HeadTooLong, MAGIC, MAX_HEAD, NEGATIVE, NEVER, SEALED, TYPED};
+use super::{FIXED, HEADED, HeadTooLong, MAGIC, MAX_HEAD, NEGATIVE, NEVER, SEALED, SET, TYPED};
 
 /// The envelope of `entry`, stored by the fill that `id` names and last read at `read`.
 ///
@@ -41,6 +41,7 @@ fn flags(entry: &Entry) -> u8 {
         (typed.is_some(), TYPED),
         (entry.sealed.is_some(), SEALED),
         (lines(entry).is_some(), HEADED),
+        (!entry.policy.settings.is_empty(), SET),
     ] {
         flags |= if set { flag } else { 0 };
     }
@@ -92,6 +93,9 @@ fn names(entry: &Entry) -> Vec<u8> {
     }
     if let Some(head) = lines(entry) {
         push(&mut out, &head.to_bytes());
+    }
+    if !policy.settings.is_empty() {
+        push_text(&mut out, &policy.settings);
     }
     out
 }
