@@ -11,6 +11,9 @@ pub(super) enum Fate {
     Singly,
     /// They are handed over again after a while, while others go on.
     Later,
+    /// They are handed over again after a while, and alone, as they were: either they fail or the
+    /// origin does.
+    Aside,
     /// They are handed over again with all others: the origin does not work.
     Again,
     /// The origin will never take the last of them.
@@ -26,17 +29,21 @@ pub(super) struct Answer<'a> {
     pub(super) changes: usize,
     /// How often it failed before while others were answered.
     pub(super) attempts: u32,
+    /// Whether others were taken since it last failed.
+    pub(super) others: bool,
 }
 
 /// The fates, in order. A row that fails while others are answered has a trouble of its own, and is
 /// given up in the end; where none is answered, the origin has.
 pub(super) fn fates(answers: &[Answer<'_>], attempts_max: u32) -> Vec<Fate> {
+    let alone = answers.len() == 1;
     let permanent = |answer: &Answer<'_>| answer.error.is_some_and(OriginError::is_permanent);
-    let works = answers
+    let any_answered = answers
         .iter()
         .any(|answer| answer.error.is_none() || permanent(answer));
     let fate = |answer: &Answer<'_>| {
-        let blamed = answer.error.is_some_and(is_blamed);
+        let works = any_answered || (alone && answer.others);
+        let blamed = answer.error.is_some_and(|error| is_blamed(error, alone));
         let given_up =
             permanent(answer) || (works && blamed && answer.attempts + 1 >= attempts_max);
         match answer.error {
@@ -44,6 +51,8 @@ pub(super) fn fates(answers: &[Answer<'_>], attempts_max: u32) -> Vec<Fate> {
             Some(_) if given_up && answer.changes > 1 => Fate::Singly,
             Some(_) if given_up => Fate::Bury,
             Some(_) if works => Fate::Later,
+            Some(OriginError::Unreachable(_)) => Fate::Again,
+            Some(_) if alone => Fate::Aside,
             Some(_) => Fate::Again,
         }
     };
@@ -51,9 +60,14 @@ pub(super) fn fates(answers: &[Answer<'_>], attempts_max: u32) -> Vec<Fate> {
 }
 
 /// Whether a row is to blame for failing like this while others are answered. Where the origin was
-/// not reached or ran out of time, others may only have come first.
-pub(super) const fn is_blamed(error: &OriginError) -> bool {
-    matches!(error, OriginError::Failed(_) | OriginError::Broken(_))
+/// not reached others may only have come first, and where it ran out of time or could not do its
+/// statement too, unless the row was handed over alone.
+pub(super) const fn is_blamed(error: &OriginError, alone: bool) -> bool {
+    match error {
+        OriginError::Failed(_) | OriginError::Broken(_) => true,
+        OriginError::Timeout { .. } | OriginError::Schema(_) => alone,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -62,14 +76,20 @@ mod tests {
 
     #[test]
     fn what_answers_mean() {
-        use Fate::{Again, Bury, Done, Later, Singly};
+        use Fate::{Again, Aside, Bury, Done, Later, Singly};
         let failed = OriginError::Failed("down".into());
         let late = OriginError::Timeout { limit_ms: 1 };
+        let away = OriginError::Unreachable("away".into());
         let refused = OriginError::Rejected("no".into());
         let answer = |error, changes, attempts| Answer {
             error,
             changes,
             attempts,
+            others: false,
+        };
+        let others = |error, attempts| Answer {
+            others: true,
+            ..answer(Some(error), 1, attempts)
         };
         for (what, answers, expected) in [
             (
@@ -112,6 +132,34 @@ mod tests {
                 "a refusal is an answer",
                 vec![answer(Some(&refused), 1, 0), answer(Some(&failed), 1, 0)],
                 vec![Bury, Later],
+            ),
+            ("alone", vec![answer(Some(&failed), 1, 99)], vec![Aside]),
+            ("late alone", vec![answer(Some(&late), 1, 99)], vec![Aside]),
+            ("not reached", vec![others(&away, 99)], vec![Later]),
+            (
+                "not reached, nor others",
+                vec![answer(Some(&away), 1, 99)],
+                vec![Again],
+            ),
+            (
+                "alone while others pass",
+                vec![others(&failed, 0)],
+                vec![Later],
+            ),
+            (
+                "often alone while others pass",
+                vec![others(&failed, 2)],
+                vec![Bury],
+            ),
+            (
+                "often late alone while others pass",
+                vec![others(&late, 2)],
+                vec![Bury],
+            ),
+            (
+                "two, while others pass",
+                vec![others(&failed, 99), others(&late, 99)],
+                vec![Again, Again],
             ),
             ("nothing", vec![], vec![]),
         ] {

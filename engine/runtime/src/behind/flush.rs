@@ -8,7 +8,6 @@ use futures_util::FutureExt as _;
 use larder_core::{Key, Value};
 use larder_origin::{Change, OriginError, PutMeaning, Wanted, Written};
 use larder_store::queue::{Claim, QueueError, Queued};
-use tokio::time::Instant;
 
 use super::coalesce::Run;
 use super::fate::{Answer, Fate, fates, is_blamed};
@@ -57,7 +56,7 @@ impl Lane {
         &mut self,
         inner: &Inner,
         claim: &Claim,
-        runs: Vec<Run>,
+        (runs, alone): (Vec<Run>, bool),
     ) -> Result<Next, QueueError> {
         let parcels = self.pack(inner, claim, runs).await?;
         if parcels.is_empty() {
@@ -71,7 +70,9 @@ impl Lane {
                 return Ok(self.failed(&error.to_string(), at_least));
             }
         };
-        self.pace.note(&answers, self.tuning().batch_max);
+        if !alone {
+            self.pace.note(&answers, self.tuning().batch_max);
+        }
         let judged: Vec<_> = parcels
             .iter()
             .zip(&answers)
@@ -79,6 +80,7 @@ impl Lane {
                 error: answer.as_ref().err(),
                 changes: parcel.run.len(),
                 attempts: self.attempts(&parcel.last.change.row),
+                others: self.others_pass(&parcel.last.change.row),
             })
             .collect();
         let fates = fates(&judged, self.tuning().attempts_max);
@@ -162,6 +164,7 @@ impl Lane {
         if let Err(next) = self.take_off(inner, claim, &done).await? {
             return Ok(next);
         }
+        let alone = parcels.len() == 1;
         let mut next = Next::Gather;
         let mut why = None;
         for ((parcel, answer), fate) in parcels.iter().zip(answers).zip(fates) {
@@ -175,11 +178,16 @@ impl Lane {
                 }
                 Fate::Later => {
                     self.meters.again(1);
-                    let trouble = self.trouble(row);
-                    trouble.failures += 1;
-                    trouble.attempts += u32::from(error.is_some_and(is_blamed));
-                    let delay = backoff::delay_ms(trouble.failures, fastrand::f64());
-                    trouble.until = Some(Instant::now() + Duration::from_millis(delay));
+                    self.later(
+                        row,
+                        alone,
+                        error.is_some_and(|error| is_blamed(error, alone)),
+                    );
+                }
+                Fate::Aside => {
+                    self.meters.again(1);
+                    self.later(row, alone, false);
+                    why = error;
                 }
                 Fate::Again => {
                     self.meters.again(1);
@@ -235,6 +243,7 @@ impl Lane {
         let changed = self.changed(done);
         self.queue.flushed(claim, &sequences).await?;
         self.meters.flushed(sequences.len());
+        self.took(sequences.len());
         drop_changed(inner, &changed).await;
         Ok(Ok(()))
     }

@@ -1,6 +1,7 @@
 //! The tasks that flush: one for each partition of each origin.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -127,6 +128,7 @@ impl Flushers {
     ) {
         let mut tasks = self.tasks.lock();
         for (name, origin, gate) in targets(&inner.routes) {
+            let taken = Arc::new(AtomicU64::new(0));
             for partition in Partition::all(&name) {
                 let settled = self.settled.get(&partition).map(Arc::clone);
                 let hurried = self.hurried.get(&partition).map(Arc::clone);
@@ -134,7 +136,11 @@ impl Flushers {
                     partition,
                     (Arc::clone(&origin), Arc::clone(&gate)),
                     (Arc::clone(queue), tuning),
-                    (settled.unwrap_or_default(), Arc::clone(&self.failing)),
+                    (
+                        settled.unwrap_or_default(),
+                        Arc::clone(&self.failing),
+                        Arc::clone(&taken),
+                    ),
                 );
                 let hurried = hurried.unwrap_or_default();
                 let phase = self.phase.subscribe();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -11,12 +12,13 @@ use larder_origin::Origin;
 use larder_store::queue::{Claim, Partition, Queue, QueueError, Row};
 use tokio::time::Instant;
 
-use super::coalesce::{May, coalesce};
+use super::coalesce::{May, Run, coalesce};
 use super::failing::Failing;
 use super::flusher::Settled;
 use super::meters::FlushMeters;
 use super::pace::Pace;
 use super::tuning::QueueTuning;
+use crate::backoff;
 use crate::engine::Inner;
 use crate::gate::Gate;
 
@@ -35,7 +37,11 @@ pub(super) struct Lane {
     /// How often the origin or the queue has failed since it last did not.
     failures: u32,
     pub(super) pace: Pace,
+    /// How many changes the origin has taken, from all partitions.
+    taken: Arc<AtomicU64>,
     troubles: HashMap<Row, Trouble>,
+    /// Whether it is the turn of those that are handed over alone.
+    lonely: bool,
 }
 
 /// What is in the way of a row.
@@ -47,6 +53,10 @@ pub(super) struct Trouble {
     pub(super) attempts: u32,
     /// Whether its changes go one after the other.
     pub(super) singly: bool,
+    /// Whether it is handed over alone: the origin failed at a batch of nothing else.
+    pub(super) alone: bool,
+    /// How many changes the origin had taken when it last failed.
+    taken: Option<u64>,
     /// Until when it is left alone.
     pub(super) until: Option<Instant>,
 }
@@ -71,7 +81,7 @@ impl Lane {
         partition: Partition,
         (origin, gate): (Arc<dyn Origin>, Arc<Gate>),
         (queue, tuning): (Arc<dyn Queue>, QueueTuning),
-        (settled, failing): (Arc<Settled>, Arc<Failing>),
+        (settled, failing, taken): (Arc<Settled>, Arc<Failing>, Arc<AtomicU64>),
     ) -> Self {
         Self {
             meters: FlushMeters::new(&partition.origin),
@@ -85,6 +95,8 @@ impl Lane {
             claim: None,
             failures: 0,
             pace: Pace::default(),
+            taken,
+            lonely: false,
             troubles: HashMap::new(),
         }
     }
@@ -118,25 +130,47 @@ impl Lane {
         let Some(claim) = self.claimed(&*inner.wall).await? else {
             return Ok(Next::Elsewhere);
         };
-        let limit = self.pace.limit(self.tuning.batch_max);
-        let batch = self.queue.head(&claim, limit, inner.wall.now()).await?;
+        let most = self.tuning.batch_max.max(1);
+        let batch = self.queue.head(&claim, most, inner.wall.now()).await?;
         if batch.is_empty() {
             self.troubles.clear();
             self.settled.clear();
             self.works();
             return Ok(Next::Nothing);
         }
-        let full = batch.len() >= limit;
+        let full = batch.len() >= most;
         let now = Instant::now();
         let meaning = self.origin.put_meaning();
         let (runs, left) = coalesce(batch, meaning, |row| self.may(row, now));
         if runs.is_empty() {
             return Ok(Next::After(self.until_the_next_row(now)));
         }
-        Ok(match self.flush(inner, &claim, runs).await? {
-            Next::Gather if full || left => Next::More,
+        let (runs, alone, more) = self.choose(runs);
+        Ok(match self.flush(inner, &claim, (runs, alone)).await? {
+            Next::Gather if full || left || more => Next::More,
             next => next,
         })
+    }
+
+    /// What of the runs is handed over now, whether it is one that is handed over alone, and
+    /// whether there are more.
+    fn choose(&mut self, runs: Vec<Run>) -> (Vec<Run>, bool, bool) {
+        let is_alone = |run: &Run| {
+            let row = run.first().map(|queued| &queued.change.row);
+            let trouble = row.and_then(|row| self.troubles.get(row));
+            trouble.is_some_and(|trouble| trouble.alone)
+        };
+        let (mut alone, mut others): (Vec<_>, Vec<_>) = runs.into_iter().partition(is_alone);
+        // By turns: a row that takes all the time there is must not stop the others, nor they it.
+        self.lonely = !alone.is_empty() && (others.is_empty() || !self.lonely);
+        let both = !alone.is_empty() && !others.is_empty();
+        let (chosen, limit) = match self.lonely {
+            true => (&mut alone, 1),
+            false => (&mut others, self.pace.limit(self.tuning.batch_max)),
+        };
+        let more = both || chosen.len() > limit;
+        chosen.truncate(limit);
+        (std::mem::take(chosen), self.lonely, more)
     }
 
     /// The right to flush, taken or renewed where that is due.
@@ -209,7 +243,35 @@ impl Lane {
         if self.failures > 0 {
             self.failures = 0;
             self.failing.clear(&self.partition);
+            // While nothing was taken nobody was to blame.
+            for trouble in self.troubles.values_mut() {
+                trouble.until = trouble.until.filter(|_| trouble.attempts > 0);
+            }
         }
+    }
+
+    /// The origin has taken so many changes.
+    pub(super) fn took(&self, changes: usize) {
+        self.taken.fetch_add(changes as u64, Ordering::Relaxed);
+    }
+
+    /// Whether the origin has taken others since a row last failed.
+    pub(super) fn others_pass(&self, row: &Row) -> bool {
+        let taken = self.taken.load(Ordering::Relaxed);
+        let before = self.troubles.get(row).and_then(|trouble| trouble.taken);
+        before.is_some_and(|before| taken > before)
+    }
+
+    /// A row failed, and is left alone for a while.
+    pub(super) fn later(&mut self, row: &Row, alone: bool, blamed: bool) {
+        let taken = self.taken.load(Ordering::Relaxed);
+        let trouble = self.trouble(row);
+        trouble.failures += 1;
+        trouble.attempts += u32::from(blamed);
+        trouble.alone |= alone;
+        trouble.taken = Some(taken);
+        let delay = backoff::delay_ms(trouble.failures, fastrand::f64());
+        trouble.until = Some(Instant::now() + Duration::from_millis(delay));
     }
 
     pub(super) fn trouble(&mut self, row: &Row) -> &mut Trouble {

@@ -442,6 +442,64 @@ async fn a_row_that_fails_while_others_pass_is_given_up_after_some_tries() {
     assert_eq!(letters(&rig).await, ["one"]);
 }
 
+/// Whatever the origin says, and whoever else is in the batch.
+#[tokio::test(start_paused = true)]
+async fn a_row_that_fails_its_whole_batch_is_found_and_given_up_and_others_arrive() {
+    for error in [
+        OriginError::Timeout { limit_ms: 1 },
+        OriginError::Failed("40001".into()),
+        OriginError::Schema("a trigger's own".into()),
+        OriginError::Broken("cut".into()),
+    ] {
+        let (rig, queue) = in_memory();
+        rig.shop.spoil("poison", error.clone());
+        rig.write("poison", "one").await;
+        let ids: Vec<String> = (0..60).map(|id| id.to_string()).collect();
+        for id in &ids {
+            rig.write(id, "one").await;
+        }
+        for _ in 0..60 {
+            rig.pass(1_000).await;
+        }
+        let stored = ids.iter().filter(|id| rig.shop.holds(id).is_some());
+        assert_eq!(stored.count(), 60, "{error}");
+        let mut others = 0;
+        while letters(&rig).await.is_empty() {
+            // Rows of other partitions prove the origin too.
+            rig.write("other", &others.to_string()).await;
+            rig.pass(30_000).await;
+            others += 1;
+            assert!(others < 200, "it is given up in the end: {error}");
+        }
+        assert!(others > 5, "not at once: {others} {error}");
+        flushed(&*queue).await;
+        assert_eq!(letters(&rig).await, ["one"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nothing_is_taken_nobody_is_to_blame() {
+    for error in [
+        OriginError::Timeout { limit_ms: 1 },
+        OriginError::Schema("no table".into()),
+        OriginError::Failed("permission denied".into()),
+    ] {
+        let (rig, queue) = in_memory();
+        rig.shop.fail_writes(Some(error.clone()));
+        for id in 0..40 {
+            rig.write(&id.to_string(), "one").await;
+        }
+        for _ in 0..600 {
+            rig.pass(30_000).await;
+        }
+        assert!(letters(&rig).await.is_empty(), "{error}");
+        rig.shop.fail_writes(None);
+        rig.pass(30_000).await;
+        flushed(&*queue).await;
+        assert!(letters(&rig).await.is_empty(), "{error}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_forgotten_is_the_origins_again() {
     let (rig, queue) = in_memory();

@@ -34,6 +34,7 @@ struct Mood {
     /// Writes are answered without saying what is there now.
     mute: bool,
     /// More writes at once are too many to be taken in time.
+    spoiled: Option<(String, OriginError)>,
     gets_through: Option<usize>,
 }
 
@@ -150,6 +151,11 @@ impl Shop {
         self.mood.lock().gets_through = Some(most);
     }
 
+    /// Fails at every batch with a write of this one, whole.
+    pub(crate) fn spoil(&self, id: &str, error: OriginError) {
+        self.mood.lock().spoiled = Some((id.to_owned(), error));
+    }
+
     /// The most calls that were under way at once.
     pub(crate) fn peak(&self) -> usize {
         self.visits.0.lock().1
@@ -246,6 +252,11 @@ impl Origin for Shop {
         &'a self,
         changes: &'a [Change<'a>],
     ) -> BoxFuture<'a, Vec<Result<Written, OriginError>>> {
+        let spoiled = self.mood.lock().spoiled.clone();
+        let is_spoiled = |id: &str| changes.iter().any(|change| change.wanted.id == id);
+        if let Some((_, error)) = spoiled.filter(|(id, _)| is_spoiled(id)) {
+            return ready(vec![Err(error); changes.len()]).boxed();
+        }
         let most = self.mood.lock().gets_through;
         let late = most.is_some_and(|most| changes.len() > most);
         let each = changes.iter().map(move |change| match change.value {
