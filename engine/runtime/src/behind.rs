@@ -8,6 +8,7 @@ mod enqueue;
 mod failing;
 mod fate;
 mod fields;
+mod fingerprint;
 mod flush;
 mod flusher;
 mod lane;

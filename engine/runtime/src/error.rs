@@ -269,6 +269,7 @@ impl Error {
             Self::NotInvalidated(_) => "not_invalidated",
             Self::Store(_) => "store_failed",
             Self::Queue(QueueError::Full(_)) => "queue_full",
+            Self::Queue(QueueError::Reused) => "idempotency_key_reused",
             Self::Queue(QueueError::Corrupt { .. }) => "queue_corrupt",
             Self::Queue(_) => "queue_failed",
             Self::BehindQueue { .. } => "behind_queue",

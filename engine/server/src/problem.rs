@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use larder::Error;
 use larder::origin::OriginError;
+use larder::store::queue::QueueError;
 
 use crate::{complaints, wire};
 
@@ -64,6 +65,7 @@ fn status_of(error: &Error) -> StatusCode {
         Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
         Error::Encoded { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::RowParked { .. } => StatusCode::CONFLICT,
+        Error::Queue(QueueError::Reused) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Denied { .. }
         | Error::WriteUndecided { .. }
         | Error::RowUndecided { .. }

@@ -25,6 +25,7 @@ fn change(writer: usize, step: u64) -> Change {
         id: Arc::clone(&id),
     };
     Change {
+        request: None,
         operation: format!("0199{writer:08x}-{step:016x}").into(),
         key: Key::new("acme", "product", &id),
         row,

@@ -101,6 +101,7 @@ async fn write(
 
 fn change(operation: &str, size: usize) -> Change {
     Change {
+        request: None,
         operation: operation.into(),
         row: Row {
             origin: "shop".into(),

@@ -5,6 +5,7 @@ pub mod contract;
 mod letter;
 mod local;
 mod mirrored;
+mod named;
 #[doc(hidden)]
 pub mod record;
 mod row;
@@ -18,6 +19,7 @@ use larder_core::{Key, Timestamp, Value};
 pub use self::letter::{DeadLetter, LetterId, Letters, NoLetterId};
 pub use self::local::{LocalQueue, LocalQueueConfig, QueueOpenError};
 pub use self::mirrored::MirroredQueue;
+pub use self::named::Fingerprint;
 pub use self::row::{PARTITIONS, Partition, Row};
 
 /// The answer of a queue: at once from memory, or from afar.
@@ -29,6 +31,9 @@ pub type QueueAnswer<'a, T> =
 pub struct Change {
     /// Names the write for whoever repeats it.
     pub operation: Arc<str>,
+    /// Tells the request that chose that name from others; none where nobody chose it. It is kept
+    /// with the name, and not with the change.
+    pub request: Option<Fingerprint>,
     /// What it replaces or deletes.
     pub row: Row,
     /// The request attributes that the policy declares.
@@ -117,7 +122,9 @@ pub struct QueueSummary {
 /// - **Durable before the answer.** What [`Queue::enqueue`] answers survives the end of the
 ///   process at any moment from then on, as far as [`QueueSummary::can_lose`] says.
 /// - **Once.** An operation that is enqueued again within ten minutes, for the same row, is
-///   answered with the number that it has, flushed or not.
+///   answered with the number that it has, flushed or not. A name belongs to one request of its
+///   tenant: with another [`Change::request`], whatever its row, it is refused with
+///   [`QueueError::Reused`] and nothing is taken. Names that were kept without one are not compared.
 /// - **In order.** [`Queue::head`] answers the changes of a partition by their numbers, and of
 ///   two calls of `enqueue` of which one began after the other was answered, the later has the
 ///   larger number.
@@ -235,6 +242,12 @@ pub enum QueueError {
     /// It has no room. Nothing was taken.
     #[error("the write-behind queue is full: {0}")]
     Full(String),
+    /// The operation was taken for another request. Nothing was taken.
+    #[error(
+        "this idempotency key was used within the last ten minutes for another request: another \
+         verb, row or body. Repeat that request as it was, or give this one a key of its own"
+    )]
+    Reused,
     /// It could not be reached or written to. Whether the change was taken is not known; the same
     /// operation may be enqueued again.
     #[error("the write-behind queue fails: {0}")]

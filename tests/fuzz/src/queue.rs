@@ -75,6 +75,7 @@ fn change(from: &mut Unstructured<'_>) -> Result<(Change, Timestamp)> {
         name.push_str(&"x".repeat(600));
     }
     let change = Change {
+        request: None,
         operation: from.arbitrary()?,
         key: Key::new(&row.tenant, &row.resource, &name),
         row,

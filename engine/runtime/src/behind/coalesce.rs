@@ -82,6 +82,7 @@ mod tests {
             at: Timestamp(0),
             change: Change {
                 operation: "o".into(),
+                request: None,
                 row: Row {
                     origin: "shop".into(),
                     tenant: "".into(),

@@ -101,8 +101,13 @@ impl Inner {
         let job = &ready.job;
         let operation = ready.operation.clone();
         let operation = operation.unwrap_or_else(|| job.decided.decision_id.to_string().into());
+        let request = match &ready.operation {
+            Some(name) => Some(self.fingerprint(ready, name)?),
+            None => None,
+        };
         let change = Change {
             operation,
+            request,
             row: row_of(job).ok_or_else(|| no_origin(job))?,
             attributes: job.attributes.clone(),
             key: job.key.clone(),

@@ -30,6 +30,7 @@ impl QueueMeters {
             Err(error) => {
                 let result = match error {
                     QueueError::Full(_) => "full",
+                    QueueError::Reused => "reused",
                     _ => "failed",
                 };
                 counter!("larder_queue_enqueued_total", "result" => result).increment(1);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use larder_core::Value;
-use larder_store::queue::Change;
+use larder_store::queue::{Change, Fingerprint};
+use sha2::{Digest, Sha256};
 
 use super::cipher::{self, Binding, Of};
 use super::entries::{Seals, fresh_nonce};
@@ -51,6 +52,22 @@ impl Seals {
         });
         change.sealed = Some(Arc::clone(id));
         Ok(change)
+    }
+
+    /// Stands for a digest as nobody can say who does not have the active key. It begins with what
+    /// tells that key from others, after whose rotation it is not compared.
+    pub(crate) fn fingerprint(&self, digest: [u8; 32]) -> Result<Fingerprint, Error> {
+        let ring = self.vault.as_ref().ok_or(Error::NoKeyRing)?.ring();
+        let id = ring.active();
+        let cipher = ring.cipher(id).ok_or(Error::NoKeyRing)?;
+        let mark = cipher::mark(cipher, &digest).ok_or(Error::NoKeyRing)?;
+        let mut fingerprint = Fingerprint::default();
+        let key = Sha256::digest(id.as_bytes());
+        fingerprint.0[..4].copy_from_slice(&key[..4]);
+        // Zeros say that it was made without a key.
+        fingerprint.0[0] |= 1;
+        fingerprint.0[4..].copy_from_slice(&mark);
+        Ok(fingerprint)
     }
 
     /// The value of a change in the clear; none where it deletes.

@@ -102,6 +102,16 @@ pub(super) fn seal(
     Some(sealed.into())
 }
 
+/// What the key makes of a digest, the same each time: its stream under a nonce that is the digest's
+/// own, so that no nonce of a sealed value, which are random, comes again.
+pub(super) fn mark(cipher: &XChaCha20Poly1305, digest: &[u8; 32]) -> Option<[u8; 12]> {
+    let mut stream = [0; 12];
+    let nonce = XNonce::try_from(digest.get(..NONCE)?).ok()?;
+    let made = cipher.encrypt_inout_detached(&nonce, b"fingerprint", stream.as_mut_slice().into());
+    made.ok()?;
+    Some(stream)
+}
+
 /// What was sealed, none inside where there was no value, with its head but without its type. None where anything was
 /// changed since, or belongs to another entry.
 pub(super) fn open(

@@ -27,6 +27,7 @@ races! {
     a_direct_write_waits_for_the_queued_ones_of_its_row,
     a_direct_write_looks_again_when_it_holds_the_key,
     two_engines_over_one_queue,
+    a_key_belongs_to_one_request,
 }
 
 /// Writes are queued, unless they ask for another strategy; reads go through the cache, unless
@@ -282,6 +283,62 @@ async fn two_engines_over_one_queue(ground: Ground) {
     for reader in [&here, &there] {
         assert_eq!(reader.look("42").await.1, some("three"));
     }
+}
+
+async fn a_key_belongs_to_one_request(ground: Ground) {
+    let (rig, queue) = on(&ground).await;
+    let engine = &rig.engine;
+    let put = async |request: Request, text: &'static str| {
+        let writing = engine.write_once(request, Value::new(text), "key").await;
+        writing.map(|writing| writing.queued.is_some_and(|queued| queued.repeated))
+    };
+    let row = || Request::write("product", "42");
+    assert_eq!(put(row(), "one").await, Ok(false));
+    assert_eq!(
+        put(row(), "one").await,
+        Ok(true),
+        "the same, in other headers or none"
+    );
+    let header = row().with("header.date", "now");
+    assert_eq!(put(header, "one").await, Ok(true));
+    let typed = engine.write_once(row(), Value::json("one"), "key").await;
+    let deleted = engine
+        .delete_once(Request::delete("product", "42"), "key")
+        .await;
+    for (what, refused) in [
+        ("body", put(row(), "two").await.map(drop)),
+        (
+            "row",
+            put(Request::write("product", "43"), "one").await.map(drop),
+        ),
+        (
+            "resource",
+            put(Request::write("order", "42"), "one").await.map(drop),
+        ),
+        (
+            "query",
+            put(row().with("query.lang", "de"), "one").await.map(drop),
+        ),
+        ("type", typed.map(drop)),
+        ("verb", deleted.map(drop)),
+    ] {
+        let error = refused.expect_err(what);
+        assert_eq!(error.code(), "idempotency_key_reused", "{what}");
+        assert!(error.to_string().contains("another request"), "{error}");
+    }
+    assert_eq!(
+        put(row().tenant("acme"), "two").await,
+        Ok(false),
+        "of others"
+    );
+    flushed(&*queue).await;
+    assert_eq!(rig.shop.holds("42"), some("one"));
+    assert_eq!(rig.shop.holds("43"), None);
+    assert_eq!(
+        rig.look("42").await.1,
+        some("one"),
+        "nothing was lost of it"
+    );
 }
 
 /// What the origin was asked to write, in order.
@@ -588,8 +645,8 @@ async fn a_repeated_operation_is_answered_the_same_and_undoes_nothing() {
 
     let request = Request::write("product", "7");
     let other = rig.engine.write_once(request, Value::new("one"), "a").await;
-    let other = other.expect("is queued").queued.expect("is queued");
-    assert!(!other.repeated, "another row is another operation");
+    let other = other.expect_err("a name is of one request");
+    assert_eq!(other.code(), "idempotency_key_reused");
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,7 +44,8 @@ macro_rules! queue_contract {
                 what_was_taken_comes_back_whole_after_a_crash,
                 an_operation_is_taken_once,
                 an_operation_that_is_repeated_at_the_same_time_is_taken_once,
-                an_operation_of_another_row_is_another;
+                an_operation_of_another_row_is_another,
+                a_name_belongs_to_one_request;
             order:
                 a_partition_is_answered_in_order,
                 numbers_grow_over_restarts,

@@ -46,7 +46,7 @@ pub use self::config::{LocalQueueConfig, QueueOpenError};
 use self::disk::{Contents, Disk};
 use self::folder::Folder;
 use self::index::{Index, Unreadable};
-use self::operations::{Operations, fingerprint};
+use self::operations::{Mark, Operations};
 use self::shared::Shared;
 use self::writer::{Alone, Answer, Grouped, Taking, Task, Writer};
 use super::{
@@ -125,7 +125,7 @@ impl LocalQueue {
         }
         let taking = Box::new(Taking {
             record: record::encode(&change, now),
-            fingerprint: fingerprint(&change),
+            mark: Mark::of(&change),
             at: now,
             change,
         });
@@ -205,9 +205,9 @@ fn restore(disk: Disk, contents: Contents, config: &LocalQueueConfig) -> Writer 
         index.restore_letter(sequence, died, why.into());
     }
     let mut operations = Operations::default();
-    for (sequence, fingerprint) in contents.operations {
+    for (sequence, mark) in contents.operations {
         last = last.max(sequence);
-        operations.put(fingerprint, sequence);
+        operations.put(&mark, sequence);
     }
     Writer {
         disk,

@@ -163,6 +163,7 @@ fn rest(bytes: &Bytes, head: usize, row: &Row) -> Result<Change, &'static str> {
     }
     Ok(Change {
         operation,
+        request: None,
         row: row.clone(),
         attributes,
         key: Key::of_stored(Arc::clone(&storage), logical.unwrap_or(storage)),

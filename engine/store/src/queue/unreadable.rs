@@ -22,6 +22,7 @@ impl DeadLetter {
             id: "".into(),
         });
         let change = Change {
+            request: None,
             operation: "".into(),
             key: Key::new(&row.tenant, &row.resource, &row.id),
             row,

@@ -5,8 +5,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, ready};
 use larder::core::Timestamp;
 use larder::store::queue::{
-    Change, Claim, DeadLetter, Depth, Enqueued, LetterId, Letters, Partition, Queue, QueueAnswer,
-    QueueError, QueueSummary, Queued, Row,
+    Change, Claim, DeadLetter, Depth, Enqueued, Fingerprint, LetterId, Letters, Partition, Queue,
+    QueueAnswer, QueueError, QueueSummary, Queued, Row,
 };
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -25,6 +25,7 @@ struct State {
     waiting: BTreeMap<u64, Arc<Queued>>,
     dead: BTreeMap<u64, DeadLetter>,
     taken: HashMap<(Row, Arc<str>), u64>,
+    named: HashMap<(Arc<str>, Arc<str>), Fingerprint>,
     claims: HashMap<Partition, (u64, Timestamp)>,
     broken: bool,
 }
@@ -129,6 +130,15 @@ impl Queue for Shelter {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Enqueued, QueueError>> {
         self.later(|state| {
+            if let Some(request) = change.request {
+                let name = (
+                    Arc::clone(&change.row.tenant),
+                    Arc::clone(&change.operation),
+                );
+                if !state.named.entry(name).or_insert(request).may_be(&request) {
+                    return Err(QueueError::Reused);
+                }
+            }
             let name = (change.row.clone(), Arc::clone(&change.operation));
             if let Some(sequence) = state.taken.get(&name) {
                 return Ok(Enqueued {

@@ -186,6 +186,7 @@ pub(crate) fn change(row: &Row, text: &str) -> Change {
     static OPERATION: AtomicU64 = AtomicU64::new(0);
     let operation = OPERATION.fetch_add(1, Ordering::Relaxed);
     Change {
+        request: None,
         operation: format!("operation-{operation}").into(),
         row: row.clone(),
         attributes: Vec::new(),

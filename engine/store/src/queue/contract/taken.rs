@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use larder_core::{Head, Key, Value};
 
 use super::subject::{NOW, Subject, change, done, row};
-use crate::queue::Change;
+use crate::queue::{Change, Fingerprint, QueueError};
 
 /// How long an operation is known, in milliseconds.
 const KNOWN_MS: u64 = 600_000;
@@ -115,4 +115,48 @@ pub(super) async fn an_operation_of_another_row_is_another(on: Subject) {
         assert_eq!(on.seen(row).await.as_deref(), Some(&*row.id));
     }
     assert_eq!(on.depth().await.waiting, rows.len() as u64);
+}
+
+/// Whatever the row: another request under the same name of the same tenant is refused, before and
+/// after the first is flushed, and after a crash.
+pub(super) async fn a_name_belongs_to_one_request(on: Subject) {
+    let request = |byte: u8| {
+        let mut request = Fingerprint::default();
+        request.0[15] = byte;
+        request
+    };
+    let named = |id: &str, byte: Option<u8>| {
+        let mut one = change(&row(id), "v");
+        one.operation = "named".into();
+        one.request = byte.map(request);
+        one
+    };
+    let first = on.enqueue(named("1", Some(1)), NOW).await;
+    let refused = async |on: &Subject| {
+        for id in ["1", "2"] {
+            let refused = on.queue().enqueue(named(id, Some(2)), NOW).await;
+            assert_eq!(refused, Err(QueueError::Reused), "{id}");
+        }
+        let repeated = on.enqueue(named("1", Some(1)), NOW).await;
+        assert!(repeated.repeated && repeated.sequence == first.sequence);
+    };
+    refused(&on).await;
+    let claim = on.claim(&row("1").partition()).await;
+    on.flushed(&claim, &[first.sequence]).await;
+    refused(&on).await;
+    let on = on.crash().await;
+    refused(&on).await;
+    assert_eq!(on.depth().await.waiting, 0);
+
+    // Of another tenant it is another name, and what was kept without a request is not compared.
+    let mut other = named("1", Some(2));
+    other.row.tenant = "other".into();
+    assert!(!on.enqueue(other, NOW).await.repeated);
+    let mut before = named("1", None);
+    before.operation = "before".into();
+    let taken = on.enqueue(before.clone(), NOW).await;
+    before.request = Some(request(1));
+    let repeated = on.enqueue(before, NOW).await;
+    assert!(repeated.repeated && repeated.sequence == taken.sequence);
+    assert_eq!(on.depth().await.waiting, 2);
 }

@@ -1,9 +1,8 @@
 //! What of a group is to be written, decided before anything is.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::operations::{Fingerprint, micros};
+use super::operations::{Mark, Operations, micros};
 use super::writer::{Answer, Grouped, Taking, Writer, respond};
 use crate::queue::{Claim, Enqueued, QueueError, Queued};
 
@@ -14,14 +13,14 @@ pub(super) struct Batch {
     pub(super) flushed: Vec<(Claim, Vec<u64>, Answer<()>)>,
     /// Those who repeat what is in this very batch: it is not known to be kept before they are.
     repeated: Vec<(u64, Answer<Enqueued>)>,
-    known: HashMap<Fingerprint, u64>,
+    known: Operations,
     bytes: u64,
 }
 
 pub(super) struct Taken {
     pub(super) queued: Arc<Queued>,
     pub(super) record: Vec<u8>,
-    pub(super) fingerprint: Fingerprint,
+    pub(super) mark: Mark,
     answer: Answer<Enqueued>,
 }
 
@@ -45,13 +44,18 @@ impl Batch {
     }
 
     fn take(&mut self, writer: &mut Writer, taking: Taking, answer: Answer<Enqueued>) {
-        if let Some(sequence) = self.known.get(&taking.fingerprint) {
-            self.repeated.push((*sequence, answer));
-            return;
+        match self.known.find(&taking.mark, taking.at) {
+            Ok(None) => {}
+            Ok(Some(sequence)) => return self.repeated.push((sequence, answer)),
+            Err(error) => return respond(answer, Err(error)),
         }
-        if let Some(sequence) = writer.operations.find(&taking.fingerprint, taking.at) {
-            let repeated = true;
-            return respond(answer, Ok(Enqueued { sequence, repeated }));
+        match writer.operations.find(&taking.mark, taking.at) {
+            Ok(None) => {}
+            Ok(Some(sequence)) => {
+                let repeated = true;
+                return respond(answer, Ok(Enqueued { sequence, repeated }));
+            }
+            Err(error) => return respond(answer, Err(error)),
         }
         let size = taking.change.size();
         if let Err(error) = self.room(writer, size) {
@@ -60,7 +64,7 @@ impl Batch {
         let sequence = micros(taking.at).max(writer.last + 1);
         writer.last = sequence;
         self.bytes += size;
-        self.known.insert(taking.fingerprint, sequence);
+        self.known.put(&taking.mark, sequence);
         self.taken.push(Taken {
             queued: Arc::new(Queued {
                 sequence,
@@ -68,7 +72,7 @@ impl Batch {
                 change: taking.change,
             }),
             record: taking.record,
-            fingerprint: taking.fingerprint,
+            mark: taking.mark,
             answer,
         });
     }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use super::config::QueueOpenError;
 use super::grow::may_not_grow;
-use super::operations::Fingerprint;
+use super::operations::Mark;
 use super::schema::{broken, migrate};
 use crate::queue::QueueError;
 
@@ -28,7 +28,7 @@ pub(super) struct Disk {
 pub(super) struct Contents {
     pub(super) changes: Vec<(u64, Bytes)>,
     pub(super) letters: Vec<(u64, Timestamp, String)>,
-    pub(super) operations: Vec<(u64, Fingerprint)>,
+    pub(super) operations: Vec<(u64, Mark)>,
 }
 
 impl Disk {
@@ -154,8 +154,8 @@ fn read(db: &Connection) -> rusqlite::Result<Contents> {
     while let Some(row) = rows.next()? {
         let sequence = row.get::<_, i64>(0)? as u64;
         // One that is damaged keeps its place, so that numbers go on growing.
-        let fingerprint = bytes_of(row.get_ref(1)?).try_into().unwrap_or_default();
-        contents.operations.push((sequence, fingerprint));
+        let mark = Mark::read(bytes_of(row.get_ref(1)?));
+        contents.operations.push((sequence, mark));
     }
     Ok(contents)
 }
@@ -172,14 +172,15 @@ pub(super) fn put(
     all: &Transaction<'_>,
     sequence: u64,
     record: &[u8],
-    fingerprint: &Fingerprint,
+    mark: &Mark,
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO change (sequence, record) VALUES (?, ?)";
     all.prepare_cached(sql)?
         .execute(params![sequence as i64, record])?;
+    let (bytes, length) = mark.bytes();
     let sql = "INSERT INTO operation (sequence, fingerprint) VALUES (?, ?)";
     all.prepare_cached(sql)?
-        .execute(params![sequence as i64, fingerprint])?;
+        .execute(params![sequence as i64, &bytes[..length]])?;
     Ok(())
 }
 
@@ -212,15 +213,15 @@ pub(super) fn prune(
     all: &Transaction<'_>,
     horizon: u64,
     limit: usize,
-) -> rusqlite::Result<Vec<(u64, Fingerprint)>> {
+) -> rusqlite::Result<Vec<(u64, Mark)>> {
     let sql = "SELECT sequence, fingerprint FROM operation WHERE sequence <= ? \
                ORDER BY sequence LIMIT ?";
     let mut old = all.prepare_cached(sql)?;
     let mut rows = old.query(params![horizon as i64, limit as i64])?;
     let mut pruned = Vec::new();
     while let Some(row) = rows.next()? {
-        let fingerprint = bytes_of(row.get_ref(1)?).try_into().unwrap_or_default();
-        pruned.push((row.get::<_, i64>(0)? as u64, fingerprint));
+        let mark = Mark::read(bytes_of(row.get_ref(1)?));
+        pruned.push((row.get::<_, i64>(0)? as u64, mark));
     }
     drop(rows);
     if let Some((last, _)) = pruned.last() {

@@ -5,35 +5,85 @@ use std::collections::HashMap;
 use larder_core::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::queue::Change;
+use crate::queue::{Change, Fingerprint, QueueError};
 
 /// How long an operation is known, in microseconds, as numbers of changes count.
 const KNOWN_US: u64 = 600 * 1_000_000;
 
-/// Stands for an operation on a row. Nobody can choose two operations that share it, and so have
-/// one of them taken for the other.
-pub(super) type Fingerprint = [u8; 16];
+/// Stands for texts. Nobody can choose two that share it, and so have one taken for the other.
+type Hash = [u8; 16];
 
-/// The operations that are known: some fifty bytes for each write of the last ten minutes.
+/// The length of what is kept of an operation that nobody has named.
+const BARE: usize = 16;
+/// The length of what is kept of one that a request has named.
+const FULL: usize = 48;
+
+/// An operation as it is kept: what it is on its row, and the request that named it. Builds before
+/// fingerprints kept the first part alone, and so is what nobody has named.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Mark {
+    on_row: Hash,
+    named: Option<(Hash, Fingerprint)>,
+}
+
+/// The operations that are known: some fifty bytes for each write of the last ten minutes, and as
+/// much again for each that a request has named.
 #[derive(Default)]
-pub(super) struct Operations(HashMap<Fingerprint, u64>);
+pub(super) struct Operations {
+    on_rows: HashMap<Hash, u64>,
+    named: HashMap<Hash, (u64, Fingerprint)>,
+}
 
-pub(super) fn fingerprint(change: &Change) -> Fingerprint {
-    let row = &change.row;
+impl Mark {
+    pub(super) fn of(change: &Change) -> Self {
+        let (row, operation) = (&change.row, &*change.operation);
+        let on_row = [
+            &*row.origin,
+            &*row.tenant,
+            &*row.resource,
+            &*row.id,
+            operation,
+        ];
+        let name = || hash(&[&row.tenant, operation]);
+        Self {
+            on_row: hash(&on_row),
+            named: change.request.map(|request| (name(), request)),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> ([u8; FULL], usize) {
+        let mut bytes = [0; FULL];
+        bytes[..BARE].copy_from_slice(&self.on_row);
+        let Some((name, request)) = &self.named else {
+            return (bytes, BARE);
+        };
+        bytes[BARE..2 * BARE].copy_from_slice(name);
+        bytes[2 * BARE..].copy_from_slice(&request.0);
+        (bytes, FULL)
+    }
+
+    /// One that is damaged is like none that anybody will repeat.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        let part = |at: usize| -> Option<Hash> { bytes.get(at..at + BARE)?.try_into().ok() };
+        let known = matches!(bytes.len(), BARE | FULL);
+        let on_row = part(0).filter(|_| known).unwrap_or_default();
+        let named = part(BARE).zip(part(2 * BARE).map(Fingerprint));
+        Self {
+            on_row,
+            named: named.filter(|_| known),
+        }
+    }
+}
+
+fn hash(texts: &[&str]) -> Hash {
     let mut hash = Sha256::new();
-    for text in [
-        &row.origin,
-        &row.tenant,
-        &row.resource,
-        &row.id,
-        &change.operation,
-    ] {
+    for text in texts {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text.as_bytes());
     }
-    let mut fingerprint = Fingerprint::default();
-    fingerprint.copy_from_slice(&hash.finalize()[..16]);
-    fingerprint
+    let mut first = Hash::default();
+    first.copy_from_slice(&hash.finalize()[..16]);
+    first
 }
 
 /// A time as numbers of changes count it, with room for numbers after it.
@@ -47,19 +97,66 @@ pub(super) fn horizon(now: Timestamp) -> u64 {
 }
 
 impl Operations {
-    pub(super) fn find(&self, fingerprint: &Fingerprint, now: Timestamp) -> Option<u64> {
-        let sequence = *self.0.get(fingerprint)?;
-        (sequence > horizon(now)).then_some(sequence)
+    /// The number of the operation, where it was taken before.
+    pub(super) fn find(&self, mark: &Mark, now: Timestamp) -> Result<Option<u64>, QueueError> {
+        let known = |sequence: &u64| *sequence > horizon(now);
+        if let Some((name, request)) = &mark.named
+            && let Some((sequence, of)) = self.named.get(name)
+            && known(sequence)
+        {
+            return match request.may_be(of) {
+                true => Ok(Some(*sequence)),
+                false => Err(QueueError::Reused),
+            };
+        }
+        Ok(self.on_rows.get(&mark.on_row).copied().filter(known))
     }
 
-    pub(super) fn put(&mut self, fingerprint: Fingerprint, sequence: u64) {
-        self.0.insert(fingerprint, sequence);
+    pub(super) fn put(&mut self, mark: &Mark, sequence: u64) {
+        self.on_rows.insert(mark.on_row, sequence);
+        if let Some((name, request)) = mark.named {
+            self.named.insert(name, (sequence, request));
+        }
     }
 
     /// Unless the operation was taken again since.
-    pub(super) fn prune(&mut self, fingerprint: &Fingerprint, sequence: u64) {
-        if self.0.get(fingerprint) == Some(&sequence) {
-            self.0.remove(fingerprint);
+    pub(super) fn prune(&mut self, mark: &Mark, sequence: u64) {
+        if self.on_rows.get(&mark.on_row) == Some(&sequence) {
+            self.on_rows.remove(&mark.on_row);
+        }
+        if let Some((name, _)) = &mark.named
+            && self
+                .named
+                .get(name)
+                .is_some_and(|(one, _)| *one == sequence)
+        {
+            self.named.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_come_back_and_those_of_before_have_no_request() {
+        let full = Mark {
+            on_row: [1; 16],
+            named: Some(([2; 16], Fingerprint([3; 16]))),
+        };
+        let bare = Mark {
+            named: None,
+            ..full
+        };
+        for mark in [full, bare] {
+            let (bytes, length) = mark.bytes();
+            let read = Mark::read(&bytes[..length]);
+            assert_eq!((read.on_row, read.named), (mark.on_row, mark.named));
+        }
+        for damaged in [&[1; 15][..], &[1; 17], &[1; 47], &[]] {
+            let read = Mark::read(damaged);
+            assert_eq!((read.on_row, read.named), ([0; 16], None));
         }
     }
 }

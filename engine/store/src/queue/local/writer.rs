@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::batch::Batch;
 use super::disk::{self, Disk};
-use super::operations::{Fingerprint, Operations, horizon};
+use super::operations::{Mark, Operations, horizon};
 use super::shared::{Shared, Woken};
 use super::{Limits, batch};
 use crate::queue::{Change, Claim, Enqueued, Letters, QueueError, Queued};
@@ -27,7 +27,7 @@ pub(super) struct Taking {
     pub(super) change: Change,
     pub(super) at: Timestamp,
     pub(super) record: Vec<u8>,
-    pub(super) fingerprint: Fingerprint,
+    pub(super) mark: Mark,
 }
 
 /// What the writer is asked for.
@@ -100,28 +100,22 @@ impl Writer {
             Ok(pruned) => pruned,
             Err(error) => return batch.answer(&Err(error)),
         };
-        for (sequence, fingerprint) in &pruned {
-            self.operations.prune(fingerprint, *sequence);
+        for (sequence, mark) in &pruned {
+            self.operations.prune(mark, *sequence);
         }
         for taken in &batch.taken {
-            self.operations
-                .put(taken.fingerprint, taken.queued.sequence);
+            self.operations.put(&taken.mark, taken.queued.sequence);
         }
         let woken = self.shared.apply(&batch);
         batch.answer(&Ok(()));
         drop(woken);
     }
 
-    fn write(&mut self, batch: &Batch) -> Result<Vec<(u64, Fingerprint)>, QueueError> {
+    fn write(&mut self, batch: &Batch) -> Result<Vec<(u64, Mark)>, QueueError> {
         let newest = batch.taken.iter().map(|taken| taken.queued.at).max();
         self.disk.write(|all| {
             for taken in &batch.taken {
-                disk::put(
-                    all,
-                    taken.queued.sequence,
-                    &taken.record,
-                    &taken.fingerprint,
-                )?;
+                disk::put(all, taken.queued.sequence, &taken.record, &taken.mark)?;
             }
             for (_, sequences, _) in &batch.flushed {
                 for sequence in sequences {

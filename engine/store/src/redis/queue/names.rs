@@ -84,6 +84,12 @@ impl Names {
         format!("{base}:op:{}", Key::new(operation, "", &row_name(row)))
     }
 
+    /// Where it is noted which request of a tenant named an operation, whatever its row.
+    pub(super) fn request(&self, tenant: &str, operation: &str) -> String {
+        let name = escaped(Key::new(tenant, "", operation).storage());
+        format!("{}:{{op:{name}}}", self.prefix)
+    }
+
     fn base(&self, of: &Partition) -> String {
         let (origin, number) = (escaped(&of.origin), of.number);
         format!("{}:{{wb:{origin}:{number}}}", self.prefix)

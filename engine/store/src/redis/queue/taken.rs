@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::names::row_name;
 use super::room::Used;
 use super::{Inner, list, stored, typed, used};
-use crate::queue::{Change, Depth, Enqueued, Partition, QueueError, Queued, Row};
+use crate::queue::{Change, Depth, Enqueued, Fingerprint, Partition, QueueError, Queued, Row};
 
 /// How long an operation is known, in milliseconds.
 const KNOWN_MS: &[u8] = b"600000";
@@ -34,6 +34,7 @@ impl Inner {
         change: &Change,
         now: Timestamp,
     ) -> Result<Enqueued, QueueError> {
+        self.claim_name(change).await?;
         let (row, text) = (&change.row, stored::text(change, now));
         let size = text.len() as u64;
         self.look(&row.origin, size).await?;
@@ -56,6 +57,24 @@ impl Inner {
             sequence: self.sequence(&number)?,
             repeated: repeated == 1,
         })
+    }
+
+    /// Notes whose the name of an operation is, where a request chose it. It is in no slot of the
+    /// partition's, since the name may come again with another row.
+    async fn claim_name(&self, change: &Change) -> Result<(), QueueError> {
+        let Some(request) = &change.request else {
+            return Ok(());
+        };
+        let mut set = redis::cmd("SET");
+        set.arg(self.names.request(&change.row.tenant, &change.operation));
+        set.arg(request.digits()).arg("NX").arg("GET");
+        set.arg("PX").arg(KNOWN_MS);
+        let before: Option<String> = typed(self.link.query(set).await?)?;
+        let before = before.and_then(|digits| Fingerprint::read(&digits));
+        match before.is_none_or(|before| request.may_be(&before)) {
+            true => Ok(()),
+            false => Err(QueueError::Reused),
+        }
     }
 
     /// Looks at what other nodes took, now and then. The origin is made known before the first

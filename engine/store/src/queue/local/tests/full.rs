@@ -8,6 +8,7 @@ use larder_core::Value;
 use super::super::disk::{self, Disk};
 use super::{FOLDER, NOW, child, open, row, waiting};
 use crate::queue::contract::subject::change;
+use crate::queue::local::operations::Mark;
 use crate::queue::{Queue, QueueError};
 
 #[test]
@@ -15,7 +16,7 @@ fn a_full_disk_is_told_as_such_and_nothing_is_taken() {
     let dir = tempfile::tempdir().unwrap();
     let (mut disk, _) = Disk::open(dir.path().join("queue.db")).unwrap();
     let put = |disk: &mut Disk, sequence| {
-        disk.write(|all| disk::put(all, sequence, &[0; 50_000], &[0; 16]))
+        disk.write(|all| disk::put(all, sequence, &[0; 50_000], &Mark::default()))
     };
     put(&mut disk, 1).unwrap();
     disk.pragma("max_page_count = 20");
