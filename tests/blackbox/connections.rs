@@ -151,6 +151,7 @@ async fn a_port_in_use_is_named() {
             engine: engine.unwrap(),
             policies: None,
             metrics: metrics(),
+            reload: None,
         };
         let settings = Settings {
             listen,

@@ -159,6 +159,7 @@ impl Setup {
             engine: engine.build().unwrap(),
             policies: Some(host),
             metrics,
+            reload: None,
         };
         let server = Server::bind(self.settings, parts).await.unwrap();
         let (data, admin) = server.addresses();

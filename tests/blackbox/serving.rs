@@ -28,14 +28,7 @@ impl Place {
         std::fs::create_dir(dir.path().join("policies")).unwrap();
         let module = dir.path().join("policies/standard.wasm");
         std::fs::write(module, shipped("standard")).unwrap();
-        let config = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
-             [[policy]]\nname = \"catalogue\"\nmodule = \"standard\"\n\
-             [policy.limits]\ndeadline = \"5s\"\n\
-             [[route]]\nresource = \"product\"\npolicy = \"catalogue\"\norigin = \"shop\"\n\
-             [origin.shop]\ntype = \"sqlite\"\npath = {:?}\ntable = \"products\"\nkey = \"id\"\n{extra}",
-            shop.path
-        );
+        let config = format!("{}{extra}", config(&shop));
         std::fs::write(dir.path().join("larder.toml"), config).unwrap();
         Self { dir, shop }
     }
@@ -43,6 +36,22 @@ impl Place {
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
+
+    /// The configuration without anything extra.
+    pub(crate) fn config(&self) -> String {
+        config(&self.shop)
+    }
+}
+
+fn config(shop: &Shop) -> String {
+    format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+             [[policy]]\nname = \"catalogue\"\nmodule = \"standard\"\n\
+             [policy.limits]\ndeadline = \"5s\"\n\
+             [[route]]\nresource = \"product\"\npolicy = \"catalogue\"\norigin = \"shop\"\n\
+             [origin.shop]\ntype = \"sqlite\"\npath = {:?}\ntable = \"products\"\nkey = \"id\"\n",
+        shop.path
+    )
 }
 
 /// A server in a process of its own, killed when this is dropped.
@@ -53,6 +62,16 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
+    pub(crate) fn pid(&self) -> String {
+        self.child.id().unwrap().to_string()
+    }
+
+    /// How it ended, which it has to do within some seconds.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        let ended = tokio::time::timeout(Duration::from_secs(15), self.child.wait()).await;
+        ended.expect("it ends").unwrap().code()
+    }
+
     /// Ends it as by `kill -9`.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
@@ -65,11 +84,20 @@ async fn serve(place: &Place) -> Serving {
 
 /// Serves by the `larder.toml` of a folder, on ports of its own.
 pub(crate) async fn serve_in(dir: &Path) -> Serving {
+    serve_with(dir, Stdio::inherit()).await
+}
+
+/// The same with its log in a file.
+pub(crate) async fn serve_logging_to(dir: &Path, log: &Path) -> Serving {
+    serve_with(dir, std::fs::File::create(log).unwrap().into()).await
+}
+
+async fn serve_with(dir: &Path, log: Stdio) -> Serving {
     let mut command = larder(dir, &["serve", "--config", "larder.toml"]);
     for plane in ["LARDER__SERVER__LISTEN", "LARDER__SERVER__ADMIN"] {
         command.env(plane, "127.0.0.1:0");
     }
-    command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command.stdout(Stdio::piped()).stderr(log);
     let mut command = tokio::process::Command::from(command);
     let mut child = command.kill_on_drop(true).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -159,6 +159,7 @@ async fn a_library_user_cannot_listen_elsewhere_without_a_token_either() {
         engine: engine.build().unwrap(),
         policies: None,
         metrics: metrics(),
+        reload: None,
     };
     let mut settings = Setup::new().settings;
     settings.admin = Some("0.0.0.0:0".parse().unwrap());

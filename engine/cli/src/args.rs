@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    build, check, decide, demo, invalidate, key, new, policies, queue, serve, token,
+    build, check, config, decide, demo, invalidate, key, new, policies, queue, reload, serve, token,
 };
 
 const AFTER: &str = "\
@@ -54,6 +54,10 @@ pub(crate) enum Command {
     Invalidate(invalidate::Args),
     /// Show the write-behind queue of a running server, and decide on what its origins refused
     Queue(queue::Args),
+    /// Let a running server read its configuration again
+    Reload(reload::Args),
+    /// Say what is wrong with a configuration file
+    Config(config::Args),
 }
 
 #[cfg(test)]

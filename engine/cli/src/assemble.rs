@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use larder::core::Policies;
 use larder::origin::{
     HttpOrigin, Origin, Outbox, PostgresOrigin, PostgresOutbox, SqliteOrigin, SqliteOutbox,
 };
@@ -12,11 +13,12 @@ use larder::store::{
     LocalQueue, MemoryStore, Mirror, MirroredQueue, RedisQueue, RedisStore, Store, TieredStore,
 };
 use larder::wasm::Host;
-use larder::{Engine, EngineBuilder};
+use larder::{Engine, EngineBuilder, Rules};
 use larder_server::{Metrics, Parts, Settings};
 use tokio::time::Instant;
 
-use crate::config::{Config, Level, OriginConfig, OriginKind, OutboxConfig, Server, StoreConfig};
+use crate::config::{Config, Level, OriginConfig, OriginKind, OutboxConfig, StoreConfig, Wrong};
+use crate::sense;
 
 /// How long outboxes may keep the ports closed.
 const OUTBOX_WAIT: Duration = Duration::from_secs(5);
@@ -27,22 +29,25 @@ const OUTBOX_WAIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// Names the part of the configuration that does not work.
 pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settings, Parts)> {
-    let host = Host::start(config.host)?;
+    let host = Host::start(config.host.clone())?;
+    let policies: Arc<dyn Policies> = Arc::clone(&host) as _;
+    let mut problems = sense::of_rules(&config, Arc::clone(&policies));
+    problems.extend(sense::of_policies(&config, &*host, &host.status()));
+    if !problems.is_empty() {
+        return Err(Wrong(problems).into());
+    }
+    let settings = settings(&config, None);
+    let rules = rules(&config, policies, |_| true);
     let store = reach(config.store).await.context("[store]")?;
-    let mut builder = Engine::builder(host.clone(), store)
-        .guard(config.guard)
-        .retire(config.retire);
+    let mut builder = Engine::builder(host.clone(), store).rules(rules);
     for (name, origin) in config.origins {
         builder = add(builder, &name, origin).await?;
     }
     if let Some(vault) = config.vault {
         tracing::info!(active = %vault.ring().active(), "values are encrypted where a policy or the guard asks for it");
         crate::keys::follow(&vault);
-        builder = builder.key_ring(vault);
     }
-    let mut drain = None;
     if let Some(behind) = config.write_behind {
-        drain = behind.drain;
         let queue = queue(behind.level).await.context("[write_behind]")?;
         let summary = queue.summary();
         tracing::info!(
@@ -52,12 +57,6 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
             summary.can_lose
         );
         builder = builder.queue(queue, behind.tuning);
-    }
-    for route in config.routes {
-        builder = builder.route(route);
-    }
-    for (policy, rule) in config.on_failure {
-        builder = builder.on_failure(policy, rule);
     }
     let engine = builder.build()?;
     for origin in engine.outboxes_read(Instant::now() + OUTBOX_WAIT).await {
@@ -71,15 +70,35 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
         engine,
         policies: Some(host),
         metrics,
+        reload: None,
     };
-    Ok((settings(config.server, drain), parts))
+    Ok((settings, parts))
+}
+
+/// What the engine is to go by, as far as it can change while it runs; `is_open` says which origins
+/// there are.
+pub(crate) fn rules(
+    config: &Config,
+    policies: Arc<dyn Policies>,
+    is_open: impl Fn(&String) -> bool,
+) -> Rules {
+    let limits = config.origins.iter().filter(|(name, _)| is_open(name));
+    Rules {
+        routes: config.routes.clone(),
+        limits: limits
+            .map(|(name, origin)| (name.clone(), origin.limits))
+            .collect(),
+        on_failure: config.on_failure.iter().cloned().collect(),
+        guard: config.guard.clone(),
+        vault: config.vault.clone(),
+        retire: config.retire,
+        ..Rules::new(policies)
+    }
 }
 
 /// Opens an origin and the outbox beside it.
 async fn add(builder: EngineBuilder, name: &str, origin: OriginConfig) -> Result<EngineBuilder> {
-    let mut builder = builder
-        .origin_limits(name, origin.limits)
-        .write_hold(name, origin.write_hold_ms);
+    let mut builder = builder.write_hold(name, origin.write_hold_ms);
     if let Some(config) = origin.outbox {
         let outbox = listen(&origin.kind, &config).await;
         let outbox = outbox.with_context(|| format!("[origin.{name}.outbox]"))?;
@@ -140,18 +159,30 @@ async fn open(origin: OriginKind) -> Result<Arc<dyn Origin>> {
     })
 }
 
-fn settings(server: Server, queue_drain: Option<Duration>) -> Settings {
-    let base = Settings::default();
-    Settings {
+/// What the server is to go by. What it cannot change while it runs is as it is in `running`.
+pub(crate) fn settings(config: &Config, running: Option<&Settings>) -> Settings {
+    let (server, base) = (&config.server, Settings::default());
+    let drain = config.write_behind.as_ref().and_then(|behind| behind.drain);
+    let settings = Settings {
         listen: server.listen,
         admin: server.admin,
-        tokens: server.tokens,
+        tokens: server.tokens.clone(),
         max_in_flight: server.max_in_flight.unwrap_or(base.max_in_flight),
         body_max_bytes: server.body_max.unwrap_or(base.body_max_bytes),
         header_timeout: server.header_timeout.unwrap_or(base.header_timeout),
         request_timeout: server.request_timeout.unwrap_or(base.request_timeout),
         drain: server.drain.unwrap_or(base.drain),
-        queue_drain: queue_drain.unwrap_or(base.queue_drain),
-        lease_secret: server.lease_secret,
+        queue_drain: drain.unwrap_or(base.queue_drain),
+        lease_secret: server.lease_secret.clone(),
+    };
+    match running {
+        None => settings,
+        Some(running) => Settings {
+            listen: running.listen,
+            admin: running.admin,
+            queue_drain: running.queue_drain,
+            lease_secret: running.lease_secret.clone(),
+            ..settings
+        },
     }
 }

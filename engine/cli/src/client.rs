@@ -66,7 +66,7 @@ pub(crate) fn call(
     };
     match answer {
         Ok(Ok((status, bytes))) if status.is_success() => Ok(bytes),
-        Ok(Ok((status, bytes))) => Err(refused(status, &bytes).into()),
+        Ok(Ok((status, bytes))) => Err(Failure::new(code(&bytes), refused(status, &bytes))),
         Ok(Err(error)) => Err(unreachable(error)),
         Err(_) => Err(unreachable(anyhow!(
             "no answer within {} s",
@@ -91,6 +91,14 @@ async fn exchange(
         .await;
     let body = body.map_err(|error| anyhow!("the answer broke off: {error}"))?;
     Ok((status, body.to_bytes()))
+}
+
+fn code(body: &[u8]) -> Code {
+    let problem = serde_json::from_slice::<Problem>(body).ok();
+    match problem.is_some_and(|problem| problem.code == "invalid_configuration") {
+        true => Code::Usage,
+        false => Code::Failed,
+    }
 }
 
 fn refused(status: StatusCode, body: &[u8]) -> anyhow::Error {

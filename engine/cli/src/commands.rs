@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod config;
 pub(crate) mod decide;
 pub(crate) mod demo;
 pub(crate) mod invalidate;
@@ -9,6 +10,7 @@ pub(crate) mod key;
 pub(crate) mod new;
 pub(crate) mod policies;
 pub(crate) mod queue;
+pub(crate) mod reload;
 pub(crate) mod serve;
 mod subject;
 pub(crate) mod token;
@@ -30,5 +32,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Policies(args) => policies::run(&args),
         Command::Invalidate(args) => invalidate::run(args),
         Command::Queue(args) => queue::run(&args),
+        Command::Reload(args) => reload::run(&args),
+        Command::Config(args) => config::run(&args),
     }
 }

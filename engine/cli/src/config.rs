@@ -1,10 +1,13 @@
 //! `larder.toml`: read, overridden by the environment, and checked whole before anything starts.
 
+pub(crate) mod changes;
 mod env;
 mod file;
+mod mistakes;
 mod origin;
 mod outbox;
 mod policy;
+mod route;
 mod server;
 mod store;
 #[cfg(test)]
@@ -14,14 +17,15 @@ mod vault;
 mod write_behind;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fmt, fs};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use larder::core::Guard;
-use larder::wasm::{HostConfig, PolicyConfig};
+use larder::wasm::HostConfig;
 use larder::{OnFailure, Route, Vault};
+use toml::Table;
 
 pub(crate) use self::env::{HELP as ENV_HELP, Overrides};
 use self::file::File;
@@ -51,6 +55,18 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// What is allowed and probably not meant.
     pub(crate) warnings: Vec<String>,
+    /// What all of it was read from, the environment's overrides among it.
+    pub(crate) source: Source,
+}
+
+/// A configuration as it was read. It may hold secrets, and is not shown.
+#[derive(Clone, Default)]
+pub(crate) struct Source(pub(crate) Table);
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Source")
+    }
 }
 
 impl Config {
@@ -75,17 +91,15 @@ impl Config {
 
     /// As [`Config::load`], without the file.
     pub(crate) fn parse(text: &str, folder: &Path, overrides: &Overrides) -> Result<Self> {
-        let file = overrides.read(text)?;
+        let (file, source) = overrides.read(text)?;
         let mut problems = Problems::default();
         let config = Self::from_file(file, folder, &mut problems);
-        match (config, problems.0.as_slice()) {
-            (Some(config), []) => Ok(config),
-            (_, [problem]) => bail!("{problem}"),
-            (_, problems) => bail!(
-                "{} things:\n  - {}",
-                problems.len(),
-                problems.join("\n  - ")
-            ),
+        match config.filter(|_| problems.0.is_empty()) {
+            Some(config) => Ok(Self {
+                source: Source(source),
+                ..config
+            }),
+            None => Err(Wrong(problems.0).into()),
         }
     }
 
@@ -93,8 +107,7 @@ impl Config {
     /// others is in `problems`.
     fn from_file(file: File, folder: &Path, problems: &mut Problems) -> Option<Self> {
         let mut warnings = Vec::new();
-        let named: Vec<_> = file.origin.keys().map(String::as_str).collect();
-        check_routes(&file.route, &named, problems);
+        let named: Vec<_> = file.origin.keys().cloned().collect();
         let origins = origin::read(file.origin, folder, problems);
         let host = policy::host(&file.policies, &file.policy, folder, problems);
         let on_failure = policy::on_failure(file.policy, problems);
@@ -106,8 +119,8 @@ impl Config {
         if let Some(Err(error)) = file.log.level.as_deref().map(crate::logging::check) {
             problems.add(error.to_string());
         }
-        warn_of_modules(&host, &file.route, &mut warnings);
-        warn_of_routes(&file.route, &mut warnings);
+        route::check(&file.route, &named, &host, problems);
+        warnings.extend(route::warnings(&file.route, &named, &host));
         let vaulted = file.vault.is_some();
         let vault = vault::read(file.vault, folder, problems);
         warnings.extend(vault.as_ref().and_then(|vault| vault.warning()));
@@ -132,9 +145,25 @@ impl Config {
             vault,
             log: file.log,
             warnings,
+            source: Source::default(),
         })
     }
 }
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug)]
+pub(crate) struct Wrong(pub(crate) Vec<String>);
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [one] => f.write_str(one),
+            all => write!(f, "{} things:\n  - {}", all.len(), all.join("\n  - ")),
+        }
+    }
+}
+
+impl std::error::Error for Wrong {}
 
 /// What is wrong, all of it, so that it can be put right in one go.
 #[derive(Debug, Default)]
@@ -143,88 +172,6 @@ struct Problems(Vec<String>);
 impl Problems {
     fn add(&mut self, problem: impl Into<String>) {
         self.0.push(problem.into());
-    }
-}
-
-fn check_routes(routes: &[file::Route], origins: &[&str], problems: &mut Problems) {
-    for route in routes {
-        if route.resource.is_empty() || route.policy.is_empty() {
-            problems.add("a `[[route]]` needs a `resource` and a `policy`, neither of them empty");
-        }
-        let Some(origin) = &route.origin else {
-            continue;
-        };
-        if origins.contains(&origin.as_str()) {
-            continue;
-        }
-        let known: Vec<_> = origins.iter().map(|name| format!("`{name}`")).collect();
-        let known = match known.as_slice() {
-            [] => "there is none".to_owned(),
-            [one] => format!("there is {one}"),
-            many => format!("there are {}", many.join(", ")),
-        };
-        problems.add(format!(
-            "the route for `{}` names the origin `{origin}`, which is not configured; {known}. \
-             Add `[origin.{origin}]` or correct the name",
-            route.resource
-        ));
-    }
-}
-
-/// A module may be dropped into the folder later, so that it is not there now is no error.
-fn warn_of_modules(host: &HostConfig, routes: &[file::Route], warnings: &mut Vec<String>) {
-    let missing = |module: &str| {
-        let file = host.dir.join(format!("{module}.wasm"));
-        (!file.is_file()).then_some(file)
-    };
-    for policy in &host.policies {
-        if let Some(file) = missing(&policy.module) {
-            warnings.push(format!(
-                "the policy `{}` has no module yet: there is no {}; its on_failure answers until \
-                 there is",
-                policy.name,
-                file.display()
-            ));
-        }
-    }
-    let named = |name: &str| {
-        host.policies
-            .iter()
-            .any(|policy: &PolicyConfig| policy.name == name)
-    };
-    for route in routes.iter().filter(|route| !named(&route.policy)) {
-        if let Some(file) = missing(&route.policy) {
-            warnings.push(format!(
-                "the route for `{}` names the policy `{}`, which neither a [[policy]] nor the \
-                 file {} provides; requests are answered by on_failure until one does",
-                route.resource,
-                route.policy,
-                file.display()
-            ));
-        }
-    }
-}
-
-fn warn_of_routes(routes: &[file::Route], warnings: &mut Vec<String>) {
-    if routes.is_empty() {
-        warnings.push(
-            "there is no [[route]], so every request is refused; add one, such as resource = \
-             \"product\", policy = \"standard\""
-                .to_owned(),
-        );
-    }
-    for (at, route) in routes.iter().enumerate() {
-        let shadows = |earlier: &file::Route| {
-            earlier.resource == route.resource
-                || wildmatch::WildMatch::new(&earlier.resource).matches(&route.resource)
-        };
-        if let Some(earlier) = routes[..at].iter().find(|earlier| shadows(earlier)) {
-            warnings.push(format!(
-                "the route for `{}` is never reached: the one for `{}` stands before it and \
-                 matches the same",
-                route.resource, earlier.resource
-            ));
-        }
     }
 }
 

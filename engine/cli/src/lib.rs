@@ -8,6 +8,8 @@
 //! | `commands` | one file for each command |
 //! | `config` | `larder.toml`, its environment overrides, and what is wrong with it |
 //! | `assemble` | from a configuration to an engine |
+//! | `sense` | what can only be said of a configuration with its policies at hand |
+//! | `reload` | the configuration is read again while the server runs |
 //! | `keys` | a changed key ring is taken into use |
 //! | `build` | a policy crate becomes a `.wasm` file |
 //! | `scaffold` | a new policy crate, and a shipped one to change |
@@ -28,9 +30,11 @@ mod install;
 mod keys;
 mod logging;
 mod output;
+mod reload;
 mod sample;
 mod scaffold;
 mod secret;
+mod sense;
 mod shell;
 mod signals;
 mod table;

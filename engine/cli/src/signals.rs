@@ -41,3 +41,37 @@ async fn interrupt() {
         std::future::pending::<()>().await;
     }
 }
+
+/// The signals that say that the configuration has changed.
+pub(crate) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+
+impl Hangups {
+    /// Takes them from now on, none of which ends the process any more.
+    pub(crate) fn listen() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let hangups = signal(SignalKind::hangup());
+            let hangups =
+                hangups.inspect_err(|error| tracing::warn!("SIGHUP cannot be waited for: {error}"));
+            Self(hangups.ok())
+        }
+        #[cfg(not(unix))]
+        Self()
+    }
+
+    /// Has the configuration read again for each, or once for several that come together.
+    #[cfg(unix)]
+    pub(crate) async fn reload(self, server: larder_server::server::Handle) {
+        let Some(mut hangups) = self.0 else { return };
+        while hangups.recv().await.is_some() {
+            // What it came to is in the log.
+            if server.reload().await.is_none() {
+                return;
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn reload(self, _: larder_server::server::Handle) {}
+}

@@ -34,7 +34,6 @@ pub use self::tuning::{OnFull, QueueTuning};
 pub use self::view::{Drained, QueueView};
 use crate::engine::Inner;
 use crate::error::Error;
-use crate::route::Routes;
 
 /// The queue of an engine.
 pub(crate) struct Behind {
@@ -55,11 +54,15 @@ pub struct Queued {
 }
 
 impl Behind {
-    pub(crate) fn new(queue: Arc<dyn Queue>, tuning: QueueTuning, routes: &Routes) -> Self {
+    pub(crate) fn new<'a>(
+        queue: Arc<dyn Queue>,
+        tuning: QueueTuning,
+        origins: impl Iterator<Item = &'a str>,
+    ) -> Self {
         Self {
             queue,
             tuning,
-            flushers: Flushers::new(routes),
+            flushers: Flushers::new(origins),
             meters: QueueMeters::new(),
         }
     }

@@ -4,47 +4,41 @@ mod check;
 mod error;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use larder_core::{Clock, Dependency, Guard, Policies};
+use larder_core::{Clock, Guard, Policies};
 use larder_origin::{Origin, Outbox};
 use larder_store::Store;
 use larder_store::queue::Queue;
-use wildmatch::WildMatch;
+use parking_lot::Mutex;
 
 pub use self::error::BuildError;
 use crate::behind::{Behind, QueueTuning};
 use crate::clock::Clocks;
 use crate::complaints::Complaints;
-use crate::engine::{Engine, Inner};
+use crate::engine::{Engine, Present, Shared};
 use crate::fallback::OnFailure;
-use crate::gate::Gate;
 use crate::invalidate::Sweeps;
 use crate::limits::OriginLimits;
-use crate::meters::{Meters, PolicyMeters};
+use crate::meters::Meters;
 use crate::outbox::{Followed, OutboxTuning};
-use crate::route::{Resolved, Route, Routes};
+use crate::route::Route;
+use crate::rules::{self, Gates, Rules};
 use crate::tuning::Tuning;
-use crate::vault::{Seals, Vault};
+use crate::vault::Vault;
 use crate::write_hold::WriteHolds;
 
 /// Puts an engine together. Policies and a store are needed; the rest has defaults.
 pub struct EngineBuilder {
-    policies: Arc<dyn Policies>,
+    rules: Rules,
     store: Arc<dyn Store>,
-    routes: Vec<Route>,
     origins: HashMap<String, Arc<dyn Origin>>,
-    limits: HashMap<String, OriginLimits>,
     write_holds: BTreeMap<String, u64>,
-    on_failure: HashMap<String, OnFailure>,
-    guard: Guard,
     wall: Option<Arc<dyn Clock>>,
     steady: Option<Arc<dyn Clock>>,
     tuning: Tuning,
-    vault: Option<Arc<Vault>>,
-    retire: bool,
     queue: Option<(Arc<dyn Queue>, QueueTuning)>,
     outboxes: BTreeMap<String, (Arc<dyn Outbox>, OutboxTuning)>,
 }
@@ -52,28 +46,30 @@ pub struct EngineBuilder {
 impl EngineBuilder {
     pub(crate) fn new(policies: Arc<dyn Policies>, store: Arc<dyn Store>) -> Self {
         Self {
-            policies,
+            rules: Rules::new(policies),
             store,
-            routes: Vec::new(),
             origins: HashMap::new(),
-            limits: HashMap::new(),
             write_holds: BTreeMap::new(),
-            on_failure: HashMap::new(),
-            guard: Guard::default(),
             wall: None,
             steady: None,
             tuning: Tuning::default(),
-            vault: None,
-            retire: false,
             queue: None,
             outboxes: BTreeMap::new(),
         }
     }
 
+    /// Sets everything that can change while the engine runs, in the place of what was set of it
+    /// before.
+    #[must_use]
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
     /// Adds a route; the first that matches a resource answers for it.
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
-        self.routes.push(route);
+        self.rules.routes.push(route);
         self
     }
 
@@ -89,7 +85,7 @@ impl EngineBuilder {
     /// the defaults hold.
     #[must_use]
     pub fn origin_limits(mut self, name: impl Into<String>, limits: OriginLimits) -> Self {
-        self.limits.insert(name.into(), limits);
+        self.rules.limits.insert(name.into(), limits);
         self
     }
 
@@ -108,14 +104,14 @@ impl EngineBuilder {
     /// Says what answers when `policy` fails; the default is [`OnFailure::Bypass`].
     #[must_use]
     pub fn on_failure(mut self, policy: impl Into<String>, rule: OnFailure) -> Self {
-        self.on_failure.insert(policy.into(), rule);
+        self.rules.on_failure.insert(policy.into(), rule);
         self
     }
 
     /// Sets the operator's limits.
     #[must_use]
     pub fn guard(mut self, guard: Guard) -> Self {
-        self.guard = guard;
+        self.rules.guard = guard;
         self
     }
 
@@ -146,7 +142,7 @@ impl EngineBuilder {
     /// Without it such values are not cached.
     #[must_use]
     pub fn key_ring(mut self, keys: impl Into<Arc<Vault>>) -> Self {
-        self.vault = Some(keys.into());
+        self.rules.vault = Some(keys.into());
         self
     }
 
@@ -156,7 +152,7 @@ impl EngineBuilder {
     /// source again retires everything.
     #[must_use]
     pub fn retire(mut self, retire: bool) -> Self {
-        self.retire = retire;
+        self.rules.retire = retire;
         self
     }
 
@@ -189,24 +185,16 @@ impl EngineBuilder {
     /// # Errors
     /// Names the route or the default decision that cannot work.
     pub fn build(self) -> Result<Engine, BuildError> {
-        for (policy, rule) in &self.on_failure {
-            self.check_default(policy, rule)?;
-        }
-        self.check_limits()?;
         self.check_write_holds()?;
         self.check_outboxes()?;
-        let mut gates = HashMap::new();
-        let routes = self.routes.iter();
-        let routes = routes.map(|route| self.resolve(route, &mut gates));
-        let routes = Routes(routes.collect::<Result<_, _>>()?);
-        self.check_seen(&routes)?;
         let runtime = tokio::runtime::Handle::try_current();
         let has_tasks = self.queue.is_some() || !self.outboxes.is_empty();
         if has_tasks && runtime.is_err() {
             return Err(BuildError::NoRuntime);
         }
+        let origins = self.origins.keys().map(String::as_str);
         let behind = self.queue.map(|(queue, tuning)| {
-            let behind = Behind::new(queue, tuning, &routes);
+            let behind = Behind::new(queue, tuning, origins);
             Arc::new(behind)
         });
         let outboxes = self.outboxes.into_iter();
@@ -214,9 +202,10 @@ impl EngineBuilder {
             let origin = origin.as_str().into();
             Followed::new(origin, outbox, tuning)
         });
-        let (clocks, shared) = (Clocks::of(self.wall, self.steady), self.store.is_shared());
+        let is_shared = self.store.is_shared();
+        let clocks = Clocks::of(self.wall, self.steady);
         let longest_load_ms = [
-            self.guard.timeout_max_ms.into(),
+            self.rules.guard.timeout_max_ms.into(),
             self.tuning.load_timeout_ms,
             self.tuning.lease_ttl_ms,
         ];
@@ -225,16 +214,15 @@ impl EngineBuilder {
             longest_hold_ms.unwrap_or_default(),
             longest_load_ms.into_iter().max().unwrap_or_default(),
         );
-        let inner = Arc::new(Inner {
+        let shared = Arc::new(Shared {
             holds,
+            write_holds: self.write_holds,
             behind,
             outboxes: outboxes.collect(),
-            routes,
-            policies: self.policies,
-            on_failure: self.on_failure,
             store: self.store,
-            guard: self.guard,
-            clock: clocks.of_store(shared),
+            origins: self.origins,
+            gates: Gates::default(),
+            clock: clocks.of_store(is_shared),
             wall: clocks.wall,
             steady: clocks.steady,
             tuning: self.tuning,
@@ -245,12 +233,13 @@ impl EngineBuilder {
             changes: AtomicU64::new(0),
             meters: Meters::new(),
             complaints: Complaints::new(),
-            seals: Seals::new(self.vault),
-            retire: self.retire,
+            ruled: Mutex::default(),
         });
+        let inner = Arc::new(rules::resolve(self.rules, shared)?);
+        inner.shared.lead(&inner);
         if let Ok(runtime) = runtime {
             let every = Duration::from_millis(self.tuning.sweep_every_ms.max(1));
-            runtime.spawn(sweep(Arc::downgrade(&inner), every));
+            runtime.spawn(sweep(Present::of(&inner), every));
             if let Some(behind) = &inner.behind {
                 behind.start(&inner, &runtime);
             }
@@ -260,67 +249,10 @@ impl EngineBuilder {
         }
         Ok(Engine { inner })
     }
-
-    fn resolve<'a>(
-        &'a self,
-        route: &'a Route,
-        gates: &mut Gates<'a>,
-    ) -> Result<Arc<Resolved>, BuildError> {
-        if route.resource.is_empty() || route.policy.is_empty() {
-            return Err(BuildError::IncompleteRoute {
-                resource: route.resource.clone(),
-                policy: route.policy.clone(),
-            });
-        }
-        let origin = match &route.origin {
-            None => None,
-            Some(name) => {
-                Some(
-                    self.origins
-                        .get(name)
-                        .ok_or_else(|| BuildError::UnknownOrigin {
-                            resource: route.resource.clone(),
-                            origin: name.clone(),
-                            known: self.known_origins(),
-                        })?,
-                )
-            }
-        };
-        let on_failure = self.on_failure.get(&route.policy);
-        let gate = gates.entry((route.origin.as_ref(), route.gate_name()));
-        let gate = gate.or_insert_with_key(|(_, name)| {
-            let limits = self.limits.get(*name).copied().unwrap_or_default();
-            Gate::new(name, &limits)
-        });
-        Ok(Arc::new(Resolved {
-            resource: WildMatch::new(&route.resource),
-            policy: route.policy.as_str().into(),
-            origin: origin.map(Arc::clone),
-            origin_name: route.origin.as_deref().map(Arc::from),
-            gate: Arc::clone(gate),
-            write_hold_ms: self
-                .write_holds
-                .get(route.gate_name())
-                .copied()
-                .unwrap_or_default(),
-            whole: route
-                .origin
-                .as_deref()
-                .filter(|name| self.outboxes.contains_key(*name))
-                .map(Dependency::origin),
-            on_failure: on_failure.cloned().unwrap_or_default(),
-            meters: PolicyMeters::new(&route.policy),
-            described: route.clone(),
-        }))
-    }
 }
 
-/// The gates made so far. Routes to one origin share one; so do those of one policy that have no
-/// origin.
-type Gates<'a> = HashMap<(Option<&'a String>, &'a str), Arc<Gate>>;
-
 /// Sweeps the store until the engine is gone.
-async fn sweep(inner: Weak<Inner>, every: Duration) {
+async fn sweep(inner: Present, every: Duration) {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::Arc;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use larder_core::{Clock, Guard, Policies, Request, Value};
+use larder_origin::Origin;
 use larder_store::{Found, Health, Store, StoreError, Summary, Sweep};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::aside::{Filling, Lease};
@@ -28,6 +31,7 @@ use crate::questions::Questions;
 use crate::read::Reading;
 use crate::retry::Retry;
 use crate::route::{Resolved, Route, Routes};
+use crate::rules::Gates;
 use crate::tuning::Tuning;
 use crate::vault::Seals;
 use crate::write::Writing;
@@ -41,12 +45,24 @@ pub struct Engine {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// An engine under certain rules. Requests keep the one they began with.
 pub(crate) struct Inner {
     pub(crate) routes: Routes,
     pub(crate) policies: Arc<dyn Policies>,
     pub(crate) on_failure: HashMap<String, OnFailure>,
-    pub(crate) store: Arc<dyn Store>,
     pub(crate) guard: Guard,
+    pub(crate) seals: Seals,
+    /// Whether entries of other builds of a policy are misses.
+    pub(crate) retire: bool,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What stays while rules change.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    /// All that are open, whether a route uses them or not.
+    pub(crate) origins: HashMap<String, Arc<dyn Origin>>,
+    pub(crate) gates: Gates,
     /// What the store is handed.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) wall: Arc<dyn Clock>,
@@ -54,6 +70,8 @@ pub(crate) struct Inner {
     pub(crate) steady: Arc<dyn Clock>,
     pub(crate) tuning: Tuning,
     pub(crate) holds: WriteHolds,
+    /// By the name that bears the limits, in milliseconds.
+    pub(crate) write_holds: BTreeMap<String, u64>,
     pub(crate) flights: Flights,
     /// What is under a key, asked for all who want to know at once.
     pub(crate) looks: Questions<Arc<str>, Result<Option<Found>, StoreError>>,
@@ -63,13 +81,45 @@ pub(crate) struct Inner {
     pub(crate) changes: AtomicU64,
     pub(crate) meters: Meters,
     pub(crate) complaints: Complaints,
-    pub(crate) seals: Seals,
     /// None where there is no queue.
     pub(crate) behind: Option<Arc<Behind>>,
     /// The outboxes that are read.
     pub(crate) outboxes: Vec<Followed>,
-    /// Whether entries of other builds of a policy are misses.
-    pub(crate) retire: bool,
+    /// The engine under all rules that a handle is left of, the latest last.
+    pub(crate) ruled: Mutex<Vec<Weak<Inner>>>,
+}
+
+impl Deref for Inner {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Shared {
+    /// What runs behind the requests goes by the rules of `inner` from now on.
+    pub(crate) fn lead(&self, inner: &Arc<Inner>) {
+        let mut ruled = self.ruled.lock();
+        ruled.retain(|inner| inner.strong_count() > 0);
+        ruled.push(Arc::downgrade(inner));
+    }
+}
+
+/// An engine under its latest rules, for a task that ends when the engine is gone.
+#[derive(Clone)]
+pub(crate) struct Present(Weak<Shared>);
+
+impl Present {
+    pub(crate) fn of(inner: &Inner) -> Self {
+        Self(Arc::downgrade(&inner.shared))
+    }
+
+    pub(crate) fn upgrade(&self) -> Option<Arc<Inner>> {
+        let shared = self.0.upgrade()?;
+        let ruled = shared.ruled.lock();
+        ruled.iter().rev().find_map(Weak::upgrade)
+    }
 }
 
 /// What an engine says of itself.
@@ -304,6 +354,13 @@ impl Engine {
     #[must_use]
     pub fn origin_troubles(&self) -> BTreeMap<Arc<str>, String> {
         self.inner.routes.troubles()
+    }
+
+    /// The policies whose values were to be encrypted while there was no key ring, so that none was
+    /// cached: the engine lacks a part.
+    #[must_use]
+    pub fn policies_without_keys(&self) -> Vec<String> {
+        self.inner.seals.missed()
     }
 
     /// What the engine says of itself.

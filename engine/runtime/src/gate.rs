@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -14,12 +15,26 @@ use crate::meters::OriginMeters;
 /// Every call of one origin, or of the closures of one policy, passes here.
 pub(crate) struct Gate {
     name: Arc<str>,
-    wait_ms: u64,
-    caps: Caps,
+    terms: ArcSwap<Terms>,
     breaker: Mutex<Breaker>,
     /// Where the breaker's time begins.
     began: Instant,
     meters: OriginMeters,
+}
+
+/// How many calls there may be, which may change.
+struct Terms {
+    limits: OriginLimits,
+    caps: Caps,
+}
+
+impl Terms {
+    fn new(limits: OriginLimits) -> Self {
+        Self {
+            caps: Caps::new(&limits),
+            limits,
+        }
+    }
 }
 
 /// A call that may be made now. Dropped without an end, it says nothing of the origin.
@@ -33,12 +48,23 @@ impl Gate {
     pub(crate) fn new(name: &str, limits: &OriginLimits) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
-            wait_ms: limits.wait_ms,
-            caps: Caps::new(limits),
+            terms: ArcSwap::from_pointee(Terms::new(*limits)),
             breaker: Mutex::new(Breaker::new(limits.breaker)),
             began: Instant::now(),
             meters: OriginMeters::new(name),
         })
+    }
+
+    /// Sets other limits, if they are others. Calls that are under way keep the places they have;
+    /// a breaker that is set otherwise begins anew.
+    pub(crate) fn limit(&self, limits: &OriginLimits) {
+        let known = self.terms.load().limits;
+        if known != *limits {
+            self.terms.store(Arc::new(Terms::new(*limits)));
+        }
+        if known.breaker != limits.breaker {
+            self.with_breaker(|breaker, _| *breaker = Breaker::new(limits.breaker));
+        }
     }
 
     /// Fails while the breaker would let no call through, and changes nothing.
@@ -64,9 +90,10 @@ impl Gate {
     async fn admit(self: &Arc<Self>, tenant: Option<&str>, ends: Instant) -> Result<Pass, Error> {
         self.look()?;
         let asked = Instant::now();
+        let terms = self.terms.load_full();
         let half = ends.saturating_duration_since(asked) / 2;
-        let wait = half.min(Duration::from_millis(self.wait_ms));
-        let place = self.caps.take(tenant, asked + wait).await;
+        let wait = half.min(Duration::from_millis(terms.limits.wait_ms));
+        let place = terms.caps.take(tenant, asked + wait).await;
         self.meters.waited(asked.elapsed());
         let place = place.map_err(|full| self.full(full, tenant.unwrap_or_default()))?;
         // Asked after the wait: the origin may have failed others meanwhile.
@@ -109,7 +136,7 @@ impl Gate {
                 Full::Origin => format!("the origin `{}`", self.name),
                 Full::Tenant => format!("the origin `{}` for the tenant `{tenant}`", self.name),
             },
-            retry_after_ms: self.wait_ms.max(1),
+            retry_after_ms: self.terms.load().limits.wait_ms.max(1),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`engine`] | [`Engine`], the one handle, and [`builder`], which checks it before it runs |
 //! | [`route`] | which policy and which origin answer for a resource |
+//! | [`rules`] | what of an engine can change while it runs |
 //! | [`decide`] | from a request to a guarded decision |
 //! | [`fallback`] | what answers for a policy that failed |
 //! | [`read`] | reads by strategy, stale serving and early refresh |
@@ -49,6 +50,7 @@ mod questions;
 pub mod read;
 mod retry;
 pub mod route;
+pub mod rules;
 mod stale;
 mod steps;
 mod store_entry;
@@ -79,6 +81,7 @@ pub use limits::OriginLimits;
 pub use outbox::{OutboxStatus, OutboxTuning};
 pub use read::Reading;
 pub use route::{Older, Route};
+pub use rules::Rules;
 pub use tuning::Tuning;
 pub use typed::{Codec, CodecError, Json, Typed, TypedReading};
 pub use unseen::Unseen;

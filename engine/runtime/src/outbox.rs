@@ -13,7 +13,7 @@ mod state;
 mod tuning;
 mod view;
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use larder_core::Dependency;
 use larder_core::dependency::Mode;
@@ -25,7 +25,7 @@ use self::follow::Follower;
 use self::state::State;
 pub use self::tuning::OutboxTuning;
 pub use self::view::OutboxStatus;
-use crate::engine::Inner;
+use crate::engine::{Inner, Present};
 use crate::error::Error;
 
 /// An outbox of an engine. The task that reads it ends when the engine is gone.
@@ -48,6 +48,10 @@ impl Followed {
         }
     }
 
+    pub(crate) fn is_of(&self, origin: &str) -> bool {
+        *self.origin == *origin
+    }
+
     /// Starts to read, for as long as the engine is there.
     pub(crate) fn start(&self, inner: &Arc<Inner>, runtime: &Handle) {
         let follower = Follower::new(
@@ -55,7 +59,7 @@ impl Followed {
             self.tuning,
             Arc::clone(&self.state),
         );
-        let inner: Weak<Inner> = Arc::downgrade(inner);
+        let inner = Present::of(inner);
         runtime.spawn(follow::follow(follower, inner, self.alive.subscribe()));
     }
 }

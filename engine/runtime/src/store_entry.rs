@@ -99,6 +99,7 @@ impl Inner {
         origin: Origin<'_>,
     ) -> Result<Entry, NotStored> {
         if job.decision().encrypt && !self.seals.are_there() {
+            self.seals.missed_by(&job.route.policy);
             return Err(NotStored::NoKeyRing);
         }
         let admission = self.admission(job, &origin)?;

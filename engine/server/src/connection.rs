@@ -19,54 +19,40 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::Watcher;
 use tokio::net::TcpStream;
 
-use crate::gate::Gate;
+use crate::access::Plane;
+use crate::live::Live;
 use crate::problem::Problem;
 
 /// Serves connections of one listener.
 #[derive(Clone)]
 pub(crate) struct Connections {
-    gate: Gate,
-    builder: Arc<Builder<TokioExecutor>>,
-    header_timeout: Duration,
-    request_timeout: Duration,
+    live: Arc<Live>,
+    plane: Plane,
 }
 
 impl Connections {
-    pub(crate) fn new(gate: Gate, header_timeout: Duration, request_timeout: Duration) -> Self {
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(header_timeout);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(header_timeout);
-        Self {
-            gate,
-            builder: Arc::new(builder),
-            header_timeout,
-            request_timeout,
-        }
+    pub(crate) const fn new(live: Arc<Live>, plane: Plane) -> Self {
+        Self { live, plane }
     }
 
     pub(crate) async fn serve(self, stream: TcpStream, watcher: Watcher) {
         // Small answers are written whole; waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
-        let limit = self.request_timeout;
-        let gate = self.gate;
+        let header_timeout = self.live.now().settings.header_timeout;
+        let builder = builder(header_timeout);
         let asked = Arc::new(AtomicBool::new(false));
         let was_asked = Arc::clone(&asked);
         let service = service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
-            let answering = gate.clone().answer(request.map(Body::new));
-            bounded(limit, answering)
+            let now = self.live.now();
+            let answering = now.gate(self.plane).clone().answer(request.map(Body::new));
+            bounded(now.settings.request_timeout, answering)
         });
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(watcher.watch(connection));
         // The builder's timers start once it knows the version of HTTP, which a client that says
         // nothing, or only the beginning of HTTP/2, would put off for ever.
-        let begun = tokio::time::timeout(self.header_timeout, &mut connection).await;
+        let begun = tokio::time::timeout(header_timeout, &mut connection).await;
         let ended = match begun {
             Ok(ended) => ended,
             Err(_elapsed) if was_asked.load(Ordering::Relaxed) => connection.await,
@@ -76,6 +62,19 @@ impl Connections {
             tracing::debug!("a connection ended: {error}");
         }
     }
+}
+
+fn builder(header_timeout: Duration) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(header_timeout);
+    builder
 }
 
 async fn bounded(

@@ -29,6 +29,7 @@ impl Direct {
             engine,
             policies: None,
             metrics: Metrics::of_nobody(),
+            reload: None,
         };
         let app = Arc::new(App::new(parts, settings)?);
         let (access, limit) = (Arc::clone(&app.access), Arc::clone(&app.in_flight));

@@ -31,6 +31,11 @@ impl InFlight {
         }
     }
 
+    /// The limit.
+    pub(crate) const fn max(&self) -> usize {
+        self.max
+    }
+
     /// Room for one request until the permit is dropped; none if there is none.
     pub(crate) fn enter(&self) -> Option<SemaphorePermit<'_>> {
         self.slots.try_acquire().ok()

@@ -6,9 +6,10 @@
 //! |---|---|
 //! | [`server`] | binds, serves and drains; `connection` has the timers |
 //! | `gate` | what stands before the routes: [`access`], and `in_flight`, which sheds load |
+//! | [`live`] | what a running server goes by, exchanged as a whole |
 //! | `routes` | the two planes |
 //! | `decide`, `entries`, `leases`, `invalidate` | the data plane |
-//! | `policies`, `status` | the admin plane |
+//! | `policies`, `queue`, `reload`, `status` | the admin plane |
 //! | [`wire`] | what goes over the wire |
 //! | [`problem`] | errors (RFC 9457); `complaints` is what the log says of them |
 //! | `inputs`, `headers` | from HTTP to attributes, and from outcomes to headers |
@@ -31,11 +32,13 @@ mod in_flight;
 mod inputs;
 mod invalidate;
 mod leases;
+pub mod live;
 pub mod metrics;
 mod openapi;
 mod policies;
 pub mod problem;
 mod queue;
+mod reload;
 mod routes;
 mod seal;
 pub mod server;
@@ -45,6 +48,7 @@ mod stored;
 pub mod wire;
 
 pub use access::Token;
+pub use live::{Next, Reload};
 pub use metrics::{Metrics, install_metrics};
 pub use openapi::describe as openapi;
 pub use server::{BindError, Parts, ServeError, Server};

@@ -5,7 +5,7 @@ use utoipa::openapi::OpenApi as Description;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::{decide, entries, invalidate, leases, policies, queue, status};
+use crate::{decide, entries, invalidate, leases, policies, queue, reload, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,6 +21,7 @@ use crate::{decide, entries, invalidate, leases, policies, queue, status};
         leases::fill, leases::release,
         invalidate::invalidate, invalidate::sweep, openapi,
         policies::all, policies::one, policies::reload, policies::rollback, policies::pin,
+        reload::reload,
         queue::status, queue::letters, queue::letter, queue::retry, queue::drop_letters,
         status::status, status::live, status::ready, status::metrics,
     )

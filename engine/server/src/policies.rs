@@ -82,6 +82,17 @@ async fn act<F>(app: &App, what: F) -> Result<Response, Problem>
 where
     F: FnOnce(&Host) -> Result<PolicyStatus, HostError> + Send + 'static,
 {
+    match app.live.upgrade() {
+        // The host of this request may have been replaced since it began.
+        Some(live) => live.in_turn(async |app| act_on(&app, what).await).await,
+        None => act_on(app, what).await,
+    }
+}
+
+async fn act_on<F>(app: &App, what: F) -> Result<Response, Problem>
+where
+    F: FnOnce(&Host) -> Result<PolicyStatus, HostError> + Send + 'static,
+{
     let host = Arc::clone(host(app)?);
     let done = tokio::task::spawn_blocking(move || what(&host)).await;
     match done {

@@ -1,7 +1,7 @@
 //! The two planes.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -12,12 +12,13 @@ use larder::wasm::Host;
 
 use crate::access::Access;
 use crate::in_flight::InFlight;
+use crate::live::{Live, Next};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::seal::Seal;
 use crate::server::{BindError, Parts};
 use crate::settings::Settings;
-use crate::{decide, entries, invalidate, leases, openapi, policies, queue, status};
+use crate::{decide, entries, invalidate, leases, openapi, policies, queue, reload, status};
 
 /// What the handlers share.
 pub(crate) struct App {
@@ -26,12 +27,14 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) access: Arc<Access>,
     pub(crate) in_flight: Arc<InFlight>,
-    pub(crate) seal: Seal,
+    pub(crate) seal: Arc<Seal>,
     pub(crate) body_max: usize,
     /// How long a request may take.
     pub(crate) request_timeout: Duration,
     pub(crate) started: Instant,
-    pub(crate) draining: AtomicBool,
+    pub(crate) draining: Arc<AtomicBool>,
+    /// The server, for calls that change it; gone where there is none.
+    pub(crate) live: Weak<Live>,
 }
 
 impl App {
@@ -43,12 +46,35 @@ impl App {
             metrics: parts.metrics,
             access: Arc::new(Access::new(settings.tokens.clone())),
             in_flight: Arc::new(InFlight::new(settings.max_in_flight)),
-            seal: seal.map_err(|error| BindError::Secret(error.to_string()))?,
+            seal: Arc::new(seal.map_err(|error| BindError::Secret(error.to_string()))?),
             body_max: settings.body_max_bytes,
             request_timeout: settings.request_timeout,
             started: Instant::now(),
-            draining: AtomicBool::new(false),
+            draining: Arc::default(),
+            live: Weak::new(),
         })
+    }
+
+    /// The same server by what it is to go by from now on.
+    pub(crate) fn revised(&self, next: Next) -> Self {
+        let settings = next.settings;
+        let in_flight = match self.in_flight.max() == settings.max_in_flight {
+            true => Arc::clone(&self.in_flight),
+            false => Arc::new(InFlight::new(settings.max_in_flight)),
+        };
+        Self {
+            engine: next.engine,
+            policies: next.policies,
+            metrics: self.metrics.clone(),
+            access: Arc::new(Access::new(settings.tokens)),
+            in_flight,
+            seal: Arc::clone(&self.seal),
+            body_max: settings.body_max_bytes,
+            request_timeout: settings.request_timeout,
+            started: self.started,
+            draining: Arc::clone(&self.draining),
+            live: Weak::clone(&self.live),
+        }
     }
 }
 
@@ -81,6 +107,7 @@ pub(crate) fn admin(app: Arc<App>) -> Router {
         .route("/v1/policies/{name}/reload", post(policies::reload))
         .route("/v1/policies/{name}/rollback", post(policies::rollback))
         .route("/v1/policies/{name}/pin", post(policies::pin))
+        .route("/v1/reload", post(reload::reload))
         .route("/v1/queue", get(queue::status))
         .route("/v1/queue/letters", get(queue::letters))
         .route("/v1/queue/letters/retry", post(queue::retry))
@@ -97,7 +124,13 @@ pub(crate) fn admin(app: Arc<App>) -> Router {
 }
 
 /// Beginnings of paths of the admin plane, for those who ask the other one.
-const ADMIN: [&str; 4] = ["/v1/policies", "/v1/queue", "/v1/status", "/health"];
+const ADMIN: [&str; 5] = [
+    "/v1/policies",
+    "/v1/reload",
+    "/v1/queue",
+    "/v1/status",
+    "/health",
+];
 
 async fn nothing_here(method: Method, uri: Uri) -> Problem {
     let path = larder::core::request::clip(uri.path());

@@ -2,8 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
@@ -15,10 +14,12 @@ use tokio::sync::watch;
 use crate::access::{Exposed, Plane, check_listener};
 use crate::complaints;
 use crate::connection::Connections;
-use crate::gate::Gate;
+use crate::live::{Live, Reload};
 use crate::metrics::Metrics;
-use crate::routes::{self, App};
+use crate::problem::Problem;
+use crate::routes::App;
 use crate::settings::Settings;
+use crate::wire::ReloadReply;
 
 /// How long accepting pauses after it failed: a process out of file descriptors would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -31,6 +32,8 @@ pub struct Parts {
     pub policies: Option<Arc<Host>>,
     /// The program's metrics.
     pub metrics: Metrics,
+    /// Reads the configuration again; none where there is none.
+    pub reload: Option<Arc<dyn Reload>>,
 }
 
 /// Why a server could not begin.
@@ -66,10 +69,23 @@ pub enum ServeError {
 
 /// A server that has its ports.
 pub struct Server {
-    app: Arc<App>,
+    live: Arc<Live>,
     data: (TcpListener, SocketAddr),
     admin: Option<(TcpListener, SocketAddr)>,
-    settings: Settings,
+}
+
+/// Tells a running server to read its configuration again.
+#[derive(Clone)]
+pub struct Handle(Weak<Live>);
+
+impl Handle {
+    /// Reads the configuration again, and goes by all of it that can change without a restart, or
+    /// changes nothing. The log says what it came to; so does the answer, as `POST /v1/reload`
+    /// gives it. None where the server has ended.
+    pub async fn reload(&self) -> Option<Result<ReloadReply, Problem>> {
+        let live = self.0.upgrade()?;
+        Some(live.reload().await)
+    }
 }
 
 impl Server {
@@ -87,13 +103,17 @@ impl Server {
             Some(address) => Some(listen("admin", address).await?),
             None => None,
         };
-        let app = App::new(parts, &settings)?;
         Ok(Self {
-            app: Arc::new(app),
+            live: Live::new(parts, settings)?,
             data,
             admin,
-            settings,
         })
+    }
+
+    /// For whoever is told that the configuration has changed.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle(Arc::downgrade(&self.live))
     }
 
     /// Where the data and the admin plane listen; of use where port 0 was asked for.
@@ -115,17 +135,10 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let (stop, stopped) = watch::channel(false);
-        let upkeep = self.app.metrics.clone().keep_up();
+        let upkeep = self.live.now().app.metrics.clone().keep_up();
         let upkeep = tokio::spawn(async { tokio::join!(upkeep, complaints::go_on()) });
-        let connections = |router, plane, limit| {
-            let gate = Gate::new(router, plane, Arc::clone(&self.app.access), limit);
-            let settings = &self.settings;
-            Connections::new(gate, settings.header_timeout, settings.request_timeout)
-        };
-        let limit = Some(Arc::clone(&self.app.in_flight));
-        let data = connections(routes::data(Arc::clone(&self.app)), Plane::Data, limit);
-        // Never shed: an operator has to get through when nobody else does.
-        let admin = connections(routes::admin(Arc::clone(&self.app)), Plane::Admin, None);
+        let connections = |plane| Connections::new(Arc::clone(&self.live), plane);
+        let (data, admin) = (connections(Plane::Data), connections(Plane::Admin));
         let data = tokio::spawn(accept(self.data.0, data, stopped.clone()));
         // The admin plane answers until the data plane is empty, so that an operator can watch.
         let (stop_admin, admin_stopped) = watch::channel(false);
@@ -134,11 +147,11 @@ impl Server {
             .map(|(listener, _)| tokio::spawn(accept(listener, admin, admin_stopped)));
 
         shutdown.await;
-        self.app.draining.store(true, Ordering::Relaxed);
+        let now = self.live.drain().await;
         stop.send_replace(true);
-        let drain = self.settings.drain;
+        let drain = now.settings.drain;
         let drained = tokio::time::timeout(drain, data).await;
-        flush(&self.app, self.settings.queue_drain).await;
+        flush(&now.app, now.settings.queue_drain).await;
         stop_admin.send_replace(true);
         if let Some(admin) = admin {
             // An operator who still reads is cut off.

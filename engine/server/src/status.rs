@@ -1,6 +1,6 @@
 //! State and health, on the admin plane.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -64,8 +64,8 @@ pub(crate) async fn live() -> &'static str {
     "live\n"
 }
 
-/// Whether requests should be sent here: every routed policy has a build that serves, and no
-/// shutdown has begun. A store that is down, an origin that was not reached yet or an outbox that is
+/// Whether requests should be sent here: every routed policy has a build that serves, none has asked
+/// for encryption where there is no key, and no shutdown has begun. A store that is down, an origin that was not reached yet or an outbox that is
 /// behind is named and no reason to send them elsewhere: they would only meet the same one there,
 /// and fewer nodes to go without it.
 #[utoipa::path(get, path = "/health/ready", tag = "admin", security(()),
@@ -80,25 +80,40 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem
         &app.engine.origin_troubles(),
         app.engine.outboxes(),
     );
+    let keyless = app.engine.policies_without_keys();
+    if !keyless.is_empty() {
+        return Err(not_ready(format!(
+            "values of {} are to be encrypted, and there is no [vault], so none is cached; add one \
+             with a key ring that `larder key` makes",
+            named(keyless)
+        )));
+    }
     let Some(host) = &app.policies else {
         return Ok(ready);
     };
-    let routed = app.engine.status().routes;
-    let missing: Vec<_> = host
-        .status()
-        .into_iter()
-        .filter(|policy| policy.current.is_none())
-        .filter(|policy| routed.iter().any(|(route, _)| route.policy == policy.name))
-        .map(|policy| format!("`{}`", policy.name))
+    let all = host.status();
+    let serves = |name: &str| {
+        let mut all = all.iter();
+        all.any(|policy| policy.name == name && policy.current.is_some())
+    };
+    let routed = app.engine.status().routes.into_iter();
+    let missing: BTreeSet<String> = routed
+        .map(|(route, _)| route.policy)
+        .filter(|policy| !serves(policy))
         .collect();
     if missing.is_empty() {
         return Ok(ready);
     }
     let detail = format!(
         "no build serves for {}; `GET /v1/policies` says why",
-        missing.join(", ")
+        named(missing)
     );
     Err(not_ready(detail))
+}
+
+fn named(all: impl IntoIterator<Item = String>) -> String {
+    let all: Vec<_> = all.into_iter().map(|name| format!("`{name}`")).collect();
+    all.join(", ")
 }
 
 fn in_words(

@@ -29,6 +29,17 @@ pub struct PinRequest {
     pub revision: Option<String>,
 }
 
+/// What reading the configuration again came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReloadReply {
+    /// What has changed in it and holds from now on, as the configuration names it.
+    pub changed: Vec<String>,
+    /// What has changed in it and holds after a restart.
+    pub needs_restart: Vec<String>,
+    /// What is allowed in it and probably not meant.
+    pub warnings: Vec<String>,
+}
+
 /// An error (RFC 9457).
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {

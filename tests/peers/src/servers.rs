@@ -101,6 +101,7 @@ async fn serve_larder(
         engine: builder.route(Route::new("product", host::POLICY)).build()?,
         policies: Some(host),
         metrics,
+        reload: None,
     };
     let settings = ServerSettings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         config.log.level = Some("warn,larder_wasm=info".to_owned());
     }
     let dir = absolute(&args.dir)?;
-    serve(config, HINT, |data, admin| {
+    serve(config, None, HINT, |data, admin| {
         lines::to_try(data, admin.unwrap_or(data), &dir)
     })
 }

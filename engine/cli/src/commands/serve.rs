@@ -1,7 +1,8 @@
 //! `larder serve`: serves as a configuration says.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use larder::store::ConnectError;
@@ -10,8 +11,10 @@ use larder_server::{BindError, Server, install_metrics};
 use crate::assemble::assemble;
 use crate::config::{Config, ENV_HELP, LogFormat, Overrides};
 use crate::exit::{Code, Failure, Outcome};
+use crate::logging;
 use crate::output::{note, print};
-use crate::{logging, signals};
+use crate::reload::{Reloader, Running};
+use crate::signals::{self, Hangups};
 
 /// Arguments of `larder serve`.
 #[derive(Debug, clap::Args)]
@@ -28,9 +31,9 @@ pub(crate) struct Args {
 fn help() -> String {
     format!(
         "\
-The file is checked whole before a port opens: an unknown field, a route to an origin that is not
-there or a database without its table end with 2 and say what to change. A policy file that does
-not load is no such error: `larder policies` shows why, and a better file is taken when it comes.
+The file is checked whole before a port opens: an unknown field, a route to an origin or a policy that
+is not there, a policy that wants encryption without a [vault] or a database without its table end
+with 2 and say what to change. A policy file that does not load is no such error: `larder policies` shows why, and a better file is taken when it comes.
 A PostgreSQL that does not answer at the start is waited for: writes that are queued are taken,
 `/health/ready` says what is missing, and its table is looked at when it answers. So is the Redis of
 the store, which costs hits until it comes. Only one that is to hold the write-behind queue has to be
@@ -40,7 +43,8 @@ Without tokens the server listens on loopback only; `larder token` makes one.
 
 {ENV_HELP}
 
-Ctrl-C or SIGTERM ends it: requests that are under way are answered first.
+Ctrl-C or SIGTERM ends it: requests that are under way are answered first. SIGHUP and `larder reload`
+read the file and the environment again: what can change without a restart does, or nothing does.
 
 Example:
   larder serve --config larder.toml"
@@ -54,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     config.log.format = args.log.or(config.log.format);
     let hint = "change `server.listen` or `server.admin`, or set LARDER__SERVER__LISTEN and \
                 LARDER__SERVER__ADMIN";
-    serve(config, hint, |data, admin| {
+    serve(config, Some(&args.config), hint, |data, admin| {
         let admin = admin.map_or("no admin plane".to_owned(), |admin| {
             format!("admin http://{admin}")
         });
@@ -77,13 +81,15 @@ fn unmade(error: anyhow::Error) -> Failure {
 }
 
 /// Serves `config` until a signal comes; prints what `greeting` makes of the addresses once the
-/// ports are open. `hint` says how to choose other ports.
+/// ports are open. It was read from `file`, if it was, and is read from there again when a signal
+/// or a call says so. `hint` says how to choose other ports.
 pub(super) fn serve(
     config: Config,
+    file: Option<&Path>,
     hint: &str,
     greeting: impl FnOnce(SocketAddr, Option<SocketAddr>) -> String,
 ) -> Outcome {
-    logging::start(&config.log).map_err(wrong)?;
+    let level = logging::start(&config.log).map_err(wrong)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -93,9 +99,28 @@ pub(super) fn serve(
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-        let (settings, parts) = assemble(config, metrics).await.map_err(unmade)?;
+        // From here on no such signal ends the process, however long the start takes.
+        let hangups = file.map(|_| Hangups::listen());
+        let (source, open) = (
+            config.source.clone(),
+            config.origins.keys().cloned().collect(),
+        );
+        let (settings, mut parts) = assemble(config, metrics).await.map_err(unmade)?;
+        if let (Some(file), Some(host)) = (file, &parts.policies) {
+            let running = Running {
+                source,
+                settings: settings.clone(),
+                engine: parts.engine.clone(),
+                host: Arc::clone(host),
+                origins: open,
+            };
+            parts.reload = Some(Arc::new(Reloader::new(file, level, running)));
+        }
         let server = Server::bind(settings, parts).await;
         let server = server.map_err(|error| refused(&error, hint))?;
+        if let Some(hangups) = hangups {
+            tokio::spawn(hangups.reload(server.handle()));
+        }
         let (data, admin) = server.addresses();
         print(&greeting(data, admin))?;
         let ended = server.run(signals::shutdown()).await;

@@ -4,6 +4,7 @@ use anyhow::{Result, anyhow, bail};
 use toml::{Table, Value};
 
 use super::file::File;
+use super::{Wrong, mistakes};
 
 const PREFIX: &str = "LARDER__";
 
@@ -37,22 +38,26 @@ impl Overrides {
         Self(all)
     }
 
-    /// Reads the file's text with the overrides applied.
-    pub(super) fn read(&self, text: &str) -> Result<File> {
+    /// Reads the file's text with the overrides applied, and answers it as it is then, too.
+    ///
+    /// # Errors
+    /// [`Wrong`], with every mistake of the text.
+    pub(super) fn read(&self, text: &str) -> Result<(File, Table)> {
         // Read as a table even without overrides: a field of our own takes whole numbers that TOML
         // has no room for, and the file would be refused as soon as a variable is set.
-        let mut root: Table = toml::from_str(text)?;
+        let wrong = |error| Wrong(mistakes::all(text, error));
+        let mut root: Table = toml::from_str(text).map_err(wrong)?;
         if self.0.is_empty() {
-            return Ok(toml::from_str(text)?);
+            return Ok((toml::from_str(text).map_err(wrong)?, root));
         }
         for (name, value) in &self.0 {
             set(&mut root, name, value)?;
         }
-        Value::Table(root).try_into().map_err(|error| {
+        let file = Value::Table(root.clone()).try_into().map_err(|error| {
             // An error of the file alone is shown with its line; one that is only there with
             // the overrides names them. Their values may be secrets.
             if let Err(own) = toml::from_str::<File>(text) {
-                return anyhow!(own);
+                return anyhow!(Wrong(mistakes::all(text, own)));
             }
             let error = super::origin::one_line(&error);
             let names: Vec<_> = self.0.iter().map(|(name, _)| name.as_str()).collect();
@@ -60,7 +65,8 @@ impl Overrides {
                 "{error}; the file alone would do, so look at {}",
                 names.join(", ")
             )
-        })
+        })?;
+        Ok((file, root))
     }
 }
 

@@ -222,10 +222,24 @@ fn http(table: Table) -> Result<OriginKind, String> {
     Ok(OriginKind::Http(config))
 }
 
-/// The fields of a table whose kind is known.
-pub(super) fn fields<T: for<'de> Deserialize<'de>>(table: Table) -> Result<T, String> {
-    let read = Value::Table(table).try_into::<T>();
-    read.map_err(|error| one_line(&error))
+/// The fields of a table whose kind is known, or everything that is wrong with them.
+pub(super) fn fields<T: for<'de> Deserialize<'de>>(mut table: Table) -> Result<T, String> {
+    let mut problems = Vec::new();
+    loop {
+        let read = Value::Table(table.clone()).try_into::<T>();
+        let error = match read {
+            Ok(read) if problems.is_empty() => return Ok(read),
+            Ok(_) => return Err(problems.join("; ")),
+            Err(error) => one_line(&error),
+        };
+        // Without it the next one shows.
+        let unknown = error.strip_prefix("unknown field `");
+        let unknown = unknown.and_then(|rest| Some(rest.split_once('`')?.0.to_owned()));
+        problems.push(error);
+        if unknown.is_none_or(|name| table.remove(&name).is_none()) {
+            return Err(problems.join("; "));
+        }
+    }
 }
 
 /// The error of a table that was no longer text, so that there is no line to show.

@@ -342,23 +342,43 @@ fn all_problems_are_told_at_once_and_none_twice() {
 }
 
 #[test]
-fn what_may_come_later_is_only_warned_about() {
+fn a_module_that_may_come_later_and_an_origin_that_nobody_uses_are_only_warned_about() {
     let folder = Folder::new();
     let text = "[[policy]]\nname = 'a'\nmodule = 'm'\n\
-                [[route]]\nresource = '*'\npolicy = 'b'\n\
-                [[route]]\nresource = 'x'\npolicy = 'a'";
-    let warnings = folder.parse(text).unwrap().warnings.join("\n");
+                [[route]]\nresource = 'x'\npolicy = 'a'\n\
+                [origin.o]\ntype = 'http'\nbase_url = 'http://h'";
+    let warnings = folder.parse(text).unwrap().warnings;
     for expected in [
         "the policy `a` has no module yet",
-        "names the policy `b`, which neither a [[policy]] nor the file",
-        "the route for `x` is never reached: the one for `*` stands before it",
+        "no route uses the origin `o`",
     ] {
-        assert!(warnings.contains(expected), "{warnings}");
+        let mut all = warnings.iter();
+        assert!(all.any(|one| one.contains(expected)), "{warnings:?}");
     }
-    for module in ["m.wasm", "b.wasm"] {
-        fs::write(folder.0.path().join("policies").join(module), "").unwrap();
-    }
+    fs::write(folder.0.path().join("policies/m.wasm"), "").unwrap();
     assert_eq!(folder.parse(text).unwrap().warnings.len(), 1);
+}
+
+#[test]
+fn routes_that_lead_nowhere_or_are_never_reached_are_refused_all_at_once() {
+    let folder = Folder::new();
+    let text = "[[policy]]\nname = 'a'\n\
+                [[route]]\nresource = 'x*'\npolicy = 'a'\n\
+                [[route]]\nresource = 'xy'\npolicy = 'a'\n\
+                [[route]]\nresource = 'y'\npolicy = 'b'\n\
+                [[route]]\nresource = 'z'\npolicy = 'a'\norigin = 'o'";
+    let message = message(folder.parse(text));
+    for expected in [
+        "3 things",
+        "the route for `xy` is never reached: the one for `x*` stands before it",
+        "the route for `y` names the policy `b`, which neither a [[policy]] nor the file",
+        "there is `a`",
+        "the route for `z` names the origin `o`",
+    ] {
+        assert!(message.contains(expected), "{expected}: {message}");
+    }
+    fs::write(folder.0.path().join("policies/b.wasm"), "").unwrap();
+    assert!(!super::tests::message(folder.parse(text)).contains("policy `b`"));
 }
 
 #[test]

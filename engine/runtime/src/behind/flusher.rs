@@ -1,8 +1,8 @@
 //! The tasks that flush: one for each partition of each origin.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use larder_origin::Origin;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::failing::Failing;
 use super::lane::{Lane, Next};
 use super::tuning::QueueTuning;
-use crate::engine::Inner;
+use crate::engine::{Inner, Present};
 use crate::gate::Gate;
 use crate::route::Routes;
 
@@ -60,6 +60,8 @@ impl Settled {
 pub(crate) struct Flushers {
     phase: watch::Sender<Phase>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// The origins whose partitions have a task.
+    started: Mutex<HashSet<Arc<str>>>,
     settled: HashMap<Partition, Arc<Settled>>,
     /// Those who gather, to be told not to.
     hurried: HashMap<Partition, Arc<Notify>>,
@@ -88,16 +90,17 @@ fn targets(routes: &Routes) -> Vec<Target> {
 }
 
 impl Flushers {
-    pub(crate) fn new(routes: &Routes) -> Self {
-        let targets = targets(routes);
-        let partitions = targets.iter().flat_map(|(name, ..)| Partition::all(name));
-        let partitions: Vec<_> = partitions.collect();
+    pub(crate) fn new<'a>(origins: impl Iterator<Item = &'a str>) -> Self {
+        let partitions: Vec<Partition> = origins
+            .flat_map(|name| Partition::all(&Arc::from(name)).collect::<Vec<_>>())
+            .collect();
         Self {
             hurried: (partitions.iter().cloned())
                 .map(|partition| (partition, Arc::default()))
                 .collect(),
             phase: watch::Sender::new(Phase::Run),
             tasks: Mutex::default(),
+            started: Mutex::default(),
             failing: Arc::default(),
             settled: (partitions.into_iter())
                 .map(|partition| (partition, Arc::default()))
@@ -119,7 +122,8 @@ impl Flushers {
         }
     }
 
-    /// Starts the tasks.
+    /// Starts the tasks of the origins that routes use and that have none. One whose origin no
+    /// route uses any more goes on, so that what is queued arrives.
     pub(crate) fn start(
         &self,
         inner: &Arc<Inner>,
@@ -127,7 +131,12 @@ impl Flushers {
         runtime: &Handle,
     ) {
         let mut tasks = self.tasks.lock();
+        let mut started = self.started.lock();
+        let is_first = started.is_empty();
         for (name, origin, gate) in targets(&inner.routes) {
+            if !started.insert(Arc::clone(&name)) {
+                continue;
+            }
             let taken = Arc::new(AtomicU64::new(0));
             for partition in Partition::all(&name) {
                 let settled = self.settled.get(&partition).map(Arc::clone);
@@ -144,11 +153,13 @@ impl Flushers {
                 );
                 let hurried = hurried.unwrap_or_default();
                 let phase = self.phase.subscribe();
-                let flusher = flush((lane, hurried), Arc::downgrade(inner), phase);
+                let flusher = flush((lane, hurried), Present::of(inner), phase);
                 tasks.push(runtime.spawn(flusher));
             }
         }
-        runtime.spawn(show(Arc::downgrade(inner), self.phase.subscribe()));
+        if is_first {
+            runtime.spawn(show(Present::of(inner), self.phase.subscribe()));
+        }
     }
 
     /// Flushes until all is flushed or `deadline` has come, then lets the claims go.
@@ -167,7 +178,7 @@ impl Flushers {
 /// Flushes one partition.
 async fn flush(
     (mut lane, hurried): (Lane, Arc<Notify>),
-    inner: Weak<Inner>,
+    inner: Present,
     mut phase: watch::Receiver<Phase>,
 ) {
     loop {
@@ -214,7 +225,7 @@ async fn wait((lane, hurried): (&Lane, &Notify), next: Next, draining: bool) -> 
 }
 
 /// Sets the gauges, and says once which changes nobody flushes.
-async fn show(inner: Weak<Inner>, mut phase: watch::Receiver<Phase>) {
+async fn show(inner: Present, mut phase: watch::Receiver<Phase>) {
     let mut first = true;
     loop {
         let Some(inner) = inner.upgrade() else {

@@ -1,7 +1,7 @@
 //! The task that reads an outbox.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use larder_core::dependency::Mode;
@@ -16,7 +16,7 @@ use super::sense::{self, Sense};
 use super::state::State;
 use super::tuning::OutboxTuning;
 use crate::backoff;
-use crate::engine::Inner;
+use crate::engine::{Inner, Present};
 use crate::error::Error;
 use crate::invalidate::Invalidation;
 use crate::invalidate::rows::{Expanded, Undecided};
@@ -331,11 +331,7 @@ impl Follower {
 }
 
 /// Reads on for as long as the engine is there.
-pub(super) async fn follow(
-    mut follower: Follower,
-    inner: Weak<Inner>,
-    mut alive: watch::Receiver<()>,
-) {
+pub(super) async fn follow(mut follower: Follower, inner: Present, mut alive: watch::Receiver<()>) {
     let outbox = Arc::clone(&follower.outbox);
     while let Some(inner) = inner.upgrade() {
         let next = follower.step(&inner).await;

@@ -1,7 +1,7 @@
 //! Sealing on the way into the store, opening on the way out. Everything that reads or fills
 //! entries goes through here.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, Either};
@@ -58,6 +58,8 @@ impl Unreadable {
 pub(crate) struct Seals {
     pub(super) vault: Option<Arc<Vault>>,
     logged: Mutex<HashSet<(&'static str, Arc<str>)>>,
+    /// The policies whose values could not be encrypted for want of it.
+    missed: Mutex<BTreeSet<Arc<str>>>,
 }
 
 impl Seals {
@@ -66,6 +68,18 @@ impl Seals {
             vault,
             ..Self::default()
         }
+    }
+
+    /// Notes that there should be a vault.
+    pub(crate) fn missed_by(&self, policy: &Arc<str>) {
+        if self.missed.lock().insert(Arc::clone(policy)) {
+            tracing::error!(%policy, "values are to be encrypted and there is no key ring, so none is cached");
+        }
+    }
+
+    /// Who would need a vault, as far as it has shown.
+    pub(crate) fn missed(&self) -> Vec<String> {
+        self.missed.lock().iter().map(ToString::to_string).collect()
     }
 
     pub(crate) fn are_there(&self) -> bool {

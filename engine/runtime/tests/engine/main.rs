@@ -28,6 +28,7 @@ mod patterns;
 mod puts;
 mod races;
 mod rows;
+mod rules;
 mod single_flight;
 mod store_down;
 mod strategies;
