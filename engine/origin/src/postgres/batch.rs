@@ -46,8 +46,8 @@ impl Rows {
             rows: vec![(0, row)],
         };
         let mut results = vec![None];
-        self.run(&group, std::slice::from_ref(change), false, &mut results)
-            .await?;
+        let run = self.run(&group, std::slice::from_ref(change), false, &mut results);
+        run.await.map_err(|blamed| blamed.error)?;
         results.pop().flatten().unwrap_or_else(unanswered)
     }
 
@@ -61,23 +61,37 @@ impl Rows {
         let limit_ms = self.sessions.limit_ms();
         let mut results: Results = vec![None; changes.len()];
         let mut waiting = self.groups(changes, &mut results);
-        let mut failed = None;
+        let (mut failed, mut unclear) = (None, Unclear::default());
         while let Some(group) = waiting.pop() {
             let run = self.run(&group, changes, true, &mut results);
             let ended = timeout_at(deadline, run).await;
-            match ended.unwrap_or(Err(OriginError::Timeout { limit_ms })) {
-                Ok(()) => {}
-                Err(error) if !error.is_permanent() => {
+            let late = || Blamed {
+                error: OriginError::Timeout { limit_ms },
+                rows: false,
+            };
+            match ended.unwrap_or_else(|_| Err(late())) {
+                Ok(()) => unclear.others = true,
+                Err(Blamed { error, rows }) if !(rows || error.is_permanent()) => {
                     failed = Some(error);
                     break;
                 }
-                Err(error) => match halves(group) {
+                Err(Blamed { error, .. }) => match halves(group) {
                     Ok(halves) => waiting.extend(halves),
                     // Something forbids the mark. The row is as absent without it.
                     Err(group) if group.bury => waiting.push(Group {
                         bury: false,
                         ..group
                     }),
+                    Err(group) if !error.is_permanent() => {
+                        let places = group.rows.iter().map(|(place, _)| *place);
+                        unclear
+                            .alone
+                            .extend(places.map(|place| (place, error.clone())));
+                        if unclear.is_everybodys() {
+                            failed = Some(error);
+                            break;
+                        }
+                    }
                     Err(group) => {
                         for (place, _) in &group.rows {
                             settle(&mut results, *place, Err(error.clone()));
@@ -86,6 +100,7 @@ impl Rows {
                 },
             }
         }
+        unclear.settle(&mut results);
         let rest = failed.map_or_else(unanswered, Err);
         results
             .into_iter()
@@ -131,7 +146,7 @@ impl Rows {
         changes: &[Change<'_>],
         queued: bool,
         results: &mut Results,
-    ) -> Result<(), OriginError> {
+    ) -> Result<(), Blamed> {
         let rows: Vec<&str> = group
             .rows
             .iter()
@@ -142,26 +157,29 @@ impl Rows {
         let answers = match &group.columns {
             Some(columns) => {
                 let text = statement::upsert(&self.table, columns, queued);
-                self.sessions
-                    .query(Verb::Write, &text, &[&rows, &max])
-                    .await
+                self.sessions.ask(&text, &[&rows, &max]).await
             }
             None => {
                 let text = statement::delete(&self.table, queued, group.bury);
-                self.sessions.query(Verb::Write, &text, &[&rows]).await
+                self.sessions.ask(&text, &[&rows]).await
             }
         };
-        let answers = answers.map_err(|error| match error {
-            OriginError::Rejected(said) if said.contains(statement::TOO_LARGE) => {
-                OriginError::WriteTooLarge {
-                    limit_bytes: self.max_bytes,
+        let answers = answers.map_err(|failure| {
+            let rows = failure.may_be_a_rows();
+            let error = match failure.of(Verb::Write, self.sessions.limit_ms()) {
+                OriginError::Rejected(said) if said.contains(statement::TOO_LARGE) => {
+                    OriginError::WriteTooLarge {
+                        limit_bytes: self.max_bytes,
+                    }
                 }
-            }
-            error => error,
+                error => error,
+            };
+            Blamed { error, rows }
         })?;
         for answer in &answers {
-            let (place, taken) = read(answer).map_err(|error| {
-                OriginError::Broken(format!("what the write answered: {error}"))
+            let (place, taken) = read(answer).map_err(|error| Blamed {
+                error: OriginError::Broken(format!("what the write answered: {error}")),
+                rows: false,
             })?;
             let id = changes.get(place).map_or("", |change| change.wanted.id);
             settle(results, place, self.written(taken, id, queued));
@@ -193,6 +211,48 @@ impl Rows {
                 .version
                 .and_then(|version| u64::try_from(version).ok()),
         })
+    }
+}
+
+/// A statement that failed.
+struct Blamed {
+    error: OriginError,
+    /// Whether one of its rows may be to blame.
+    rows: bool,
+}
+
+/// Rows that failed alone, of which the server does not say whose fault that is.
+#[derive(Default)]
+struct Unclear {
+    alone: Vec<(usize, OriginError)>,
+    /// Whether others were taken.
+    others: bool,
+}
+
+impl Unclear {
+    /// So many that fail alone, before any is taken, fail for what is none of theirs, as where the
+    /// right to write is gone. Otherwise a batch would be tried row by row.
+    const MOST: usize = 3;
+
+    fn is_everybodys(&self) -> bool {
+        !self.others && self.alone.len() >= Self::MOST
+    }
+
+    /// Where others were taken, each is to blame. One that took too long alone may have waited for
+    /// somebody: it is tried again, and given up in the end.
+    fn settle(self, results: &mut Results) {
+        for (place, error) in self.alone {
+            let error = match error {
+                OriginError::Timeout { .. } if self.others => {
+                    OriginError::Failed(format!("{error}, with this row alone"))
+                }
+                error if self.others => OriginError::Rejected(format!(
+                    "this row fails alone while others are taken: {error}"
+                )),
+                error => error,
+            };
+            settle(results, place, Err(error));
+        }
     }
 }
 

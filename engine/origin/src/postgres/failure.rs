@@ -94,6 +94,18 @@ impl Failure {
         }
     }
 
+    /// Whether the rows of the statement may be to blame, so that it is worth while to look for the
+    /// one that is: it was executed, and what the server says is not one of the few things that pass
+    /// by themselves, whoever asks.
+    pub(super) fn may_be_a_rows(&self) -> bool {
+        match self {
+            Self::Statement(error) => error
+                .code()
+                .is_some_and(|code| !PASSING.iter().any(|one| code.code().starts_with(one))),
+            Self::Connecting(_) | Self::Preparing(_) => false,
+        }
+    }
+
     /// Whether a value could not be what it was to be: of its type, or within its bounds.
     pub(super) fn is_of_data(&self) -> bool {
         let (Self::Preparing(error) | Self::Statement(error)) = self else {
@@ -147,6 +159,12 @@ fn of_code(db: &DbError, verb: Verb, limit_ms: u64) -> OriginError {
         Meaning::Failed => OriginError::Failed(said),
     }
 }
+
+/// Codes that pass by themselves: lost connections, transactions that lost against others, want of
+/// memory, disk or connections, locks, a server that ends, starts or is a standby, and its disk.
+const PASSING: [&str; 9] = [
+    "08", "40001", "40P01", "53", "55P03", "57P", "58", "25006", "25P",
+];
 
 /// What a code of the server says of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
 mod absent;
+mod blame;
 mod changed;
 mod fields;
 mod kept;
