@@ -48,6 +48,7 @@ mod outbox;
 mod overload;
 mod program;
 mod quickstart;
+mod race;
 mod reload;
 mod replay;
 mod says;

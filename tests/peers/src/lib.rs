@@ -7,12 +7,14 @@
 //! ```sh
 //! cargo bench -p larder-peers --bench decide
 //! cargo bench -p larder-peers --bench http
+//! cargo run -p larder-peers --bin race       # the rows of docs/race.md that can be made here
 //! ```
 
 pub mod client;
 pub mod host;
 pub mod native;
 pub mod question;
+pub mod race;
 pub mod rego;
 pub mod rounds;
 pub mod script;
