@@ -2,6 +2,8 @@
 //! by a test, which this checks too.
 
 mod llm;
+mod session;
+mod standard;
 
 use std::collections::BTreeSet;
 

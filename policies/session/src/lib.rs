@@ -140,6 +140,11 @@ mod tests {
         };
         assert_eq!(decision.freshness, expected);
         assert_eq!(decision.placement, Placement::SharedOnly);
+        let default = session("{}").unwrap();
+        let default = default.decide(&Request::read("session", "s1")).unwrap();
+        assert_eq!(default.strategy, Strategy::WriteThrough);
+        assert_eq!(default.freshness.ttl, hours(8));
+        assert_eq!(default.freshness.time_to_idle, minutes(30));
     }
 
     #[test]

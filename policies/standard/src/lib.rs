@@ -179,6 +179,12 @@ mod tests {
                 ["product", "product:42%3Aprice"],
             ),
             (
+                Request::read("product", "42").with(FIELD, "a:b"),
+                "product:42:a%3Ab",
+                hours(2),
+                ["product", "product:42"],
+            ),
+            (
                 Request::read("a:b", "c"),
                 "a%3Ab:c",
                 hours(2),
@@ -225,6 +231,27 @@ mod tests {
         assert_eq!(decision.freshness.ttl, DEFAULT_TTL);
         assert_eq!(decision.freshness.jitter_percent, 10);
         assert_eq!(decision.freshness.early_refresh_beta, 1.0);
+        assert_eq!(decision.strategy, Strategy::ReadThrough);
+        assert_eq!(decision.freshness.stale_while_revalidate, seconds(30));
+        assert_eq!(decision.freshness.stale_if_error, minutes(10));
+        assert_eq!(decision.freshness.negative_ttl, seconds(10));
+        assert_eq!(decision.loading.stampede, Stampede::PerProcess);
+        let field = Request::read("product", "42").with(FIELD, "price");
+        let field = policy("{}").decide(&field).unwrap();
+        assert_eq!(field.freshness.ttl, DEFAULT_TTL, "no field is volatile");
+        let off = policy(r#"{"early_refresh": 0, "stampede": "per_cluster"}"#);
+        let off = off.decide(&Request::read("product", "42")).unwrap();
+        assert_eq!(off.freshness.early_refresh_beta, 0.0);
+        assert_eq!(off.loading.stampede, Stampede::PerCluster);
+        for strategy in [
+            "bypass",
+            "cache_aside",
+            "read_through",
+            "write_through",
+            "write_behind",
+        ] {
+            policy(&format!(r#"{{"strategy": "{strategy}"}}"#));
+        }
     }
 
     #[test]
