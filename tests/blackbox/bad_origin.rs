@@ -91,21 +91,21 @@ async fn an_origin_that_talks_nonsense_or_fails() {
     for (reply, status, code) in [
         (b"SSH-2.0-OpenSSH_9.0\r\n".to_vec(), 502, "origin_broken"),
         (
-            answer("500 Internal Server Error", "", b"oops"),
-            502,
+            answer("500 Internal Server Error", "", b""),
+            500,
             "origin_failed",
         ),
         (
             answer("429 Too Many Requests", "", b""),
-            502,
-            "origin_failed",
+            429,
+            "origin_rejected",
         ),
         (
             answer("302 Found", "location: /elsewhere\r\n", b""),
             502,
             "origin_failed",
         ),
-        (answer("403 Forbidden", "", b""), 422, "origin_rejected"),
+        (answer("403 Forbidden", "", b""), 403, "origin_rejected"),
     ] {
         let service = Server::start(move |_| match reply.starts_with(b"HTTP") {
             true => Reply::Keep(reply.clone()),
@@ -163,5 +163,5 @@ async fn a_failing_origin_is_covered_by_what_is_stale() {
     );
     clock.advance(11 * 60_000);
     let gone = running.data.get(ENTRY).await;
-    gone.expect_problem(502, "origin_failed", "503");
+    gone.expect_problem(503, "origin_failed", "503");
 }

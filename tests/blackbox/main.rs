@@ -35,6 +35,7 @@ mod deadline;
 mod drain;
 mod errors;
 mod fences;
+mod handed_on;
 mod hostile;
 mod impossible;
 mod invalidate;

@@ -65,6 +65,8 @@ pub struct Entry {
     pub logical: Arc<str>,
     /// The value, or none where the origin has no such thing (a negative entry).
     pub value: Option<Value>,
+    /// What the origin said of there being no such thing, with the status in its head.
+    pub absent: Option<Value>,
     /// How long it may be served.
     pub windows: Windows,
     /// It ends when nobody has read it for so long, in milliseconds; 0 turns that off.
@@ -93,10 +95,14 @@ impl Entry {
     pub fn weight(&self) -> usize {
         const OVERHEAD: usize = 256;
         const LINE: usize = 48;
-        let value = self.value.as_ref().map_or(0, |value| {
-            let head = value.head.as_ref();
-            value.bytes.len() + head.map_or(0, |head| head.size() + head.lines().len() * LINE)
-        });
+        let value = self
+            .value
+            .as_ref()
+            .or(self.absent.as_ref())
+            .map_or(0, |value| {
+                let head = value.head.as_ref();
+                value.bytes.len() + head.map_or(0, |head| head.size() + head.lines().len() * LINE)
+            });
         let dependencies: usize = self
             .dependencies
             .iter()

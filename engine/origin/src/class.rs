@@ -1,6 +1,7 @@
 //! What an answer without a value means to everybody who has to act on it, decided in one place.
 
 use crate::OriginError;
+use crate::answered::is_refusal;
 
 /// How an origin answers that brings no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +50,11 @@ impl OriginError {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::Rejected(_) | Self::TooLarge { .. } | Self::WriteTooLarge { .. } => {
-                Class::Refused
-            }
+            Self::Answered { status, .. } if !is_refusal(*status) => Class::Failed,
+            Self::Answered { .. }
+            | Self::Rejected(_)
+            | Self::TooLarge { .. }
+            | Self::WriteTooLarge { .. } => Class::Refused,
             Self::Unreachable(_)
             | Self::Timeout { .. }
             | Self::Failed(_)
@@ -63,16 +66,25 @@ impl OriginError {
     /// Whether the origin certainly has not done what it was asked for.
     #[must_use]
     pub const fn is_undone(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable(_) | Self::Rejected(_) | Self::Schema(_) | Self::WriteTooLarge { .. }
-        )
+        matches!(self, Self::Answered { status, .. } if is_refusal(*status))
+            || matches!(
+                self,
+                Self::Unreachable(_)
+                    | Self::Rejected(_)
+                    | Self::Schema(_)
+                    | Self::WriteTooLarge { .. }
+            )
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use larder_core::Value;
+
     use super::*;
+    use crate::Answered;
 
     #[test]
     fn each_error_is_of_one_class() {
@@ -98,6 +110,45 @@ mod tests {
             assert_eq!(error.class(), class, "{error}");
             assert_eq!(error.is_permanent(), class == Class::Refused, "{error}");
             assert_eq!(error.is_undone(), undone, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_of_one_class() {
+        for (status, class, permanent) in [
+            (400, Class::Refused, true),
+            (401, Class::Refused, true),
+            (403, Class::Refused, true),
+            (409, Class::Refused, true),
+            (412, Class::Refused, true),
+            (451, Class::Refused, true),
+            // The row may be taken another time: it is not given up.
+            (408, Class::Refused, false),
+            (425, Class::Refused, false),
+            (429, Class::Refused, false),
+            (500, Class::Failed, false),
+            (501, Class::Failed, false),
+            (503, Class::Failed, false),
+            (599, Class::Failed, false),
+        ] {
+            let error = OriginError::Answered {
+                status,
+                answer: Arc::new(Answered {
+                    what: String::new(),
+                    value: Value::new(""),
+                    whole: true,
+                    retry_after_ms: None,
+                }),
+            };
+            assert_eq!(error.class(), class, "{status}");
+            assert_eq!(error.is_permanent(), permanent, "{status}");
+            assert_eq!(error.is_undone(), class == Class::Refused, "{status}");
+            let name = if class == Class::Refused {
+                "rejected"
+            } else {
+                "failed"
+            };
+            assert_eq!(error.as_str(), name, "{status}");
         }
     }
 

@@ -6,6 +6,7 @@ mod config;
 #[cfg(test)]
 mod contract;
 mod headers;
+mod said;
 #[cfg(test)]
 mod tests;
 
@@ -33,15 +34,26 @@ const TOGETHER: usize = 16;
 /// parameters and `header.*` attributes request headers, except those that concern the connection
 /// or ask for less than the whole value. A value has the status and the end-to-end header lines of
 /// its answer; a write sends its `Content-*`. Redirects, proxies from the environment and cookies are
-/// not used, and no compression is asked for or undone. 404 and 410 mean that there is no such thing; 408, 425, 429 and 5xx
-/// that the service failed; other 4xx that it refused.
+/// not used, and no compression is asked for or undone. 404 and 410 mean that there is no such thing, other 4xx
+/// that it refused, of which 408, 425 and 429 may be tried again, and 5xx that it failed; each is
+/// handed on with its body.
 pub struct HttpOrigin {
     client: Client,
+    /// As `client`, and never on a connection that was used before.
+    fresh: Client,
     address: Address,
     headers: HeaderMap,
     timeout: Duration,
     connect_timeout: Duration,
     max_bytes: u64,
+}
+
+/// What came of a request.
+struct Sent {
+    url: Url,
+    response: Response,
+    /// Whether it was sent twice, so that the service may have seen it twice.
+    repeated: bool,
 }
 
 impl HttpOrigin {
@@ -58,7 +70,8 @@ impl HttpOrigin {
         OpenError::check_time("connect_timeout", config.connect_timeout)?;
         let address = Address::new(&config.base_url, &config.path)?;
         Ok(Self {
-            client: client(&config)?,
+            client: client(&config, None)?,
+            fresh: client(&config, Some(0))?,
             address,
             headers: headers::configured(&config.headers)?,
             timeout: config.timeout,
@@ -67,13 +80,15 @@ impl HttpOrigin {
         })
     }
 
-    /// Sends a request and waits for status and headers.
+    /// Sends a request and waits for status and headers. Where the connection ends before there is
+    /// any, as one may that was idle, it is sent once more on a new one: all three methods may be
+    /// repeated (RFC 9110, 9.2.2), unless they depend on what the first time may have changed.
     async fn send(
         &self,
         method: Method,
         wanted: &Wanted<'_>,
         (value, operation): (Option<&Value>, Option<&str>),
-    ) -> Result<(Url, Response), OriginError> {
+    ) -> Result<Sent, OriginError> {
         let url = self.address.of(wanted)?;
         let mut headers = headers::outgoing(wanted.attributes, &self.headers)?;
         let mut request = self.client.request(method.clone(), url.clone());
@@ -86,8 +101,28 @@ impl HttpOrigin {
             headers::describe(&mut headers, value, &self.headers)?;
             request = request.body(value.bytes.clone());
         }
-        match request.headers(headers).send().await {
-            Ok(response) => Ok((url, response)),
+        let conditional = headers.keys().any(|name| name.as_str().starts_with("if-"));
+        let request = request.headers(headers).build();
+        let request = request.map_err(|error| OriginError::Rejected(answer::cause(&error)))?;
+        let again = if conditional {
+            None
+        } else {
+            request.try_clone()
+        };
+        let mut sent = self.client.execute(request).await;
+        let mut repeated = false;
+        if let (Err(error), Some(request)) = (&sent, again)
+            && answer::is_cut_off(error)
+        {
+            repeated = true;
+            sent = self.fresh.execute(request).await;
+        }
+        match sent {
+            Ok(response) => Ok(Sent {
+                url,
+                response,
+                repeated,
+            }),
             Err(error) if error.is_connect() && error.is_timeout() => {
                 Err(OriginError::Unreachable(format!(
                     "connecting to {} took longer than {} ms",
@@ -100,29 +135,37 @@ impl HttpOrigin {
     }
 
     async fn get(&self, wanted: Wanted<'_>, deadline: Instant) -> Result<Fetched, OriginError> {
-        let (url, response) = self.send(Method::GET, &wanted, (None, None)).await?;
+        let Sent { url, response, .. } = self.send(Method::GET, &wanted, (None, None)).await?;
         let attributes = headers::incoming(response.status(), response.headers());
-        let value = match answer::meaning(response.status()) {
+        let (mut value, mut absent) = (None, None);
+        match answer::meaning(response.status()) {
             Meaning::Done => {
                 let content_type = headers::content_type(response.headers()).map(Into::into);
                 let head = headers::head(response.status(), response.headers())?;
-                Some(Value {
+                value = Some(Value {
                     head,
                     bytes: answer::body(response, self.max_bytes).await?,
                     content_type,
-                })
+                });
             }
             Meaning::Absent => {
-                settle(response, deadline).await;
-                None
+                let (said, whole) = said::value(response, deadline).await?;
+                absent = whole.then_some(said);
+            }
+            Meaning::Said => {
+                return Err(said::error((&Method::GET, &url), response, deadline).await);
             }
             Meaning::Error(kind) => {
                 let what = answer::describe("GET", &url, &response);
                 settle(response, deadline).await;
                 return Err(kind(what));
             }
-        };
-        Ok(Fetched { value, attributes })
+        }
+        Ok(Fetched {
+            value,
+            absent,
+            attributes,
+        })
     }
 
     /// A write or delete is done once its status is there; the body decides nothing.
@@ -132,17 +175,28 @@ impl HttpOrigin {
         wanted: Wanted<'_>,
         (what, deadline): ((Option<&Value>, Option<&str>), Instant),
     ) -> Result<Written, OriginError> {
-        let (url, response) = self.send(method.clone(), &wanted, what).await?;
+        let sent = self.send(method.clone(), &wanted, what).await?;
+        let Sent {
+            url,
+            response,
+            repeated,
+        } = sent;
         let status = response.status();
-        let what = answer::describe(method.as_str(), &url, &response);
-        settle(response, deadline).await;
         let existed = match answer::meaning(status) {
             Meaning::Done if status.as_u16() == 201 => Some(false),
             Meaning::Done => None,
-            Meaning::Absent if method == Method::DELETE => Some(false),
-            Meaning::Absent => return Err(OriginError::Rejected(what)),
-            Meaning::Error(kind) => return Err(kind(what)),
+            // The first time may have removed it.
+            Meaning::Absent if method == Method::DELETE => (!repeated).then_some(false),
+            Meaning::Absent | Meaning::Said => {
+                return Err(said::error((&method, &url), response, deadline).await);
+            }
+            Meaning::Error(kind) => {
+                let what = answer::describe(method.as_str(), &url, &response);
+                settle(response, deadline).await;
+                return Err(kind(what));
+            }
         };
+        settle(response, deadline).await;
         Ok(Written {
             value: None,
             existed,
@@ -226,7 +280,8 @@ impl Origin for HttpOrigin {
     }
 }
 
-fn client(config: &HttpConfig) -> Result<Client, OpenError> {
+/// A client that keeps so many idle connections; none: as many as it likes.
+fn client(config: &HttpConfig, idle: Option<usize>) -> Result<Client, OpenError> {
     let mut builder = Client::builder()
         .user_agent(concat!("larder/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(config.connect_timeout)
@@ -234,6 +289,9 @@ fn client(config: &HttpConfig) -> Result<Client, OpenError> {
         .retry(retry::never())
         .referer(false)
         .no_proxy();
+    if let Some(idle) = idle {
+        builder = builder.pool_max_idle_per_host(idle);
+    }
     if config.base_url.starts_with("http://") {
         // Without redirects nothing here ever speaks TLS, and a machine without root
         // certificates should not keep a plain origin from starting.

@@ -3,6 +3,7 @@
 //! suite checks it. An [`Outbox`] tells what others change there. When to load, and what becomes of
 //! the answer, is left to `larder`.
 
+mod answered;
 mod class;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -18,6 +19,7 @@ mod sqlite;
 pub mod testing;
 mod whole;
 
+pub use answered::{Answered, RETRY_AFTER_MAX_S};
 pub use class::Class;
 pub use http::{HttpConfig, HttpOrigin};
 pub use meaning::PutMeaning;

@@ -1,8 +1,11 @@
 //! The seam to origins.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use larder_core::Value;
 
+use crate::answered::{Answered, is_passing, is_refusal};
 use crate::{Class, PutMeaning};
 
 /// What is wanted of an origin. A policy chooses none of it: the route names the origin, the
@@ -43,6 +46,9 @@ const TOGETHER: usize = 16;
 pub struct Fetched {
     /// The value, or none: the origin has no such thing.
     pub value: Option<Value>,
+    /// What it said of there being no such thing, with the status in its head; none where there is
+    /// a value, or it said nothing.
+    pub absent: Option<Value>,
     /// Response inputs for policies: `status`, and `header.*` in lower case.
     pub attributes: Vec<(String, String)>,
 }
@@ -53,6 +59,7 @@ impl Fetched {
     pub const fn of(value: Option<Value>) -> Self {
         Self {
             value,
+            absent: None,
             attributes: Vec::new(),
         }
     }
@@ -177,6 +184,18 @@ pub enum OriginError {
     /// It answered that the request is wrong: repeating it will not help.
     #[error("the origin refused the request: {0}")]
     Rejected(String),
+    /// It answered over HTTP with a status of 400 or above.
+    #[error(
+        "the origin {how}: {what}",
+        how = if is_refusal(*status) { "refused the request" } else { "failed" },
+        what = answer.what
+    )]
+    Answered {
+        /// The status.
+        status: u16,
+        /// The rest of it.
+        answer: Arc<Answered>,
+    },
     /// Its answer broke off or makes no sense.
     #[error("the origin's answer is broken: {0}")]
     Broken(String),
@@ -198,7 +217,19 @@ impl OriginError {
     /// Whether trying again is of no use, because of what was asked for.
     #[must_use]
     pub const fn is_permanent(&self) -> bool {
-        matches!(self.class(), Class::Refused)
+        match self {
+            Self::Answered { status, .. } => is_refusal(*status) && !is_passing(*status),
+            error => matches!(error.class(), Class::Refused),
+        }
+    }
+
+    /// How long the origin wants to be left alone, in milliseconds, where it says so.
+    #[must_use]
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::Answered { answer, .. } => answer.retry_after_ms,
+            _ => None,
+        }
     }
 
     /// The name used in the API, logs and metrics.
@@ -210,6 +241,8 @@ impl OriginError {
             Self::Failed(_) => "failed",
             Self::Schema(_) => "schema",
             Self::Rejected(_) => "rejected",
+            Self::Answered { status, .. } if is_refusal(*status) => "rejected",
+            Self::Answered { .. } => "failed",
             Self::Broken(_) => "broken",
             Self::TooLarge { .. } => "too_large",
             Self::WriteTooLarge { .. } => "write_too_large",

@@ -86,6 +86,7 @@ impl Origin for PostgresOrigin {
     fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>> {
         Box::pin(async move {
             Ok(Fetched {
+                absent: None,
                 value: self.find(wanted).await?,
                 attributes: Vec::new(),
             })

@@ -124,6 +124,7 @@ impl Origin for SqliteOrigin {
             let (id, fields) = (wanted.id.into(), fields::asked(&wanted));
             let found = only(self.reads.call(Task::Load { id, fields }).await?)?;
             Ok(Fetched {
+                absent: None,
                 value: found.value,
                 attributes: Vec::new(),
             })

@@ -189,6 +189,7 @@ impl Inner {
         };
         let origin = Origin {
             value: value.clone(),
+            absent: None,
             attributes: &[],
             load_ms: 0,
             began: lease.given,
@@ -289,6 +290,7 @@ impl Inner {
         let now = self.clock.now();
         let origin = Origin {
             value,
+            absent: None,
             attributes,
             load_ms: u32::try_from(now.since(given)).unwrap_or(u32::MAX),
             began: given,

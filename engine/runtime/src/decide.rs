@@ -61,6 +61,12 @@ impl Job {
         &self.decided.decision
     }
 
+    /// Whether the origin is called with credentials of the caller's own.
+    pub(crate) fn has_credentials(&self) -> bool {
+        let own = |name: &str| matches!(name, "header.authorization" | "header.cookie");
+        self.attributes.iter().any(|(name, _)| own(name))
+    }
+
     /// Whether the route's origin may be asked.
     pub(crate) fn may_call_origin(&self) -> Result<(), Error> {
         let Some(class) = self.unseen else {

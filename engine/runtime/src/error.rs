@@ -121,6 +121,17 @@ pub enum Error {
         /// When it is tried again, in milliseconds.
         retry_after_ms: u64,
     },
+    /// The origin said when it wants to be asked again, and that is not yet. Nothing was done.
+    #[error(
+        "the origin `{origin}` asked to be left alone for a while (Retry-After); it is called \
+         again in {retry_after_ms} ms, so ask again then"
+    )]
+    OriginResting {
+        /// The origin, or the policy whose closures load.
+        origin: String,
+        /// When it is called again, in milliseconds.
+        retry_after_ms: u64,
+    },
     /// As many calls are under way as may be. Nothing was done.
     #[error(
         "{what} has as many calls under way as it may have, and none of them ended in time; ask \
@@ -257,6 +268,10 @@ impl Error {
             Self::Origin(OriginError::Failed(_)) => "origin_failed",
             Self::Origin(OriginError::Schema(_)) => "origin_schema",
             Self::Origin(OriginError::Rejected(_)) => "origin_rejected",
+            Self::Origin(OriginError::Answered {
+                status: 400..=499, ..
+            }) => "origin_rejected",
+            Self::Origin(OriginError::Answered { .. }) => "origin_failed",
             Self::Origin(OriginError::Broken(_)) => "origin_broken",
             Self::Origin(OriginError::TooLarge { .. }) => "origin_too_large",
             Self::Origin(OriginError::WriteTooLarge { .. }) => "write_too_large",
@@ -264,6 +279,7 @@ impl Error {
             Self::Codec(_) => "codec_failed",
             Self::LoadTimeout { .. } => "load_timeout",
             Self::OriginOpen { .. } => "origin_unavailable",
+            Self::OriginResting { .. } => "origin_resting",
             Self::Overloaded { .. } => "overloaded",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::NotInvalidated(_) => "not_invalidated",
@@ -287,13 +303,20 @@ impl Error {
         matches!(self, Self::Origin(error) if !error.class().may_be_hidden())
     }
 
+    /// Whether it says that what is cached of the row is no longer so. That the origin is asked too
+    /// often, too early or too slowly is a refusal and says nothing of the row.
+    pub(crate) fn is_about_the_row(&self) -> bool {
+        matches!(self, Self::Origin(error) if self.is_refusal() && error.is_permanent())
+    }
+
     /// When to ask again, in milliseconds, where waiting is all that it takes.
     #[must_use]
-    pub const fn retry_after_ms(&self) -> Option<u64> {
+    pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Self::OriginOpen { retry_after_ms, .. } | Self::Overloaded { retry_after_ms, .. } => {
-                Some(*retry_after_ms)
-            }
+            Self::OriginOpen { retry_after_ms, .. }
+            | Self::OriginResting { retry_after_ms, .. }
+            | Self::Overloaded { retry_after_ms, .. } => Some(*retry_after_ms),
+            Self::Origin(error) => error.retry_after_ms(),
             Self::Queue(QueueError::Full(_) | QueueError::Failed(_))
             | Self::BehindQueue { .. }
             | Self::RowChanging

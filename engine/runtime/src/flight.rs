@@ -49,6 +49,7 @@ pub(crate) enum Landing {
 /// A value from a loader, and what became of it.
 pub(crate) struct Loaded {
     pub(crate) value: Option<Value>,
+    pub(crate) absent: Option<Value>,
     pub(crate) stored: Result<Windows, NotStored>,
     /// Whether the store failed before the load or after it.
     pub(crate) store_down: bool,

@@ -1,9 +1,11 @@
 //! The gate before an origin: its breaker, and a place among those who call it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use larder_origin::OriginError;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -19,6 +21,8 @@ pub(crate) struct Gate {
     breaker: Mutex<Breaker>,
     /// Where the breaker's time begins.
     began: Instant,
+    /// Until when the origin wants to be left alone, in milliseconds of that time.
+    rests_until_ms: AtomicU64,
     meters: OriginMeters,
 }
 
@@ -51,6 +55,7 @@ impl Gate {
             terms: ArcSwap::from_pointee(Terms::new(*limits)),
             breaker: Mutex::new(Breaker::new(limits.breaker)),
             began: Instant::now(),
+            rests_until_ms: AtomicU64::new(0),
             meters: OriginMeters::new(name),
         })
     }
@@ -67,8 +72,21 @@ impl Gate {
         }
     }
 
-    /// Fails while the breaker would let no call through, and changes nothing.
+    /// Fails while the origin wants to be left alone, or the breaker would let no call through, and
+    /// changes nothing.
     pub(crate) fn look(&self) -> Result<(), Error> {
+        let until_ms = self.rests_until_ms.load(Ordering::Relaxed);
+        if until_ms > 0
+            && let Some(retry_after_ms) = until_ms.checked_sub(self.now_ms())
+            && retry_after_ms > 0
+        {
+            self.meters.refused("retry_after");
+            let origin = self.name.to_string();
+            return Err(Error::OriginResting {
+                origin,
+                retry_after_ms,
+            });
+        }
         let refusal = self.breaker.lock().refusal(self.now_ms());
         refusal.map_or(Ok(()), |ms| Err(self.open(ms)))
     }
@@ -142,9 +160,34 @@ impl Gate {
 }
 
 impl Pass {
-    /// The call is over.
-    pub(crate) fn end<T>(mut self, result: &Result<T, Error>) {
+    /// The call is over; when the origin wants to be called again is heeded for everybody.
+    pub(crate) fn end<T>(self, result: &Result<T, Error>) {
+        self.end_for(false, result);
+    }
+
+    /// As [`Pass::end`]. A call with `credentials` of its own may be one too many for whoever has
+    /// them (429), which is no reason to keep others out.
+    pub(crate) fn end_for<T>(mut self, credentials: bool, result: &Result<T, Error>) {
+        if let Err(Error::Origin(error)) = result {
+            let own = credentials && matches!(error, OriginError::Answered { status: 429, .. });
+            self.rest(error.retry_after_ms().filter(|_| !own));
+        }
         self.settle(verdict(result.as_ref().err()));
+    }
+
+    /// Lets no call through for so long.
+    pub(crate) fn rest(&self, ms: Option<u64>) {
+        let Some(ms) = ms.filter(|ms| *ms > 0) else {
+            return;
+        };
+        let until_ms = self.gate.now_ms().saturating_add(ms);
+        let before = self
+            .gate
+            .rests_until_ms
+            .fetch_max(until_ms, Ordering::Relaxed);
+        if before < self.gate.now_ms() {
+            tracing::warn!(origin = %self.gate.name, "it wants to be left alone for {ms} ms");
+        }
     }
 
     fn settle(&mut self, verdict: Verdict) {
@@ -178,8 +221,6 @@ fn verdict(error: Option<&Error>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use larder_origin::OriginError;
-
     use super::*;
 
     #[test]

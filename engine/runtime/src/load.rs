@@ -155,7 +155,7 @@ impl Inner {
                 inner.meters.load_failed(error.code());
             }
             if let Landing::Failed(error) = &landing
-                && !error.is_refusal()
+                && !error.is_about_the_row()
             {
                 let now = inner.steady.now();
                 let until = now.plus(inner.tuning.retry_after_ms);
@@ -205,7 +205,7 @@ impl Inner {
                 if let Hold::Lease(token) = hold {
                     self.give_up(&job.key, token).await;
                 }
-                if error.is_refusal() && created.is_some() {
+                if error.is_about_the_row() && created.is_some() {
                     self.drop_entry(&job).await;
                 }
                 return Landing::Failed(error);
@@ -239,6 +239,7 @@ impl Inner {
         }
         let origin = crate::store_entry::Origin {
             value: fetched.value.clone(),
+            absent: fetched.absent.clone(),
             attributes: &fetched.attributes,
             load_ms,
             began,
@@ -258,6 +259,7 @@ impl Inner {
         }
         Loaded {
             value: fetched.value,
+            absent: fetched.absent,
             stored,
             store_down: matches!(hold, Hold::StoreDown) || stored == Err(NotStored::StoreFailed),
             admits,
@@ -317,7 +319,7 @@ impl Inner {
             Ok(Err(_panic)) => Err(lost()),
             Err(_elapsed) => Err(until.late()),
         };
-        pass.end(&fetched);
+        pass.end_for(job.has_credentials(), &fetched);
         fetched
     }
 

@@ -49,7 +49,7 @@ where
             match load().await {
                 Ok(value) => Ok(Fetched {
                     value,
-                    attributes: Vec::new(),
+                    ..Fetched::default()
                 }),
                 Err(error) => Err(Error::Loader(error.to_string())),
             }

@@ -62,7 +62,7 @@ impl OriginMeters {
         self.wait.record(time.as_secs_f64());
     }
 
-    /// A call was refused by `breaker`, `origin_cap` or `tenant_cap`.
+    /// A call was refused by `retry_after`, `breaker`, `origin_cap` or `tenant_cap`.
     pub(crate) fn refused(&self, by: &'static str) {
         counter!("larder_origin_refused_total", "origin" => self.origin.clone(), "by" => by)
             .increment(1);

@@ -31,6 +31,8 @@ pub struct Reading {
     /// ([`Outcome::Leased`], [`Outcome::LeasedElsewhere`], and [`Outcome::Bypass`] or
     /// [`Outcome::StoreDown`] where `not_stored` is none).
     pub value: Option<Value>,
+    /// What the origin said of there being no such thing, with the status in its head.
+    pub absent: Option<Value>,
     /// What came of the read.
     pub outcome: Outcome,
     /// Whether it shared the load of another read.
@@ -52,6 +54,7 @@ impl Reading {
         Self {
             decided,
             value,
+            absent: None,
             outcome,
             collapsed: false,
             not_stored: None,
@@ -71,6 +74,7 @@ impl Reading {
     ) -> Self {
         let fresh_for = found.windows.fresh_until.since(now);
         Self {
+            absent: found.entry.absent.clone(),
             age_ms: Some(now.since(found.entry.windows.created)),
             ttl_ms: (fresh_for > 0).then_some(fresh_for),
             made_by: Some(Arc::clone(&found.entry.policy)),
@@ -150,6 +154,7 @@ impl Inner {
         let fetched = self.fetch(&job, loader, Some(job.deadline)).await;
         let fetched = fetched.inspect_err(|error| self.meters.load_failed(error.code()))?;
         let mut reading = Reading::new(job.decided.clone(), Outcome::Bypass, fetched.value);
+        reading.absent = fetched.absent;
         reading.not_stored = Some(NotStored::Bypass);
         Ok(reading)
     }
@@ -298,6 +303,7 @@ impl Inner {
                     outcome
                 },
                 collapsed,
+                absent: loaded.absent.clone(),
                 not_stored: loaded.stored.err(),
                 ttl_ms: loaded
                     .stored

@@ -20,6 +20,8 @@ const LATE_MARGIN_MS: u64 = 1_000;
 /// What a loader brought.
 pub(crate) struct Origin<'a> {
     pub(crate) value: Option<Value>,
+    /// What it said of there being none.
+    pub(crate) absent: Option<Value>,
     pub(crate) attributes: &'a [(String, String)],
     pub(crate) load_ms: u32,
     /// The moment before the load began.
@@ -133,6 +135,7 @@ impl Inner {
         Ok(Entry {
             logical: Arc::clone(job.key.logical()),
             value: origin.value,
+            absent: origin.absent,
             windows,
             time_to_idle_ms: admission.freshness.time_to_idle_ms,
             load_ms: origin.load_ms,

@@ -192,7 +192,7 @@ impl Inner {
         let called = AssertUnwindSafe(calling).catch_unwind().await;
         let called = called.unwrap_or_else(|_| Err(OriginError::Failed("it panicked".to_owned())));
         let written = called.map_err(Error::from);
-        pass.end(&written);
+        pass.end_for(ready.job.has_credentials(), &written);
         written
     }
 }

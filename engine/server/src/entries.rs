@@ -58,9 +58,22 @@ fn answer(
     resource: &str,
     mut reading: Reading,
 ) -> Result<Response, Problem> {
-    let mut response = match reading.value.take() {
-        Some(value) => stored::response(value, reading.age_ms.is_some()),
-        None => missing(resource, &reading).into_response(),
+    let cached = reading.age_ms.is_some();
+    let mut response = match (reading.value.take(), reading.absent.take()) {
+        (Some(value), _) => stored::response(value, cached),
+        (None, Some(said)) if !said.bytes.is_empty() => stored::response(said, cached),
+        (None, said) => {
+            let mut problem = missing(resource, &reading);
+            let status = said.iter().find_map(|said| said.head.as_ref());
+            problem.status = status
+                .and_then(|head| StatusCode::from_u16(head.status()).ok())
+                .unwrap_or(problem.status);
+            let mut response = problem.into_response();
+            if let Some(said) = said {
+                stored::add_others(response.headers_mut(), &said, cached);
+            }
+            response
+        }
     };
     let headers = response.headers_mut();
     add_read(headers, &reading);
@@ -123,10 +136,10 @@ pub(crate) async fn write(
     let operation = operation_id(&parts)?;
     let value = value_of(&parts, body, app.body_max).await?;
     let writing = match operation {
-        Some(id) => app.engine.write_once(request, value, &id).await?,
-        None => app.engine.write(request, value).await?,
+        Some(id) => app.engine.write_once(request, value, &id).await,
+        None => app.engine.write(request, value).await,
     };
-    Ok(written(writing))
+    Ok(written(writing.map_err(Problem::of_write)?))
 }
 
 /// Deletes an entry by the strategy that its policy chooses; as `PUT` under `write_behind`.
@@ -144,10 +157,10 @@ pub(crate) async fn delete(
     let (parts, _) = request.into_parts();
     let request = inputs_of(&caller, Operation::Delete, names, &parts)?;
     let writing = match operation_id(&parts)? {
-        Some(id) => app.engine.delete_once(request, &id).await?,
-        None => app.engine.delete(request).await?,
+        Some(id) => app.engine.delete_once(request, &id).await,
+        None => app.engine.delete(request).await,
     };
-    Ok(written(writing))
+    Ok(written(writing.map_err(Problem::of_write)?))
 }
 
 /// The `Idempotency-Key` of a write, quoted or bare.

@@ -1,12 +1,14 @@
 //! Errors as problem documents (RFC 9457) with a stable code.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use larder::Error;
-use larder::origin::OriginError;
+use larder::origin::{Answered, OriginError};
 use larder::store::queue::QueueError;
 
-use crate::{complaints, wire};
+use crate::{complaints, stored, wire};
 
 /// An error on its way to a client.
 #[derive(Debug)]
@@ -19,6 +21,10 @@ pub struct Problem {
     pub detail: String,
     /// When to ask again, in milliseconds, where waiting is all that it takes.
     pub retry_after_ms: Option<u64>,
+    /// What the origin answered, which is handed on in the place of the document.
+    pub said: Option<Arc<Answered>>,
+    /// Why it was asked, in the words of RFC 9211.
+    pub forward: &'static str,
 }
 
 impl Problem {
@@ -28,6 +34,16 @@ impl Problem {
             code,
             detail: detail.into(),
             retry_after_ms: None,
+            said: None,
+            forward: "miss",
+        }
+    }
+
+    /// The error of a write or a delete.
+    pub(crate) fn of_write(error: Error) -> Self {
+        Self {
+            forward: "method",
+            ..error.into()
         }
     }
 
@@ -48,8 +64,13 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
+        let said = match &error {
+            Error::Origin(OriginError::Answered { answer, .. }) => Some(Arc::clone(answer)),
+            _ => None,
+        };
         Self {
             retry_after_ms: error.retry_after_ms(),
+            said,
             ..Self::new(status_of(&error), error.code(), error.to_string())
         }
     }
@@ -77,7 +98,11 @@ fn status_of(error: &Error) -> StatusCode {
         | Error::Unflushable { .. }
         | Error::NoKeyRing
         | Error::OriginOpen { .. }
+        | Error::OriginResting { .. }
         | Error::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Origin(OriginError::Answered { status, .. }) => {
+            StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY)
+        }
         Error::Origin(OriginError::Rejected(_)) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Origin(OriginError::WriteTooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Origin(OriginError::Timeout { .. })
@@ -95,6 +120,33 @@ impl Problem {
 
     /// The answer, neither counted nor logged.
     pub(crate) fn document(&self) -> Response {
+        match &self.said {
+            Some(said) => self.handed_on(said),
+            None => self.own_document(),
+        }
+    }
+
+    /// The origin's answer; where it has no body, or none that could be had whole, the document with
+    /// its headers.
+    fn handed_on(&self, said: &Answered) -> Response {
+        let speaks = said.whole && !said.value.bytes.is_empty();
+        let mut response = match speaks {
+            true => stored::response(said.value.clone(), false),
+            false => self.own_document(),
+        };
+        let headers = response.headers_mut();
+        if !speaks {
+            stored::add_others(headers, &said.value, false);
+        }
+        let (why, status, code) = (self.forward, self.status.as_u16(), self.code);
+        let text = format!("Larder; fwd={why}; fwd-status={status}; detail={code}");
+        if let Ok(text) = HeaderValue::from_str(&text) {
+            headers.append("cache-status", text);
+        }
+        response
+    }
+
+    fn own_document(&self) -> Response {
         let mut response = (self.status, axum::Json(self.wire())).into_response();
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
@@ -104,12 +156,12 @@ impl Problem {
             let seconds = HeaderValue::from(ms.div_ceil(1000).max(1));
             headers.insert(header::RETRY_AFTER, seconds);
         }
-        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        if self.code == "unsupported_encoding" {
             // What would be taken (RFC 9110, 12.5.3).
             let plain = HeaderValue::from_static("identity");
             headers.insert(header::ACCEPT_ENCODING, plain);
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.status == StatusCode::UNAUTHORIZED && self.said.is_none() {
             let how = HeaderValue::from_static("Bearer");
             headers.insert(header::WWW_AUTHENTICATE, how);
         }

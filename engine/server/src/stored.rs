@@ -41,7 +41,8 @@ pub(crate) fn response(value: Value, cached: bool) -> Response {
     if let Some(head) = &value.head {
         let status = StatusCode::from_u16(head.status());
         *response.status_mut() = status.unwrap_or_default();
-        add_lines(response.headers_mut(), head, cached);
+        add_lines(response.headers_mut(), head, |name| is_told(name, cached));
+        note_origin(response.headers_mut(), head.status());
     }
     let headers = response.headers_mut();
     let kind = value.content_type.as_deref();
@@ -58,13 +59,35 @@ pub(crate) fn response(value: Value, cached: bool) -> Response {
     response
 }
 
-/// Adds the header lines of a value. What caches further in did is told of the request that they
-/// did it for (RFC 9211, 2), and not of those that are answered out of this one.
-fn add_lines(headers: &mut HeaderMap, head: &Head, cached: bool) {
-    for (name, value) in head.lines() {
-        if cached && **name == *"cache-status" {
-            continue;
+/// Adds the status and the header lines of a value whose body is not answered.
+pub(crate) fn add_others(headers: &mut HeaderMap, value: &Value, cached: bool) {
+    if let Some(head) = &value.head {
+        // The origin's own word on when to come back is better than what was made of it.
+        if head.all("retry-after").next().is_some() {
+            headers.remove(header::RETRY_AFTER);
         }
+        add_lines(headers, head, |name| {
+            is_told(name, cached) && !name.starts_with("content-")
+        });
+        note_origin(headers, head.status());
+    }
+}
+
+/// Tells an answer of the origin that is no value from one of Larder's own.
+fn note_origin(headers: &mut HeaderMap, status: u16) {
+    if status >= 400 {
+        headers.insert("larder-origin-status", HeaderValue::from(status));
+    }
+}
+
+/// What caches further in did is told of the request that they did it for (RFC 9211, 2), and not of
+/// those that are answered out of this one.
+fn is_told(name: &str, cached: bool) -> bool {
+    !cached || name != "cache-status"
+}
+
+fn add_lines(headers: &mut HeaderMap, head: &Head, which: impl Fn(&str) -> bool) {
+    for (name, value) in head.lines().iter().filter(|(name, _)| which(name)) {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(value.clone())) {
             headers.append(name, value);

@@ -34,6 +34,7 @@ fn entry(store: &MemoryStore, key: &Key) -> Entry {
     Entry {
         logical: Arc::clone(key.logical()),
         value: Some(Value::json(vec![b'x'; 1024])),
+        absent: None,
         windows: Windows::of_value(&freshness, NOW, 0.0),
         time_to_idle_ms: 0,
         load_ms: 1,

@@ -32,6 +32,7 @@ macro_rules! store_contract {
         $crate::store_contract! { @$what [$($given)*]
             ends:
                 an_entry_comes_back_whole,
+                what_was_said_of_an_absence_comes_back_whole,
                 nothing_is_answered_at_or_after_its_end,
                 an_end_that_no_clock_reaches_is_an_end,
                 an_entry_that_nobody_reads_idles_away,

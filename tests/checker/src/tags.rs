@@ -158,6 +158,7 @@ async fn fill_one(
     let entry = Entry {
         logical: Arc::clone(key.logical()),
         value: Some(Value::new("a value")),
+        absent: None,
         windows: Windows::of_value(&freshness, now, 0.0),
         time_to_idle_ms: 0,
         load_ms: 1,

@@ -231,6 +231,7 @@ impl Origin for Truth {
         Box::pin(async move {
             let text = self.load_value(number(wanted)?).await;
             Ok(Fetched {
+                absent: None,
                 value: Some(Value::new(text)),
                 attributes: Vec::new(),
             })

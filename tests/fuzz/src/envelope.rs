@@ -44,7 +44,8 @@ fn comes_back(entry: Entry) {
     let bytes: Bytes = encode(&entry, id, read)
         .expect("its names are short")
         .into();
-    let head = bytes.len() - entry.value.as_ref().map_or(0, |value| value.bytes.len());
+    let kept = entry.value.as_ref().or(entry.absent.as_ref());
+    let head = bytes.len() - kept.map_or(0, |value| value.bytes.len());
     let before = decode(&bytes.slice(..head)).expect("it can be judged without its payload");
     assert_eq!(before.entry.dependencies, entry.dependencies);
     assert!(decode(&bytes.slice(..head - 1)).is_err());
@@ -71,6 +72,8 @@ fn entry(from: &mut Unstructured<'_>) -> Result<Entry> {
         Placement::SharedOnly,
         Placement::MemoryOnly,
     ];
+    let (value, said) = (value(from)?, value(from)?);
+    let said = said.filter(|said| value.is_none() && said.head.is_some());
     Ok(Entry {
         logical: from.arbitrary()?,
         windows: Windows {
@@ -85,7 +88,8 @@ fn entry(from: &mut Unstructured<'_>) -> Result<Entry> {
         policy: Arc::new(policy),
         placement: *from.choose(&placements)?,
         sealed: from.arbitrary()?,
-        value: value(from)?,
+        value,
+        absent: said,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_LENGTH, LOCATION, TRANSFER_ENCODING};
+use reqwest::header::LOCATION;
 use reqwest::{Response, StatusCode, Url};
 
 use super::address::shown;
@@ -17,17 +17,19 @@ const DRAINED: usize = 64 << 10;
 pub(super) enum Meaning {
     Done,
     Absent,
+    /// It is an answer for whoever asked.
+    Said,
     Error(fn(String) -> OriginError),
 }
 
-/// Reads a status. Only answers that repeating cannot change are refusals.
+/// Reads a status. A part of a value (206) or what changed of it (226) was not asked for, and an
+/// address elsewhere, which may be told within the service's own, is of no use to clients.
 pub(super) fn meaning(status: StatusCode) -> Meaning {
     match status.as_u16() {
-        206 => Meaning::Error(OriginError::Broken),
+        206 | 226 => Meaning::Error(OriginError::Broken),
         200..=299 => Meaning::Done,
         404 | 410 => Meaning::Absent,
-        408 | 425 | 429 => Meaning::Error(OriginError::Failed),
-        400..=499 => Meaning::Error(OriginError::Rejected),
+        400..=599 => Meaning::Said,
         _ => Meaning::Error(OriginError::Failed),
     }
 }
@@ -36,6 +38,9 @@ pub(super) fn meaning(status: StatusCode) -> Meaning {
 pub(super) fn describe(method: &str, url: &Url, response: &Response) -> String {
     let status = response.status();
     let address = shown(url);
+    if status == StatusCode::NOT_MODIFIED {
+        return format!("{method} {address} answered {status}, and nothing conditional was asked");
+    }
     if !status.is_redirection() {
         return format!("{method} {address} answered {status}");
     }
@@ -51,10 +56,10 @@ pub(super) fn describe(method: &str, url: &Url, response: &Response) -> String {
     )
 }
 
-/// The whole body, of at most `max` bytes.
+/// The whole body, of at most `max` bytes. One without a length ends with its connection (RFC 9112,
+/// 6.3), and is whole if that was closed in order.
 pub(super) async fn body(mut response: Response, max: u64) -> Result<Bytes, OriginError> {
     let too_large = || OriginError::TooLarge { limit_bytes: max };
-    check_framing(&response)?;
     let announced = response.content_length().unwrap_or(0);
     if announced > max {
         return Err(too_large());
@@ -84,20 +89,6 @@ pub(super) async fn drain(mut response: Response) {
     }
 }
 
-/// Refuses bodies whose end cannot be told from a cut.
-fn check_framing(response: &Response) -> Result<(), OriginError> {
-    let headers = response.headers();
-    let framed = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
-    if framed || matches!(response.status().as_u16(), 204 | 205) {
-        return Ok(());
-    }
-    Err(OriginError::Broken(
-        "the answer has neither Content-Length nor chunks, so half a body would look whole; \
-         have the service send one of them"
-            .into(),
-    ))
-}
-
 /// How a request failed before its status came.
 pub(super) fn failure(method: &str, url: &Url, error: &reqwest::Error) -> OriginError {
     let text = format!("{method} {}: {}", shown(url), cause(error));
@@ -106,6 +97,29 @@ pub(super) fn failure(method: &str, url: &Url, error: &reqwest::Error) -> Origin
     } else {
         OriginError::Broken(text)
     }
+}
+
+/// Whether the connection ended before there was an answer, as one may that was idle for long.
+pub(super) fn is_cut_off(error: &reqwest::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    if error.is_connect() || error.is_timeout() {
+        return false;
+    }
+    let mut sources = std::iter::successors(error.source(), |inner| (*inner).source());
+    sources.any(|source| {
+        let http = source.downcast_ref::<hyper::Error>();
+        let http = http.is_some_and(|error| {
+            error.is_incomplete_message() || error.is_closed() || error.is_canceled()
+        });
+        let ends = [
+            BrokenPipe,
+            ConnectionAborted,
+            ConnectionReset,
+            UnexpectedEof,
+        ];
+        let io = source.downcast_ref::<std::io::Error>();
+        http || io.is_some_and(|error| ends.contains(&error.kind()))
+    })
 }
 
 /// The innermost reason: the outer ones only say that sending failed, or repeat the address.

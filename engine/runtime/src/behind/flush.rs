@@ -139,6 +139,8 @@ impl Lane {
             // One that panicked, or forgot some, may have taken them or not.
             let lost = || Err(OriginError::Failed("it panicked".to_owned()));
             answers.resize_with(changes.len(), lost);
+            let waits = answers.iter().filter_map(|answer| answer.as_ref().err());
+            pass.rest(waits.filter_map(OriginError::retry_after_ms).max());
             pass.end(&verdict(&answers));
             Ok(answers)
         };

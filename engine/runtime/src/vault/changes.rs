@@ -6,7 +6,7 @@ use larder_core::Value;
 use larder_store::queue::{Change, Fingerprint};
 use sha2::{Digest, Sha256};
 
-use super::cipher::{self, Binding, Of};
+use super::cipher::{self, Binding, Of, Plain};
 use super::entries::{Seals, fresh_nonce};
 use crate::error::Error;
 
@@ -43,11 +43,16 @@ impl Seals {
         let id = ring.active();
         let cipher = ring.cipher(id).ok_or(Error::NoKeyRing)?;
         let nonce = fresh_nonce().ok_or(Error::NoKeyRing)?;
-        let binding = binding(&change, value.content_type.as_deref());
-        let sealed = cipher::seal(cipher, nonce, &binding, Some(&value));
+        let content_type = value.content_type.clone();
+        let plain = Plain {
+            value: Some(value),
+            absent: None,
+        };
+        let binding = binding(&change, content_type.as_deref());
+        let sealed = cipher::seal(cipher, nonce, &binding, &plain);
         change.value = Some(Value {
             bytes: sealed.ok_or(Error::NoKeyRing)?,
-            content_type: value.content_type,
+            content_type,
             head: None,
         });
         change.sealed = Some(Arc::clone(id));
@@ -83,7 +88,8 @@ impl Seals {
             &binding(change, content_type.as_deref()),
             &value.bytes,
         );
-        let value = opened.flatten().ok_or(Closed::DoesNotOpen)?;
+        let value = opened.and_then(|plain| plain.value);
+        let value = value.ok_or(Closed::DoesNotOpen)?;
         Ok(Some(Value {
             content_type: content_type.clone(),
             ..value

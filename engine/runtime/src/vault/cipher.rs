@@ -4,8 +4,6 @@
 //! plain text begins with a byte that tells a value from the knowledge that there is none. Status and
 //! header lines of a value say as much as its bytes may, so they are inside, before them.
 
-use std::sync::Arc;
-
 use bytes::{Buf, Bytes};
 use chacha20poly1305::{AeadInOut, Tag, XChaCha20Poly1305, XNonce};
 use larder_core::freshness::Windows;
@@ -20,6 +18,8 @@ const ABSENT: u8 = 0;
 const PRESENT: u8 = 1;
 /// There is a value, behind the length of its head in 32 bits and the head.
 const HEADED: u8 = 2;
+/// There is none, and what was said of that follows, with its head and its type in the same way.
+const SAID: u8 = 3;
 
 /// What a sealed value is bound to: put elsewhere, it does not open.
 #[derive(Clone, Copy)]
@@ -69,32 +69,97 @@ impl Binding<'_> {
     }
 }
 
+/// What is sealed: a value, or none and perhaps what was said of that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plain {
+    pub(super) value: Option<Value>,
+    pub(super) absent: Option<Value>,
+}
+
+impl Plain {
+    pub(super) fn kept(&self) -> Option<&Value> {
+        self.value.as_ref().or(self.absent.as_ref())
+    }
+
+    /// Adds all that comes before the bytes.
+    fn push_to(&self, out: &mut Vec<u8>) -> Option<()> {
+        let head = self.kept().and_then(|kept| kept.head.as_deref());
+        let head = head.map(Head::to_bytes);
+        out.push(match (&self.value, &head) {
+            (Some(_), None) => PRESENT,
+            (Some(_), Some(_)) => HEADED,
+            (None, Some(_)) => SAID,
+            (None, None) => ABSENT,
+        });
+        if let Some(head) = head {
+            push(out, &head)?;
+        }
+        if let (None, Some(said)) = (&self.value, &self.absent) {
+            push(
+                out,
+                said.content_type.as_deref().unwrap_or_default().as_bytes(),
+            )?;
+        }
+        Some(())
+    }
+
+    fn of(mut plain: Bytes) -> Option<Self> {
+        let form = plain.try_get_u8().ok()?;
+        let head = match form {
+            HEADED | SAID => Some(Head::from_bytes(&part(&mut plain)?)?),
+            PRESENT | ABSENT => None,
+            _ => return None,
+        };
+        let content_type = match form {
+            SAID => Some(part(&mut plain)?).filter(|kind| !kind.is_empty()),
+            _ => None,
+        };
+        let content_type = content_type.map(|kind| String::from_utf8(kind.to_vec()));
+        let value = Value {
+            head,
+            content_type: content_type.transpose().ok()?.map(Into::into),
+            bytes: plain,
+        };
+        Some(match form {
+            ABSENT => Self::default(),
+            SAID => Self {
+                absent: Some(value),
+                ..Self::default()
+            },
+            _ => Self {
+                value: Some(value),
+                ..Self::default()
+            },
+        })
+    }
+}
+
+fn push(out: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
+    out.extend_from_slice(&u32::try_from(bytes.len()).ok()?.to_le_bytes());
+    out.extend_from_slice(bytes);
+    Some(())
+}
+
+fn part(plain: &mut Bytes) -> Option<Bytes> {
+    let length = usize::try_from(plain.try_get_u32_le().ok()?).ok()?;
+    (length <= plain.len()).then(|| plain.split_to(length))
+}
+
 /// The sealed form of a value, or of there being none. The nonce must be random and never used
 /// again. None where the value is longer than the cipher takes (256 GiB).
 pub(super) fn seal(
     cipher: &XChaCha20Poly1305,
     nonce: [u8; NONCE],
     binding: &Binding<'_>,
-    value: Option<&Value>,
+    plain: &Plain,
 ) -> Option<Bytes> {
-    let plain = value.map_or(&[][..], |value| &value.bytes);
-    let head = value.and_then(|value| value.head.as_deref());
-    let head = head.map(Head::to_bytes);
-    let lines = head.as_ref().map_or(0, Vec::len);
-    let mut sealed = Vec::with_capacity(1 + NONCE + 1 + 4 + lines + plain.len() + TAG);
+    let bytes = plain.kept().map_or(&[][..], |value| &value.bytes);
+    let mut sealed = Vec::with_capacity(1 + NONCE + 1 + bytes.len() + TAG);
     sealed.push(FORMAT);
     sealed.extend_from_slice(&nonce);
     let begins = sealed.len();
-    match (value, head) {
-        (None, _) => sealed.push(ABSENT),
-        (Some(_), None) => sealed.push(PRESENT),
-        (Some(_), Some(head)) => {
-            sealed.push(HEADED);
-            sealed.extend_from_slice(&u32::try_from(head.len()).ok()?.to_le_bytes());
-            sealed.extend_from_slice(&head);
-        }
-    }
-    sealed.extend_from_slice(plain);
+    plain.push_to(&mut sealed)?;
+    sealed.extend_from_slice(bytes);
     let nonce = XNonce::from(nonce);
     let body = &mut sealed[begins..];
     let tag = cipher.encrypt_inout_detached(&nonce, &binding.bytes(), body.into());
@@ -112,13 +177,13 @@ pub(super) fn mark(cipher: &XChaCha20Poly1305, digest: &[u8; 32]) -> Option<[u8;
     Some(stream)
 }
 
-/// What was sealed, none inside where there was no value, with its head but without its type. None where anything was
+/// What was sealed; a value is without its type, which is outside. None where anything was
 /// changed since, or belongs to another entry.
 pub(super) fn open(
     cipher: &XChaCha20Poly1305,
     binding: &Binding<'_>,
     sealed: &[u8],
-) -> Option<Option<Value>> {
+) -> Option<Plain> {
     let (&FORMAT, rest) = sealed.split_first()? else {
         return None;
     };
@@ -133,23 +198,7 @@ pub(super) fn open(
             &Tag::from(*tag),
         )
         .ok()?;
-    value(plain.into())
-}
-
-fn value(mut plain: Bytes) -> Option<Option<Value>> {
-    match plain.try_get_u8().ok()? {
-        ABSENT => Some(None),
-        PRESENT => Some(Some(Value::new(plain))),
-        HEADED => {
-            let length = usize::try_from(plain.try_get_u32_le().ok()?).ok()?;
-            let head: Arc<Head> = Head::from_bytes(plain.get(..length)?)?;
-            Some(Some(Value {
-                head: Some(head),
-                ..Value::new(plain.slice(length..))
-            }))
-        }
-        _ => None,
-    }
+    Plain::of(plain.into())
 }
 
 #[cfg(test)]
@@ -168,6 +217,13 @@ mod tests {
         }
     }
 
+    fn of(value: Value) -> Plain {
+        Plain {
+            value: Some(value),
+            absent: None,
+        }
+    }
+
     fn cipher(key: u8) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&[key; 32].into())
     }
@@ -182,18 +238,24 @@ mod tests {
             content_type: None,
             of: Of::Entry(&windows),
         };
-        for value in [
-            None,
-            Some(Value::new("")),
-            Some(Value::new("x".repeat(5000))),
-            Some(Value {
-                head: Head::new(203, [("x-user", Bytes::from_static(b"ann"))]).unwrap(),
-                ..Value::new("x")
-            }),
+        let headed = |status, value| Value {
+            head: Head::new(status, [("x-user", Bytes::from_static(b"ann"))]).unwrap(),
+            ..value
+        };
+        let said = |value| Plain {
+            value: None,
+            absent: Some(value),
+        };
+        for plain in [
+            Plain::default(),
+            of(Value::new("")),
+            of(Value::new("x".repeat(5000))),
+            of(headed(203, Value::new("x"))),
+            said(headed(410, Value::json("{}"))),
+            said(headed(404, Value::new(""))),
         ] {
-            let sealed = seal(&cipher(1), NONCE_7, &binding, value.as_ref()).unwrap();
-            let opened = open(&cipher(1), &binding, &sealed).unwrap();
-            assert_eq!(opened, value);
+            let sealed = seal(&cipher(1), NONCE_7, &binding, &plain).unwrap();
+            assert_eq!(open(&cipher(1), &binding, &sealed), Some(plain));
         }
     }
 
@@ -205,13 +267,13 @@ mod tests {
             content_type: Some("text/plain"),
             of: Of::Entry(&windows),
         };
-        let value = Value::new("a secret");
-        let sealed = seal(&cipher(1), NONCE_7, &binding, Some(&value)).unwrap();
+        let value = of(Value::new("a secret"));
+        let sealed = seal(&cipher(1), NONCE_7, &binding, &value).unwrap();
         assert_eq!(
             larder_core::Hex(&sealed).to_string(),
             "010707070707070707070707070707070707070707070707079c4da89bd8a93a117e5399eda33d5905ed412fdc8b1ac2f336"
         );
-        assert_eq!(open(&cipher(1), &binding, &sealed), Some(Some(value)));
+        assert_eq!(open(&cipher(1), &binding, &sealed), Some(value));
     }
 
     #[test]
@@ -222,8 +284,8 @@ mod tests {
             content_type: Some("text/plain"),
             of: Of::Entry(&windows),
         };
-        let value = Value::new("a secret");
-        let sealed = seal(&cipher(1), NONCE_7, &binding, Some(&value)).unwrap();
+        let value = of(Value::new("a secret"));
+        let sealed = seal(&cipher(1), NONCE_7, &binding, &value).unwrap();
         for at in 0..sealed.len() * 8 {
             let mut changed = sealed.to_vec();
             changed[at / 8] ^= 1 << (at % 8);
@@ -249,8 +311,8 @@ mod tests {
             content_type: Some(""),
             of: Of::Entry(&own),
         };
-        let value = Value::new("a secret");
-        let sealed = seal(&cipher(1), NONCE_7, &binding, Some(&value)).unwrap();
+        let value = of(Value::new("a secret"));
+        let sealed = seal(&cipher(1), NONCE_7, &binding, &value).unwrap();
         assert!(open(&cipher(1), &binding, &sealed).is_some());
         for (what, other) in [
             (
@@ -307,8 +369,8 @@ mod tests {
             content_type: None,
             of: Of::Change(operation),
         };
-        let value = Value::new("a secret");
-        let sealed = seal(&cipher(1), NONCE_7, &binding("one"), Some(&value)).unwrap();
+        let value = of(Value::new("a secret"));
+        let sealed = seal(&cipher(1), NONCE_7, &binding("one"), &value).unwrap();
         assert!(open(&cipher(1), &binding("one"), &sealed).is_some());
         assert!(open(&cipher(1), &binding("two"), &sealed).is_none());
     }

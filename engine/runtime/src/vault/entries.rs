@@ -10,7 +10,7 @@ use larder_store::{Expected, Found, LeaseRequest, Leased, StoreError};
 use parking_lot::Mutex;
 
 use super::Vault;
-use super::cipher::{self, Binding, Of};
+use super::cipher::{self, Binding, Of, Plain};
 use crate::decide::Job;
 use crate::engine::Inner;
 use crate::route::Older;
@@ -92,14 +92,18 @@ impl Seals {
         let id = ring.active();
         let cipher = ring.cipher(id).ok_or(NotStored::NoKeyRing)?;
         let nonce = fresh_nonce().ok_or(NotStored::NoKeyRing)?;
-        let value = entry.value.take();
-        let content_type = value.as_ref().and_then(|value| value.content_type.clone());
+        let plain = Plain {
+            value: entry.value.take(),
+            absent: entry.absent.take(),
+        };
+        let value = plain.value.as_ref();
+        let content_type = value.and_then(|value| value.content_type.clone());
         let binding = Binding {
             logical: &entry.logical,
             content_type: content_type.as_deref(),
             of: Of::Entry(&entry.windows),
         };
-        let sealed = cipher::seal(cipher, nonce, &binding, value.as_ref());
+        let sealed = cipher::seal(cipher, nonce, &binding, &plain);
         entry.value = Some(Value {
             bytes: sealed.ok_or(NotStored::TooLarge)?,
             content_type,
@@ -129,10 +133,11 @@ impl Seals {
         let opened = cipher::open(cipher, &binding, &value.bytes);
         let opened = opened.ok_or(Unreadable::DoesNotOpen)?;
         let entry = Entry {
-            value: opened.map(|opened| Value {
+            value: opened.value.map(|opened| Value {
                 content_type: value.content_type.clone(),
                 ..opened
             }),
+            absent: opened.absent,
             ..(*found.entry).clone()
         };
         Ok(Found {

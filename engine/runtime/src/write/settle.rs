@@ -82,6 +82,7 @@ impl Inner {
         let now = self.clock.now();
         let origin = Origin {
             value: written.value.clone().filter(|_| !absent),
+            absent: None,
             attributes: &[],
             load_ms: u32::try_from(now.since(began)).unwrap_or(u32::MAX),
             began,

@@ -5,6 +5,7 @@
     reason = "a scenario that cannot go on has failed"
 )]
 
+mod answered;
 mod aside;
 mod breaker;
 mod builder;

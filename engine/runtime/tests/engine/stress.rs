@@ -86,6 +86,7 @@ impl Origin for Ledger {
             let value = value(self.truth[key].load(Ordering::SeqCst));
             Self::dawdle().await;
             Ok(Fetched {
+                absent: None,
                 value: Some(value),
                 attributes: Vec::new(),
             })

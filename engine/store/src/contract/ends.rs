@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use larder_core::freshness::State;
-use larder_core::{Timestamp, Value};
+use larder_core::{Head, Timestamp, Value};
 
 use super::subject::{ERROR_MS, LEASE_MS, NOW, Subject, TTL_MS, dependencies, entry, key, woken};
 use crate::store::Filled;
@@ -17,6 +18,24 @@ pub(super) async fn an_entry_comes_back_whole(on: Subject) {
         value: Some(Value::json("{}")),
         time_to_idle_ms: 12_345,
         ..entry
+    };
+    assert_eq!(on.fill(&key, token, entry.clone()).await, Filled::Stored);
+    let found = on.get(&key, NOW).await.map(|found| found.entry);
+    assert_eq!(found.as_deref(), Some(&entry));
+}
+
+pub(super) async fn what_was_said_of_an_absence_comes_back_whole(on: Subject) {
+    let key = key("absent");
+    let token = on.granted(&key, NOW).await;
+    let lines = [("link", Bytes::from_static(b"</elsewhere>"))];
+    let said = Value {
+        head: Head::new(410, lines).ok().flatten(),
+        ..Value::json("{\"gone\": true}")
+    };
+    let entry = larder_core::Entry {
+        value: None,
+        absent: Some(said),
+        ..entry(&key, "", Vec::new(), NOW)
     };
     assert_eq!(on.fill(&key, token, entry.clone()).await, Filled::Stored);
     let found = on.get(&key, NOW).await.map(|found| found.entry);

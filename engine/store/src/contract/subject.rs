@@ -216,6 +216,7 @@ pub(crate) fn entry(key: &Key, text: &str, under: Under, now: Timestamp) -> Entr
     Entry {
         logical: Arc::clone(key.logical()),
         value: Some(Value::new(text.to_owned())),
+        absent: None,
         windows: Windows::of_value(&freshness, now, 0.0),
         time_to_idle_ms: 0,
         load_ms: 7,

@@ -50,7 +50,7 @@ const NEGATIVE: u8 = 1;
 const TYPED: u8 = 2;
 /// The value is encrypted.
 const SEALED: u8 = 4;
-/// The value has a status and header lines. Without them the envelope is what builds wrote that
+/// The value has a status and header lines, or where there is none, what was said of that has. Without them the envelope is what builds wrote that
 /// knew of neither, byte for byte.
 const HEADED: u8 = 8;
 /// The policy had settings. Without them too the envelope is what earlier builds wrote.

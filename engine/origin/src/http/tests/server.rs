@@ -22,6 +22,8 @@ pub(super) enum Reply {
     Keep(Vec<u8>),
     /// Sends these bytes and closes.
     Close(Vec<u8>),
+    /// Sends these bytes and resets the connection.
+    Reset(Vec<u8>),
     /// Sends these bytes and nothing more.
     Hang(Vec<u8>),
 }
@@ -117,6 +119,11 @@ async fn serve(
     while let Some(request) = read(&mut stream).await {
         log.lock().push(request.clone());
         let (bytes, then) = match reply(request) {
+            Reply::Reset(bytes) => {
+                let _ = stream.write_all(&bytes).await;
+                let _ = stream.get_ref().set_zero_linger();
+                return;
+            }
             Reply::Keep(bytes) => (bytes, None),
             Reply::Close(bytes) => (bytes, Some(false)),
             Reply::Hang(bytes) => (bytes, Some(true)),

@@ -227,6 +227,7 @@ impl Origin for Shop {
             match mood.load_error {
                 Some(error) => Err(error),
                 None => Ok(Fetched {
+                    absent: None,
                     value,
                     attributes: vec![("header.etag".into(), "v1".into())],
                 }),

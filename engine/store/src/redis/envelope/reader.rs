@@ -45,12 +45,10 @@ pub fn decode(bytes: &Bytes) -> Result<Stored, Damage> {
     let mut entry = names.entry(flags)?;
     entry.windows.created = Timestamp(number(bytes, CREATED_AT, DIGITS, "its moment")?);
     entry.placement = placement(bytes[PLACEMENT_AT])?;
-    if flags & NEGATIVE != 0 {
-        if bytes.len() != head {
-            return Err(Damage::Part("its value, which should not be there,"));
-        }
-    } else if let Some(value) = &mut entry.value {
-        value.bytes = bytes.slice(head..);
+    match entry.value.as_mut().or(entry.absent.as_mut()) {
+        Some(value) => value.bytes = bytes.slice(head..),
+        None if bytes.len() == head => {}
+        None => return Err(Damage::Part("its value, which should not be there,")),
     }
     Ok(Stored {
         entry,
@@ -136,9 +134,14 @@ impl<'a> Names<'a> {
             content_type,
             head,
         };
+        let (value, absent) = match flags & NEGATIVE {
+            0 => (Some(value), None),
+            _ => (None, value.head.is_some().then_some(value)),
+        };
         Ok(Entry {
             logical,
-            value: (flags & NEGATIVE == 0).then_some(value),
+            value,
+            absent,
             windows,
             time_to_idle_ms,
             load_ms: u32::try_from(load_ms).map_err(|_| Damage::Part("its load time"))?,

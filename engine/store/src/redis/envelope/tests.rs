@@ -13,16 +13,20 @@ fn head() -> impl Strategy<Value = Option<Arc<Head>>> {
     (200..600u16, lines).prop_map(|(status, lines)| Head::new(status, lines).expect("headers"))
 }
 
-fn value() -> impl Strategy<Value = Option<Value>> {
+/// A value, or none and perhaps what the origin said of it.
+fn value() -> impl Strategy<Value = (Option<Value>, Option<Value>)> {
     let bytes = prop::collection::vec(any::<u8>(), 0..64);
     let content_type = prop::option::of(".{0,12}");
-    prop::option::of(
-        (bytes, content_type, head()).prop_map(|(bytes, content_type, head)| Value {
-            bytes: bytes.into(),
-            content_type: content_type.map(Into::into),
-            head,
-        }),
-    )
+    let value = (bytes, content_type, head()).prop_map(|(bytes, content_type, head)| Value {
+        bytes: bytes.into(),
+        content_type: content_type.map(Into::into),
+        head,
+    });
+    (any::<bool>(), prop::option::of(value)).prop_map(|(there, value)| match there {
+        true => (value, None),
+        // Without a status nothing was said.
+        false => (None, value.filter(|value| value.head.is_some())),
+    })
 }
 
 fn dependencies() -> impl Strategy<Value = Vec<(Dependency, Version)>> {
@@ -44,7 +48,7 @@ fn placement() -> impl Strategy<Value = Placement> {
 prop_compose! {
     fn entry()(
         names in (".{0,20}", ".{0,8}", ".{0,8}", ".{0,8}", ".{0,8}", ".{0,8}"),
-        value in value(),
+        (value, absent) in value(),
         times in any::<[u64; 5]>(),
         load_ms: u32,
         dependencies in dependencies(),
@@ -56,6 +60,7 @@ prop_compose! {
         Entry {
             logical: logical.into(),
             value,
+            absent,
             windows: Windows {
                 created: times[0],
                 fresh_until: times[1],
@@ -87,7 +92,8 @@ proptest! {
     #[test]
     fn what_is_cut_off_anywhere_before_the_payload_is_damage(entry in entry()) {
         let bytes = encoded(&entry);
-        let payload = entry.value.as_ref().map_or(0, |value| value.bytes.len());
+        let kept = entry.value.as_ref().or(entry.absent.as_ref());
+        let payload = kept.map_or(0, |value| value.bytes.len());
         for end in 0..bytes.len() - payload {
             prop_assert!(decode(&bytes.slice(..end)).is_err(), "cut at {end}");
         }
@@ -152,6 +158,7 @@ fn of_before() -> Vec<Entry> {
     let plain = Entry {
         logical: "t:n:k".into(),
         value: Some(Value::json("{}")),
+        absent: None,
         windows: Windows {
             created: Timestamp(1),
             fresh_until: Timestamp(2),

@@ -1,6 +1,6 @@
 //! From an entry to bytes.
 
-use larder_core::{Entry, Head, Placement, Timestamp};
+use larder_core::{Entry, Head, Placement, Timestamp, Value};
 
 use super::{FIXED, HEADED, HeadTooLong, MAGIC, MAX_HEAD, NEGATIVE, NEVER, SEALED, SET, TYPED};
 
@@ -9,7 +9,7 @@ use super::{FIXED, HEADED, HeadTooLong, MAGIC, MAX_HEAD, NEGATIVE, NEVER, SEALED
 /// # Errors
 /// If the names around the value are longer than [`MAX_HEAD`] together.
 pub fn encode(entry: &Entry, id: u64, read: Timestamp) -> Result<Vec<u8>, HeadTooLong> {
-    let payload = entry.value.as_ref().map_or(&[][..], |value| &value.bytes);
+    let payload = kept(entry).map_or(&[][..], |value| &value.bytes);
     let names = names(entry);
     let head = FIXED + names.len();
     if head > MAX_HEAD {
@@ -28,13 +28,20 @@ pub fn encode(entry: &Entry, id: u64, read: Timestamp) -> Result<Vec<u8>, HeadTo
     Ok(out)
 }
 
-/// The status and header lines of its value.
+/// Its value, or what was said of there being none, which has a status.
+fn kept(entry: &Entry) -> Option<&Value> {
+    let said = entry.absent.as_ref();
+    let said = said.filter(|said| said.head.is_some());
+    entry.value.as_ref().or(said)
+}
+
+/// The status and header lines of what is kept.
 fn lines(entry: &Entry) -> Option<&Head> {
-    entry.value.as_ref()?.head.as_deref()
+    kept(entry)?.head.as_deref()
 }
 
 fn flags(entry: &Entry) -> u8 {
-    let typed = entry.value.as_ref().and_then(|v| v.content_type.as_ref());
+    let typed = kept(entry).and_then(|v| v.content_type.as_ref());
     let mut flags = 0;
     for (set, flag) in [
         (entry.value.is_none(), NEGATIVE),
@@ -85,7 +92,7 @@ fn names(entry: &Entry) -> Vec<u8> {
     ] {
         push_text(&mut out, text);
     }
-    if let Some(typed) = entry.value.as_ref().and_then(|v| v.content_type.as_ref()) {
+    if let Some(typed) = kept(entry).and_then(|v| v.content_type.as_ref()) {
         push_text(&mut out, typed);
     }
     if let Some(key) = &entry.sealed {
