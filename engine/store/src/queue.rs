@@ -2,6 +2,8 @@
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+#[cfg(test)]
+pub(crate) mod kept;
 mod letter;
 mod local;
 mod mirrored;

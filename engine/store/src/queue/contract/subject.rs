@@ -208,7 +208,7 @@ pub(super) fn number(row: &Row, sequence: u64) -> Letters {
     })
 }
 
-pub(super) fn text(queued: &Queued) -> String {
+pub(crate) fn text(queued: &Queued) -> String {
     let text = |value: &Value| String::from_utf8_lossy(&value.bytes).into_owned();
     queued
         .change

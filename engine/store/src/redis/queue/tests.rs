@@ -1,6 +1,7 @@
 //! What the queue on Redis promises, over real servers.
 
 mod durable;
+mod kept;
 mod nodes;
 mod order;
 

@@ -1,10 +1,11 @@
 //! The file, in whatever state it is found.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{NOW, open, row, spoil, text, waiting};
+use super::{Folder, NOW, open, row, spoil, text, waiting};
 use crate::queue::contract::subject::change;
 use crate::queue::{Letters, Queue, QueueError};
 use crate::{LocalQueue, LocalQueueConfig, QueueOpenError};
@@ -180,4 +181,14 @@ async fn a_stored_queue_from_this_version_opens_in_the_next() {
     assert!(new.sequence > letters[1].queued.sequence);
     assert_eq!(queue.retry(&Letters::All).await, Ok(2));
     assert_eq!(waiting(&queue).await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_queue_of_the_first_format_is_read_whole() {
+    let folder = Folder::new();
+    let dir = folder.0.path().join("queue");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("queue.db"), crate::queue::kept::FILE).unwrap();
+    let queue = LocalQueue::open(LocalQueueConfig::new(&dir)).unwrap();
+    crate::queue::kept::is_whole(Arc::new(queue)).await;
 }
