@@ -1,5 +1,8 @@
 //! Lists the sources that the program carries: the SDK, and the policy that the demo lets people
-//! change.
+//! change; and the fields of the configuration.
+
+#[path = "build/reference.rs"]
+mod reference;
 
 use std::env;
 use std::error::Error;
@@ -29,7 +32,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         writeln!(code, "];")?;
     }
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("sources.rs"), code)?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("sources.rs"), code)?;
+    let config = Path::new("src/config");
+    println!("cargo:rerun-if-changed={}", config.display());
+    println!("cargo:rerun-if-changed=build");
+    fs::write(out.join("reference.rs"), reference::of(config)?)?;
     Ok(())
 }
 

@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Queue(queue::Args),
     /// Let a running server read its configuration again
     Reload(reload::Args),
-    /// Say what is wrong with a configuration file
+    /// Say what is wrong with a configuration file, and what can be in one
     Config(config::Args),
 }
 

@@ -9,6 +9,7 @@
 //! | `config` | `larder.toml`, its environment overrides, and what is wrong with it |
 //! | `assemble` | from a configuration to an engine |
 //! | `sense` | what can only be said of a configuration with its policies at hand |
+//! | `reference` | every field of `larder.toml`, as its types declare it |
 //! | `reload` | the configuration is read again while the server runs |
 //! | `keys` | a changed key ring is taken into use |
 //! | `build` | a policy crate becomes a `.wasm` file |
@@ -30,6 +31,7 @@ mod install;
 mod keys;
 mod logging;
 mod output;
+mod reference;
 mod reload;
 mod sample;
 mod scaffold;

@@ -11,7 +11,7 @@ use larder::wasm::{PolicyConfig, Stage, inspect};
 use crate::config::{Config, ENV_HELP, Overrides, Wrong};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::print;
-use crate::sense;
+use crate::{reference, sense};
 
 /// Arguments of `larder config`.
 #[derive(Debug, clap::Args)]
@@ -27,6 +27,12 @@ enum What {
     Check {
         /// The configuration, larder.toml
         file: PathBuf,
+    },
+    /// Print every field of a configuration with its type, its default and what it is for
+    Reference {
+        /// As a page of the documentation
+        #[arg(long)]
+        markdown: bool,
     },
 }
 
@@ -50,6 +56,8 @@ Ends with 2 if anything is wrong."
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.what {
         What::Check { file } => check(file),
+        What::Reference { markdown: true } => print(&reference::markdown()),
+        What::Reference { markdown: false } => print(&reference::plain()),
     }
 }
 

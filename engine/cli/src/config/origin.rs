@@ -34,65 +34,115 @@ pub(crate) enum OriginKind {
     Http(HttpConfig),
 }
 
+/// What every origin has, beside its `type`: "sqlite", "postgres" or "http".
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Common {
+    /// For how long after a write nothing that was loaded is stored, for origins whose replicas
+    /// lag. Default: `"0s"`.
+    write_hold: Option<Span>,
+}
+
+/// A table of a SQLite database.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sqlite {
+    /// The database file.
     path: PathBuf,
+    /// The table or view.
     table: String,
+    /// The column that holds the id.
     key: String,
+    /// A column that changes with each change of a row.
     version: Option<String>,
+    /// A whole-number column for the order of queued writes; `write_behind` needs it.
     sequence: Option<String>,
+    /// A column that marks a row as deleted instead of removing it.
     deleted: Option<String>,
+    /// Whether the file is switched to WAL, which lets others read while it is written. Default:
+    /// `false`.
     #[serde(default)]
     wal: bool,
+    /// How long a call may take. Default: `"2s"`.
     timeout: Option<Span>,
+    /// The largest row as JSON. Default: `"8MiB"`.
     value_max: Option<Size>,
 }
 
+/// A table of a PostgreSQL database.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Postgres {
+    /// Where the database is, with user and password.
     url: String,
+    /// The table or view.
     table: String,
+    /// The column that holds the id.
     key: String,
+    /// The one column that is the value; without it the value is the row.
     column: Option<String>,
+    /// A column that changes with each change of a row.
     version: Option<String>,
+    /// A whole-number column for the order of queued writes; `write_behind` needs it.
     sequence: Option<String>,
+    /// A column that marks a row as deleted instead of removing it.
     deleted: Option<String>,
+    /// The most connections. Default: `16`.
     connections: Option<usize>,
+    /// How long a call may take. Default: `"5s"`.
     timeout: Option<Span>,
+    /// How long connecting may take. Default: `"2s"`.
     connect_timeout: Option<Span>,
+    /// The largest row as JSON. Default: `"8MiB"`.
     value_max: Option<Size>,
+    /// Certificates that the server's is checked against besides those of the system.
     ca: Option<PathBuf>,
 }
 
+/// An HTTP service.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Http {
+    /// Where the service is.
     base_url: String,
+    /// The path of a row below that. Default: `"/{resource}/{id}"`.
     path: Option<String>,
+    /// How long a call may take.
     timeout: Option<Span>,
+    /// How long connecting may take.
     connect_timeout: Option<Span>,
+    /// The largest answer. Default: `"8MiB"`.
     value_max: Option<Size>,
+    /// Headers of every call.
     #[serde(default)]
     headers: BTreeMap<String, String>,
 }
 
+/// How an origin is protected from too many calls.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Limits {
+    /// The most calls at once; 0 sets no limit. Default: `64`.
     concurrency: Option<u32>,
+    /// The most of them for one tenant; 0 sets no limit. Default: `32`.
     tenant_concurrency: Option<u32>,
+    /// How long a call waits for its place. Default: `"1s"`.
     wait: Option<Span>,
+    /// When the origin is left alone.
     breaker: Breaker,
 }
 
+/// When an origin is left alone because it keeps failing.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Breaker {
+    /// At which share of failed calls it is left alone, in percent. Default: `50`.
     failure_percent: Option<u8>,
+    /// How many calls there must have been for that. Default: `20`.
     minimum_calls: Option<u32>,
+    /// Over how long calls are counted. Default: `"10s"`.
     window: Option<Span>,
+    /// For how long it is left alone before one call tries again. Default: `"5s"`.
     open: Option<Span>,
 }
 
@@ -145,15 +195,11 @@ fn one(mut table: Table, folder: &Path) -> Result<OriginConfig, String> {
         Some(Value::Table(limits)) => fields(limits).map_err(|why| format!("`limits`: {why}"))?,
         Some(_) => return Err("`limits` is not a table".to_owned()),
     };
-    let write_hold_ms = match table.remove("write_hold") {
-        None => 0,
-        Some(value) => {
-            let span: Span = value
-                .try_into()
-                .map_err(|why| format!("`write_hold`: {}", one_line(&why)))?;
-            span.ms()
-        }
-    };
+    const HOLD: &str = "write_hold";
+    let common = table.remove(HOLD).into_iter();
+    let common = common.map(|value| (HOLD.to_owned(), value)).collect();
+    let common: Common = fields(common).map_err(|why| format!("`{HOLD}`: {why}"))?;
+    let write_hold_ms = common.write_hold.map_or(0, Span::ms);
     let outbox = outbox::read(table.remove("outbox"), &kind)?;
     let kind = match kind.as_str() {
         "sqlite" => sqlite(table, folder),

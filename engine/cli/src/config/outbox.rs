@@ -17,12 +17,17 @@ pub(crate) struct OutboxConfig {
     pub(crate) tuning: OutboxTuning,
 }
 
+/// A table in which the database says what others change.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
+    /// The table. Default: `"larder_outbox"`.
     table: Option<String>,
+    /// Where PostgreSQL gives hints by NOTIFY, so that changes are seen at once.
     channel: Option<String>,
+    /// How often the table is looked at. Default: `"1s"`.
     poll: Option<Span>,
+    /// How long rows stay after they were applied. Default: `"1h"`.
     keep: Option<Span>,
 }
 

@@ -18,9 +18,11 @@ pub(crate) enum StoreConfig {
     Tiered(TieredConfig),
 }
 
+/// Entries in the memory of this process. `type` is `"memory"` where it is left out.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Memory {
+    /// How much it keeps. Default: `"256MiB"`.
     capacity: Option<Size>,
 }
 
@@ -28,19 +30,33 @@ struct Memory {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Shared {
+    /// How much the memory in front of Redis keeps (tiered alone); 256MiB where it is left out.
     capacity: Option<Size>,
+    /// How long a copy is served without word of Redis (tiered alone); 1.5 s where it is left out.
     silence: Option<Span>,
+    /// Where Redis is; or `cluster`, or `sentinel`.
     url: Option<String>,
+    /// Nodes of a Cluster.
     #[serde(default)]
     cluster: Vec<String>,
+    /// Where sentinels name the master: `urls` and `master`; `user`, `password`, `db` and `tls` are
+    /// those of the master.
     sentinel: Option<SentinelConfig>,
+    /// What all keys begin with. Default: `"larder"`.
     prefix: Option<String>,
+    /// Certificates that the server's is checked against.
     ca_file: Option<PathBuf>,
+    /// How long connecting may take. Default: `"1s"`.
     connect_timeout: Option<Span>,
+    /// How long a call may take. Default: `"500ms"`.
     timeout: Option<Span>,
+    /// How often is looked whether it is there. Default: `"500ms"`.
     check_every: Option<Span>,
+    /// The largest entry. Default: `"8MiB"`.
     max_entry: Option<Size>,
+    /// How long versions of tags are kept after their last use. Default: `"30d"`.
     versions_keep: Option<Span>,
+    /// Whether a Redis is taken whose eviction policy is not known to be safe. Default: `false`.
     #[serde(default)]
     accept_eviction: bool,
 }

@@ -20,17 +20,25 @@ pub(super) enum Tokens {
     Single,
 }
 
+/// Who may call. `larder token` prints such a table.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
+    /// Names it in logs and metrics, 1 to 64 bytes.
     name: String,
+    /// The hash of the token; one without it is refused.
     sha256: Option<String>,
     /// Here only to be refused without being shown, as an unknown field would be.
     token: Option<IgnoredAny>,
+    /// Which listeners it is for.
     planes: Vec<Plane>,
+    /// Only for these, as patterns.
     resources: Option<Vec<String>>,
+    /// Only for these.
     operations: Option<Vec<Ability>>,
+    /// Only for these, as patterns.
     tenants: Option<Vec<String>>,
+    /// Whether it may make entries stale.
     invalidate: Option<bool>,
 }
 

@@ -8,10 +8,13 @@ use serde::Deserialize;
 
 use super::{Problems, relative};
 
+/// Where the keys of encrypted values come from: one of both.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
+    /// A key ring as `larder key` prints it, read again when it changes.
     file: Option<PathBuf>,
+    /// A variable that holds the same text.
     env: Option<String>,
 }
 

@@ -51,23 +51,36 @@ enum OnFullWord {
     Refuse,
 }
 
+/// Where writes wait for their origins.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
+    /// What acknowledged writes survive: a folder of this machine, or a Redis. Default: `"local"`.
     #[serde(default)]
     level: LevelWord,
+    /// The folder (local). Default: `"queue"`.
     dir: Option<PathBuf>,
+    /// The Redis, where it is not that of the store (redis).
     url: Option<String>,
+    /// Whether a Redis is taken that may lose what it acknowledged (redis). Default: `false`.
     #[serde(default)]
     accept_loss: bool,
+    /// The most writes that wait. Default: `100000`.
     limit: Option<u64>,
+    /// The most bytes that wait. Default: `"1GiB"`.
     limit_bytes: Option<Size>,
+    /// What becomes of a write there is no room for. Default: `"write_through"`.
     #[serde(default)]
     on_full: OnFullWord,
+    /// The most changes that are handed over together. Default: `500`.
     batch_max: Option<usize>,
+    /// How long changes are gathered. Default: `"50ms"`.
     batch_age: Option<Span>,
+    /// After how many failures of its own a change is given up. Default: `20`.
     attempts_max: Option<u32>,
+    /// How long the right to flush a partition lasts unless it is renewed. Default: `"10s"`.
     claim_ttl: Option<Span>,
+    /// How long the queue is flushed at shutdown. Default: `"10s"`.
     drain: Option<Span>,
 }
 
