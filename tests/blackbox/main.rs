@@ -53,6 +53,7 @@ mod race;
 mod reload;
 mod replay;
 mod says;
+mod schema;
 mod serving;
 mod tenants;
 mod tokens;

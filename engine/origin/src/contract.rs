@@ -8,6 +8,7 @@
 )]
 
 mod batches;
+mod classes;
 mod kept;
 mod subject;
 mod values;
@@ -17,7 +18,7 @@ use futures_util::future::BoxFuture;
 
 #[cfg(test)]
 pub(crate) use self::subject::queued;
-pub use self::subject::{Keeps, Subject};
+pub use self::subject::{Alter, Altering, Keeps, Subject};
 
 /// Makes a test of each clause. Given is a future of what has to live as long as the test, its
 /// database say, and of the [`Subject`](crate::contract::Subject); it is awaited by each test.
@@ -38,6 +39,11 @@ macro_rules! origin_contract {
                 many_are_answered_in_their_places,
                 the_same_batch_twice_does_no_harm,
                 a_poison_row_is_refused_alone;
+            classes:
+                a_refusal_is_no_failure,
+                a_value_is_written_as_it_was_read,
+                a_field_is_that_field_alone,
+                a_schema_that_no_longer_fits_is_said;
             kept:
                 versions_grow_with_every_write,
                 older_writes_are_not_taken,

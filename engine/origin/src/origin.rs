@@ -157,6 +157,12 @@ pub trait Origin: Send + Sync {
         None
     }
 
+    /// Whether that trouble is one that no waiting cures: what is configured and what is there do
+    /// not fit each other.
+    fn is_unfit(&self) -> bool {
+        false
+    }
+
     /// What it is, for status pages and logs, without credentials: for example
     /// `sqlite shop.db, table products`.
     fn summary(&self) -> String;

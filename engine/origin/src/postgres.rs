@@ -140,6 +140,10 @@ impl Origin for PostgresOrigin {
         self.inspected.trouble()
     }
 
+    fn is_unfit(&self) -> bool {
+        self.inspected.is_unfit()
+    }
+
     /// A row is found by its key; a query may name one of its fields.
     fn sees(&self, class: &str) -> bool {
         class == "query.*"

@@ -170,6 +170,10 @@ impl Origin for SqliteOrigin {
         self.seen.trouble()
     }
 
+    fn is_unfit(&self) -> bool {
+        self.seen.trouble().is_some()
+    }
+
     fn put_meaning(&self) -> PutMeaning {
         PutMeaning::Merge
     }

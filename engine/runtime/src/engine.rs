@@ -1,6 +1,6 @@
 //! The engine's one handle.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -361,6 +361,13 @@ impl Engine {
     #[must_use]
     pub fn policies_without_keys(&self) -> Vec<String> {
         self.inner.seals.missed()
+    }
+
+    /// Those of them whose trouble no waiting cures: what is configured and what is there do not
+    /// fit each other.
+    #[must_use]
+    pub fn unfit_origins(&self) -> BTreeSet<Arc<str>> {
+        self.inner.routes.unfit()
     }
 
     /// What the engine says of itself.

@@ -1,6 +1,6 @@
 //! Which policy and which origin answer for a resource.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use larder_core::Dependency;
@@ -105,6 +105,17 @@ pub(crate) struct Routes(pub(crate) Vec<Arc<Resolved>>);
 impl Routes {
     pub(crate) fn of(&self, resource: &str) -> Option<&Arc<Resolved>> {
         self.0.iter().find(|route| route.resource.matches(resource))
+    }
+
+    /// The names of those whose trouble no waiting cures.
+    pub(crate) fn unfit(&self) -> BTreeSet<Arc<str>> {
+        let unfit = self.0.iter().filter(|route| {
+            let origin = route.origin.as_ref();
+            origin.is_some_and(|origin| origin.is_unfit())
+        });
+        unfit
+            .filter_map(|route| route.origin_name.clone())
+            .collect()
     }
 
     /// The origins that say what makes every call fail, by name.

@@ -65,7 +65,8 @@ pub(crate) async fn live() -> &'static str {
 }
 
 /// Whether requests should be sent here: every routed policy has a build that serves, none has asked
-/// for encryption where there is no key, and no shutdown has begun. A store that is down, an origin that was not reached yet or an outbox that is
+/// for encryption where there is no key, every origin that was reached has what is configured, and no
+/// shutdown has begun. A store that is down, an origin that was not reached yet or an outbox that is
 /// behind is named and no reason to send them elsewhere: they would only meet the same one there,
 /// and fewer nodes to go without it.
 #[utoipa::path(get, path = "/health/ready", tag = "admin", security(()),
@@ -75,11 +76,6 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem
     if app.draining.load(Ordering::Relaxed) {
         return Err(not_ready("shutting down".to_owned()));
     }
-    let ready = in_words(
-        &app.engine.store_health(),
-        &app.engine.origin_troubles(),
-        app.engine.outboxes(),
-    );
     let keyless = app.engine.policies_without_keys();
     if !keyless.is_empty() {
         return Err(not_ready(format!(
@@ -88,6 +84,14 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem
             named(keyless)
         )));
     }
+    let troubles = app.engine.origin_troubles();
+    let unfit = app.engine.unfit_origins();
+    if let Some((name, why)) = troubles.iter().find(|(name, _)| unfit.contains(*name)) {
+        return Err(not_ready(format!(
+            "the origin `{name}` cannot be used: {why}"
+        )));
+    }
+    let ready = in_words(&app.engine.store_health(), &troubles, app.engine.outboxes());
     let Some(host) = &app.policies else {
         return Ok(ready);
     };

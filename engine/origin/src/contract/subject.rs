@@ -1,5 +1,6 @@
 //! The origin under test, with the steps that clauses are made of.
 
+use futures_util::future::BoxFuture;
 use larder_core::Value;
 
 use crate::{Change, Origin, Wanted, Written};
@@ -25,6 +26,37 @@ pub struct Subject {
     pub value: fn(&str, u32) -> Value,
     /// A value that it refuses under every id.
     pub poison: Value,
+    /// A field of its values that `query.field` may name; none where that means nothing to it.
+    pub field: Option<&'static str>,
+    /// Changes the table that holds the values, whose key column is `id`; none where there is none.
+    pub alter: Option<Altering>,
+}
+
+/// Has others change a table.
+pub type Altering = Box<dyn Fn(Alter) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// What others do to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alter {
+    /// The key column gets another name.
+    RenameKey,
+    /// It has its name back.
+    RenameBack,
+    /// A column is added that may be null.
+    AddColumn,
+}
+
+impl Alter {
+    /// The SQL that does it to `table`.
+    #[must_use]
+    pub fn sql(self, table: &str) -> String {
+        let what = match self {
+            Self::RenameKey => "RENAME COLUMN id TO renamed",
+            Self::RenameBack => "RENAME COLUMN renamed TO id",
+            Self::AddColumn => "ADD COLUMN added int",
+        };
+        format!("ALTER TABLE {table} {what}")
+    }
 }
 
 impl Subject {
@@ -33,7 +65,7 @@ impl Subject {
     }
 }
 
-fn wanted(id: &str) -> Wanted<'_> {
+pub(super) fn wanted(id: &str) -> Wanted<'_> {
     Wanted {
         tenant: "acme",
         resource: "items",

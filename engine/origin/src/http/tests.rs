@@ -35,6 +35,8 @@ async fn serving() -> (Server, Subject) {
         keeps: Keeps::default(),
         value: |id, version| Value::json(format!("[{id:?}, {version}]")),
         poison: Value::new("poison"),
+        field: None,
+        alter: None,
     };
     (server, subject)
 }

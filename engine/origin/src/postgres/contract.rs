@@ -10,13 +10,15 @@ fn row(id: &str, version: u32) -> Value {
     Value::json(json!({"id": id, "name": format!("of {id}"), "n": version}).to_string())
 }
 
-async fn rows_of(table: &str, keeps: Keeps) -> (Shop, Subject) {
+async fn rows_of(table: &'static str, keeps: Keeps) -> (Shop, Subject) {
     let shop = Shop::new().await;
     let subject = Subject {
         origin: Box::new(open(shop.keeping(table, keeps)).await),
         keeps,
         value: row,
         poison: Value::json(r#"{"n":999}"#),
+        field: (table != "kept").then_some("n"),
+        alter: Some(shop.altering(table)),
     };
     (shop, subject)
 }
@@ -30,12 +32,15 @@ async fn bytes() -> (Shop, Subject) {
         keeps: Keeps::default(),
         value: |id, version| Value::new(format!("\0{id} {version}")),
         poison: Value::new("poison"),
+        field: None,
+        alter: Some(shop.altering("blobs")),
     };
     (shop, subject)
 }
 
 crate::contract::on_tables! {
     plain: "items" keeps Keeps::default();
+    with_triggers_and_generated_columns: "stirred" keeps Keeps::default();
     with_version_sequence_and_mark: "kept" keeps Keeps { version: true, sequence: true, deleted: true };
     with_sequence: "kept" keeps Keeps { version: false, sequence: true, deleted: false };
     with_version_and_mark: "kept" keeps Keeps { version: true, sequence: false, deleted: true };

@@ -113,6 +113,13 @@ impl Inspected {
         at.is_some_and(|at| at.elapsed() < RECENT)
     }
 
+    /// Whether the server was reached, and what it has is not what is configured.
+    pub(super) fn is_unfit(&self) -> bool {
+        let known = self.looker.known.lock();
+        let wrong = known.wrong.as_ref();
+        wrong.is_some_and(|wrong| !matches!(wrong, OpenError::Unreachable { .. }))
+    }
+
     /// Why no call can succeed.
     pub(super) fn trouble(&self) -> Option<String> {
         let known = self.looker.known.lock();

@@ -24,6 +24,12 @@ const SHOP: &str = "
     CREATE TABLE blobs (id text PRIMARY KEY, value bytea CHECK (value <> 'poison'));
     CREATE TABLE products (id bigint PRIMARY KEY, name text NOT NULL UNIQUE, price numeric, sold boolean);
     INSERT INTO products VALUES (42, 'Tea \"best\"', 3.50, true);
+    CREATE TABLE stirred (id text PRIMARY KEY, name text, n int CHECK (n < 999), total int,
+        twice int GENERATED ALWAYS AS (n * 2) STORED, number bigint GENERATED ALWAYS AS IDENTITY);
+    CREATE FUNCTION stir() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN UPDATE stirred SET total = n * 3 WHERE id = NEW.id; RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER stir AFTER INSERT OR UPDATE OF n ON stirred
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stir();
     CREATE TABLE bare (id text, name text);
     CREATE VIEW cheap AS SELECT * FROM products;
     CREATE SCHEMA other; CREATE TABLE other.\"Odd \"\"name\" (\"The id\" uuid PRIMARY KEY, a int);
@@ -40,6 +46,21 @@ impl Shop {
 
     pub(super) fn config(&self, table: &str) -> PostgresConfig {
         config(self.0.url(), table)
+    }
+
+    /// Changes a table by a connection of its own.
+    pub(super) fn altering(&self, table: &'static str) -> crate::contract::Altering {
+        let url = self.0.url();
+        Box::new(move |alter| {
+            let url = url.clone();
+            Box::pin(async move {
+                let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+                    .await
+                    .unwrap();
+                tokio::spawn(connection);
+                client.batch_execute(&alter.sql(table)).await.unwrap();
+            })
+        })
     }
 
     /// With the columns for what is to be kept.

@@ -11,7 +11,7 @@ fn row(id: &str, version: u32) -> Value {
     Value::json(json!({"id": id, "name": format!("of {id}"), "n": version}).to_string())
 }
 
-async fn rows_of(table: &str, keeps: Keeps) -> (Shop, Subject) {
+async fn rows_of(table: &'static str, keeps: Keeps) -> (Shop, Subject) {
     let shop = Shop::new();
     let origin = SqliteOrigin::open(shop.keeping(table, keeps));
     let subject = Subject {
@@ -19,6 +19,8 @@ async fn rows_of(table: &str, keeps: Keeps) -> (Shop, Subject) {
         keeps,
         value: row,
         poison: Value::json(r#"{"n":999}"#),
+        field: Some("n"),
+        alter: Some(shop.altering(table)),
     };
     (shop, subject)
 }
@@ -36,6 +38,7 @@ const SEQUENCE: Keeps = Keeps {
 
 crate::contract::on_tables! {
     plain: "items" keeps Keeps::default();
+    with_triggers_and_generated_columns: "stirred" keeps Keeps::default();
     with_version_sequence_and_mark: "kept" keeps Keeps { deleted: true, sequence: true, ..VERSION };
     with_sequence: "kept" keeps SEQUENCE;
     with_sequence_and_mark: "kept" keeps Keeps { deleted: true, ..SEQUENCE };

@@ -28,6 +28,12 @@ const SHOP: &str = "
         n INTEGER CHECK (n < 999), gone BOOLEAN);
     CREATE TABLE strict (s INTEGER, v INTEGER, gone INTEGER, id TEXT PRIMARY KEY, name TEXT,
         n INTEGER CHECK (n < 999)) STRICT, WITHOUT ROWID;
+    CREATE TABLE stirred (id TEXT PRIMARY KEY, name TEXT, n INTEGER CHECK (n < 999), twice INTEGER AS (n * 2),
+        half REAL AS (n / 2.0) STORED, total INTEGER, doc JSON DEFAULT '{\"a\":1}');
+    CREATE TRIGGER stirred_in AFTER INSERT ON stirred
+        BEGIN UPDATE stirred SET total = n * 3 WHERE id = NEW.id; END;
+    CREATE TRIGGER stirred_up AFTER UPDATE OF n ON stirred
+        BEGIN UPDATE stirred SET total = n * 3 WHERE id = NEW.id; END;
     CREATE TABLE untyped (id UNIQUE, name);
     INSERT INTO untyped VALUES (1, 'integer'), ('x', 'text');
     CREATE TABLE twins (id TEXT, name TEXT);
@@ -63,6 +69,16 @@ impl Shop {
         config.sequence = keeps.sequence.then(|| "s".into());
         config.deleted = keeps.deleted.then(|| "gone".into());
         config
+    }
+
+    /// Changes a table by a connection of its own.
+    pub(super) fn altering(&self, table: &'static str) -> crate::contract::Altering {
+        let path = self.path.clone();
+        Box::new(move |alter| {
+            let db = Connection::open(&path).unwrap();
+            db.execute_batch(&alter.sql(table)).unwrap();
+            Box::pin(std::future::ready(()))
+        })
     }
 
     fn run(&self, sql: &str) {

@@ -6,7 +6,9 @@ fn what_is_missing_is_named_with_what_exists() {
     let error = shop.refused("product", "id");
     assert!(error.contains("no table `product` in "), "{error}");
     assert!(
-        error.ends_with("it has: items, kept, odd \"name, products, strict, twins, untyped"),
+        error.ends_with(
+            "it has: items, kept, odd \"name, products, stirred, strict, twins, untyped"
+        ),
         "{error}"
     );
     let error = shop.refused("items", "key");
