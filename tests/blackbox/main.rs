@@ -37,6 +37,7 @@ mod errors;
 mod fences;
 mod handed_on;
 mod hostile;
+mod http_client;
 mod impossible;
 mod invalidate;
 mod lasting;

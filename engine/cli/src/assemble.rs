@@ -172,6 +172,7 @@ pub(crate) fn settings(config: &Config, running: Option<&Settings>) -> Settings 
         header_timeout: server.header_timeout.unwrap_or(base.header_timeout),
         request_timeout: server.request_timeout.unwrap_or(base.request_timeout),
         drain: server.drain.unwrap_or(base.drain),
+        shared_max_age: server.shared_max_age.unwrap_or(base.shared_max_age),
         queue_drain: drain.unwrap_or(base.queue_drain),
         lease_secret: server.lease_secret.clone(),
     };

@@ -1,8 +1,8 @@
 //! Every field of `larder.toml`, as the types that read it declare it.
 
-use larder::Older;
 use larder::core::Strategy;
 use larder::wasm::Isolation;
+use larder::{Older, Undeclared};
 use larder_server::access::{Ability, Plane};
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
@@ -148,6 +148,7 @@ fn kind(kind: &str) -> String {
         "Strategy" => listed(&words::<Strategy>()),
         "Isolation" => listed(&words::<Isolation>()),
         "Older" => listed(&words::<Older>()),
+        "Undeclared" => listed(&words::<Undeclared>()),
         "Plane" => listed(&words::<Plane>()),
         "Ability" => listed(&words::<Ability>()),
         other => match other

@@ -12,6 +12,30 @@ use crate::hex::Hex;
 const READABLE_NAME: usize = 128;
 /// The longest policy key kept readable in a storage key, in bytes after escaping.
 const READABLE_KEY: usize = 512;
+/// What stands between a key and the query that it does not tell.
+const VARIANT: &str = "~?";
+
+/// A key as a policy names it with the query that it does not tell, as it is shown to people and
+/// taken from them.
+#[must_use]
+pub fn shown(key: &str, query: Option<&str>) -> String {
+    match query {
+        Some(query) => format!("{key}{VARIANT}{query}"),
+        None => key.to_owned(),
+    }
+}
+
+/// The key and the query that a shown text may stand for. A policy's own key may hold the same
+/// text, so who takes one from people has to think of both.
+#[must_use]
+pub fn taken(shown: &str) -> Option<(&str, &str)> {
+    shown.split_once(VARIANT)
+}
+
+/// The part of an escaped key that the policy named.
+pub(crate) fn without_query(escaped: &str) -> &str {
+    escaped.split_once(VARIANT).map_or(escaped, |(key, _)| key)
+}
 
 /// The full name of an entry: tenant, namespace and the key that the policy answered.
 ///
@@ -20,6 +44,9 @@ const READABLE_KEY: usize = 512;
 /// names never share a form, no text can choose a cluster slot, and no key reaches into another
 /// tenant or namespace. A part beyond its length is replaced by `~` and its SHA-256; the full
 /// name then travels along as [`Key::logical`] and is compared when an entry is read.
+///
+/// An entry of a query that the policy's key does not tell has `~?` and that query, escaped likewise,
+/// behind the key: a variant of it. Since `~` is always escaped, no key of a policy is one.
 #[derive(Clone, Debug)]
 pub struct Key {
     storage: Arc<str>,
@@ -31,7 +58,15 @@ impl Key {
     /// The key of one entry.
     #[must_use]
     pub fn new(tenant: &str, namespace: &str, key: &str) -> Self {
-        let mut storage = String::with_capacity(tenant.len() + namespace.len() + key.len() + 8);
+        Self::of(tenant, namespace, key, None)
+    }
+
+    /// The key of the entry of a query that `key` does not tell; without one, as [`Key::new`].
+    #[must_use]
+    pub fn of(tenant: &str, namespace: &str, key: &str, query: Option<&str>) -> Self {
+        let extra = query.map_or(0, |query| query.len() + 2);
+        let length = tenant.len() + namespace.len() + key.len() + extra + 8;
+        let mut storage = String::with_capacity(length);
         push_escaped(&mut storage, tenant, true);
         let tenant_end = storage.len();
         storage.push(':');
@@ -39,6 +74,10 @@ impl Key {
         let namespace_end = storage.len();
         storage.push(':');
         push_escaped(&mut storage, key, false);
+        if let Some(query) = query {
+            storage.push_str(VARIANT);
+            push_escaped(&mut storage, query, false);
+        }
 
         let (t, n) = (
             &storage[..tenant_end],
@@ -158,6 +197,25 @@ mod tests {
         ] {
             assert_eq!(&**Key::new(tenant, namespace, key).storage(), storage);
         }
+    }
+
+    #[test]
+    fn no_key_is_the_variant_of_another() {
+        let variant = |key, query| Key::of("t", "n", key, Some(query));
+        assert_eq!(&**variant("p:1", "a=1 &~").storage(), "t:n:p:1~?a=1%20&%7E");
+        for (key, other) in [
+            (variant("p:1", "a=1"), Key::new("t", "n", "p:1")),
+            (variant("p:1", ""), Key::new("t", "n", "p:1")),
+            (variant("p:1", "a=1"), Key::new("t", "n", "p:1~?a=1")),
+            (variant("p:1~?a=1", "b"), variant("p:1", "a=1~?b")),
+            (variant("p:1", "a"), variant("p:1?", "a")),
+        ] {
+            assert_ne!(key, other);
+        }
+        let long = variant("p:1", &"x".repeat(5_000));
+        assert!(long.storage().starts_with("t:n:~"), "{long}");
+        assert_eq!(without_query(long.logical()), "t:n:p:1");
+        assert_eq!(taken(&shown("p:1", Some("a=1"))), Some(("p:1", "a=1")));
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //! | file | concept |
 //! |---|---|
 //! | [`request`] | what is asked: operation, tenant, resource, id, attributes |
+//! | [`query`] | the query as it was sent, and what of it a decision does not say |
+//! | [`vary`] | by which request headers a response varies |
 //! | [`decision`] | what a policy answers before, and [`admission`] after a load |
 //! | [`policy`] | the seam to policies, and how they fail |
 //! | [`guard`] | the operator's limits on decisions, every clamp reported |
@@ -37,9 +39,11 @@ pub mod outcome;
 pub mod pattern;
 pub mod plan;
 pub mod policy;
+pub mod query;
 pub mod repeats;
 pub mod request;
 pub mod time;
+pub mod vary;
 
 pub use admission::{Admission, LoadStatus, Loaded};
 pub use decision::{Decision, Freshness, Loading, Placement, Stampede, Strategy, Target};
@@ -54,6 +58,7 @@ pub use outcome::{NotStored, Outcome};
 pub use pattern::{Pattern, PatternError};
 pub use plan::{Plan, ReadPlan, WritePlan};
 pub use policy::{Identity, Manifest, Policies, Policy, PolicyFailure};
+pub use query::Unsaid;
 pub use repeats::{Repeats, Said};
 pub use request::{Operation, Request, RequestError};
 pub use time::{Clock, Timestamp};

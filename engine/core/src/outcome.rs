@@ -18,6 +18,8 @@ pub enum Outcome {
     Expired,
     /// Loaded: the decision was to leave the cache alone.
     Bypass,
+    /// Not there, and the caller only looked: nobody got a lease.
+    Unleased,
     /// Not there, and the caller holds the lease to fill it.
     Leased,
     /// Not there, and somebody else holds the lease.
@@ -29,7 +31,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, for metrics that are registered beforehand.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Hit,
         Self::NegativeHit,
         Self::Stale,
@@ -37,6 +39,7 @@ impl Outcome {
         Self::Miss,
         Self::Expired,
         Self::Bypass,
+        Self::Unleased,
         Self::Leased,
         Self::LeasedElsewhere,
         Self::StoreDown,
@@ -53,6 +56,7 @@ impl Outcome {
             Self::Miss => "miss",
             Self::Expired => "expired",
             Self::Bypass => "bypass",
+            Self::Unleased => "unleased",
             Self::Leased => "leased",
             Self::LeasedElsewhere => "leased_elsewhere",
             Self::StoreDown => "store_down",
@@ -64,7 +68,7 @@ impl Outcome {
     pub const fn forward(self) -> Option<&'static str> {
         match self {
             Self::Hit | Self::NegativeHit | Self::Stale => None,
-            Self::Miss | Self::Leased | Self::LeasedElsewhere => Some("uri-miss"),
+            Self::Miss | Self::Unleased | Self::Leased | Self::LeasedElsewhere => Some("uri-miss"),
             Self::Expired | Self::StaleOnError => Some("stale"),
             Self::StoreDown => Some("miss"),
             Self::Bypass => Some("bypass"),
@@ -77,6 +81,12 @@ impl Outcome {
 pub enum NotStored {
     /// The decision was to leave the cache alone.
     Bypass,
+    /// The query has what the policy does not declare, and the route keeps such requests out.
+    UndeclaredQuery,
+    /// The response varies by a request header that is no part of the key, or was not passed on.
+    Varies,
+    /// The caller only looked.
+    Looked,
     /// Writes of this strategy make the entry stale and leave storing to the next read.
     Invalidated,
     /// The freshness leaves no moment in which it could be served.
@@ -107,6 +117,9 @@ impl NotStored {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Bypass => "bypass",
+            Self::UndeclaredQuery => "undeclared_query",
+            Self::Varies => "varies",
+            Self::Looked => "looked",
             Self::Invalidated => "invalidated",
             Self::ZeroTtl => "zero_ttl",
             Self::Refused => "refused",

@@ -4,7 +4,7 @@ use std::fmt;
 
 use wildmatch::WildMatch;
 
-use crate::key::Key;
+use crate::key::{Key, without_query};
 
 /// The longest pattern, in bytes: matching takes time that grows with it for every key.
 pub const MAX_BYTES: usize = 256;
@@ -81,12 +81,14 @@ impl Pattern {
         &self.storage
     }
 
-    /// Whether it matches the key with this full name ([`Key::logical`]).
+    /// Whether it matches the key with this full name ([`Key::logical`]). A variant of a key is
+    /// matched where the key is.
     #[must_use]
     pub fn matches(&self, logical: &str) -> bool {
         let Some(key) = logical.strip_prefix(&self.logical) else {
             return false;
         };
+        let key = without_query(key);
         if key.contains('%') {
             self.glob.matches(&unescaped(key))
         } else {
@@ -101,7 +103,7 @@ impl Pattern {
         let Some(key) = storage.strip_prefix(&self.storage) else {
             return false;
         };
-        key.starts_with('~') || self.glob.matches(&unescaped(key))
+        key.starts_with('~') || self.glob.matches(&unescaped(without_query(key)))
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Request {
     /// Which one, for example `42`.
     pub id: String,
     /// Named inputs such as `query.page`; a policy is shown only those that its manifest declares.
+    /// The query is told by all of `query.*`, and by `query` where those do not tell it
+    /// ([`crate::query`]); an origin that reads it gets it whole, declared or not.
     pub attributes: Vec<(String, String)>,
 }
 
@@ -176,6 +178,17 @@ pub enum RequestError {
         "the request's {0} holds a control character (a line break, tab or NUL, perhaps); remove it"
     )]
     ControlCharacter(&'static str),
+    /// The query has a parameter that the policy cannot tell, where the route takes none.
+    #[error(
+        "the query has `{name}` {what}, which the policy of the route does not tell, and the route's \
+         `undeclared` is refuse; leave it out, have the policy declare it, or set `undeclared` to key"
+    )]
+    UndeclaredQuery {
+        /// The parameter.
+        name: String,
+        /// What is odd about it.
+        what: &'static str,
+    },
     /// More attributes than any sensible request has.
     #[error("the request has {count} attributes; at most {max} are taken", max = Request::MAX_ATTRIBUTES)]
     TooManyAttributes {

@@ -23,16 +23,16 @@ use address::Address;
 use answer::Meaning;
 pub use config::HttpConfig;
 
-use crate::{Change, Fetched, OpenError, Origin, OriginError, Wanted, Written};
+use crate::{Change, Fetched, HeaderFate, OpenError, Origin, OriginError, Wanted, Written};
 
 /// Requests of one batch that are under way at once.
 const TOGETHER: usize = 16;
 
 /// A service that answers `GET`, `PUT` and `DELETE` under one address for each thing.
 ///
-/// The address is made of the base and the path template; `query.*` attributes become query
-/// parameters and `header.*` attributes request headers, except those that concern the connection
-/// or ask for less than the whole value. A value has the status and the end-to-end header lines of
+/// The address is made of the base and the path template, with the query as it was sent;
+/// `header.*` attributes become request headers, except those that concern the connection or ask
+/// for less than the whole value. Preconditions go with writes. A value has the status and the end-to-end header lines of
 /// its answer; a write sends its `Content-*`. Redirects, proxies from the environment and cookies are
 /// not used, and no compression is asked for or undone. 404 and 410 mean that there is no such thing, other 4xx
 /// that it refused, of which 408, 425 and 429 may be tried again, and 5xx that it failed; each is
@@ -90,7 +90,7 @@ impl HttpOrigin {
         (value, operation): (Option<&Value>, Option<&str>),
     ) -> Result<Sent, OriginError> {
         let url = self.address.of(wanted)?;
-        let mut headers = headers::outgoing(wanted.attributes, &self.headers)?;
+        let mut headers = headers::outgoing(&method, wanted.attributes, &self.headers)?;
         let mut request = self.client.request(method.clone(), url.clone());
         if let Some(operation) = operation {
             let operation = HeaderValue::from_str(operation)
@@ -273,6 +273,14 @@ impl Origin for HttpOrigin {
 
     fn keeps_headers(&self) -> bool {
         true
+    }
+
+    fn judges_preconditions(&self) -> bool {
+        true
+    }
+
+    fn header_fate(&self, name: &str) -> HeaderFate {
+        headers::fate(name, &self.headers)
     }
 
     fn summary(&self) -> String {

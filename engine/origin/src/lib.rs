@@ -24,7 +24,7 @@ pub use class::Class;
 pub use http::{HttpConfig, HttpOrigin};
 pub use meaning::PutMeaning;
 pub use open::OpenError;
-pub use origin::{Change, Fetched, Origin, OriginError, Wanted, Written};
+pub use origin::{Change, Fetched, HeaderFate, Origin, OriginError, Wanted, Written};
 pub use outbox::Outbox;
 pub use postgres::{PostgresConfig, PostgresOrigin, PostgresOutbox};
 pub use sqlite::{SqliteConfig, SqliteOrigin, SqliteOutbox};

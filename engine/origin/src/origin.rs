@@ -19,7 +19,9 @@ pub struct Wanted<'a> {
     /// Which one.
     pub id: &'a str,
     /// The request attributes that the policy declares, and no others: what the key cannot
-    /// depend on must not shape the value.
+    /// depend on must not shape the value. For an origin that reads queries all that tells the
+    /// query ([`larder_core::query`]), declared or not: what of it the policy does not tell the
+    /// engine adds to the key. With a write also its preconditions, such as `header.if-match`.
     pub attributes: &'a [(String, String)],
 }
 
@@ -76,6 +78,17 @@ pub struct Written {
     /// The version that the origin gave it, where it keeps versions and there is a row, or a mark of
     /// one, that has it.
     pub version: Option<u64>,
+}
+
+/// What becomes of a request header at an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderFate {
+    /// The origin gets it as it came, where the policy declares it.
+    Passed,
+    /// The origin gets the same for every request, whatever came.
+    Fixed,
+    /// The origin never gets it.
+    Dropped,
 }
 
 /// Loads, writes and deletes values.
@@ -149,6 +162,22 @@ pub trait Origin: Send + Sync {
     /// over its own need not be the row.
     fn computes(&self) -> bool {
         false
+    }
+
+    /// Whether the query of a request can shape the value. By default it can.
+    fn reads_query(&self) -> bool {
+        true
+    }
+
+    /// Whether a write is not done where its preconditions (`header.if-match` and the like, among
+    /// the attributes) do not hold. By default it would be done, so such writes are refused before.
+    fn judges_preconditions(&self) -> bool {
+        false
+    }
+
+    /// What becomes of the request header `name`, in lower case. By default it is passed.
+    fn header_fate(&self, _name: &str) -> HeaderFate {
+        HeaderFate::Passed
     }
 
     /// What is known to make every call fail, without asking; none where nothing is. By default

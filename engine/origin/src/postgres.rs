@@ -149,6 +149,10 @@ impl Origin for PostgresOrigin {
         class == "query.*"
     }
 
+    fn reads_query(&self) -> bool {
+        false
+    }
+
     fn summary(&self) -> String {
         self.summary.clone()
     }

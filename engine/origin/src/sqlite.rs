@@ -188,6 +188,10 @@ impl Origin for SqliteOrigin {
         table.is_none_or(|table| table.columns.iter().any(|column| column.generated))
     }
 
+    fn reads_query(&self) -> bool {
+        false
+    }
+
     fn summary(&self) -> String {
         self.summary.clone()
     }

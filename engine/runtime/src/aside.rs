@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use larder_core::freshness::State;
 use larder_core::{
-    Decision, Dependency, Identity, Key, NotStored, Operation, Outcome, Request, Timestamp, Value,
+    Decision, Dependency, Identity, NotStored, Operation, Outcome, Request, Timestamp, Value,
     Version,
 };
 use larder_store::{LeaseRequest, Leased, StoreError, Token};
@@ -35,6 +35,9 @@ pub struct Lease {
     admits: bool,
     attributes: Vec<(String, String)>,
     decision: Decision,
+    /// The query that the decision's key does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    query: Option<Arc<str>>,
     decision_id: Uuid,
     policy: Arc<Identity>,
     token: u64,
@@ -255,7 +258,7 @@ impl Inner {
         under: Vec<(Dependency, Version)>,
         (given, ends): (Timestamp, Timestamp),
     ) -> Lease {
-        let admits = job.policy.as_ref().is_some_and(|one| one.manifest().admits);
+        let admits = job.policy().is_some_and(|one| one.manifest().admits);
         let attributes = if admits {
             job.attributes.clone()
         } else {
@@ -268,6 +271,7 @@ impl Inner {
             admits,
             attributes,
             decision: job.decision().clone(),
+            query: job.decided.query.clone(),
             decision_id: job.decided.decision_id,
             policy: Arc::clone(&job.decided.policy),
             token: token.0,
@@ -298,7 +302,7 @@ impl Inner {
         };
         let stored = if now >= ends {
             Err(NotStored::Voided)
-        } else if admits && job.policy.is_none() {
+        } else if admits && job.policy().is_none() {
             self.give_up(&job.key, token).await;
             Err(NotStored::AdmissionFailed)
         } else {
@@ -336,23 +340,22 @@ impl Inner {
         // whether it would have let the value in.
         let policy = self.policies.current(&route.policy);
         let policy = policy.filter(|policy| *policy.identity() == lease.policy);
-        let key = Key::new(
-            &request.tenant,
-            &lease.decision.namespace,
-            &lease.decision.key,
-        );
+        let decided = Decided {
+            decision_id: lease.decision_id,
+            policy: lease.policy,
+            decision: lease.decision,
+            query: lease.query,
+            kept_out: None,
+            clamped: Vec::new(),
+            fallback: None,
+            evaluate_ns: 0,
+        };
         let job = Job {
             route: Arc::clone(route),
-            decided: Decided {
-                decision_id: lease.decision_id,
-                policy: lease.policy,
-                decision: lease.decision,
-                clamped: Vec::new(),
-                fallback: None,
-                evaluate_ns: 0,
-            },
-            policy,
-            key,
+            key: decided.key(&request.tenant),
+            variants: decided.variants(&request.tenant),
+            decided,
+            asked: policy,
             came: tokio::time::Instant::now(),
             deadline: in_ms(self.tuning.read_timeout_ms),
             attributes: request.attributes.clone(),

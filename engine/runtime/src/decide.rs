@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use larder_core::{
-    Clamp, Decision, Dependency, Identity, Key, Operation, Policy, PolicyFailure, Refusal, Request,
-    Timestamp,
+    Clamp, Decision, Dependency, Identity, Key, NotStored, Operation, Policy, PolicyFailure,
+    Refusal, Request, Timestamp,
 };
 use larder_store::Expected;
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ use crate::route::Resolved;
 use crate::stale;
 use crate::typed::Check;
 use crate::unseen;
+use crate::variant;
 
 /// A decision, who made it, and what the guard changed.
 #[derive(Clone, Debug)]
@@ -26,8 +27,13 @@ pub struct Decided {
     pub decision_id: Uuid,
     /// The build of the policy that was asked.
     pub policy: Arc<Identity>,
-    /// What holds, after the guard.
+    /// What holds, after the guard and the route's rule for queries.
     pub decision: Decision,
+    /// The query as it was sent, where the decision's key does not tell it: the entry is then a
+    /// variant of that key, and goes stale with it.
+    pub query: Option<Arc<str>>,
+    /// Why the engine keeps the request out of the cache, whatever the policy decided.
+    pub kept_out: Option<NotStored>,
     /// What the guard changed.
     pub clamped: Vec<Clamp>,
     /// Set where the policy failed and something else decided.
@@ -36,14 +42,43 @@ pub struct Decided {
     pub evaluate_ns: u64,
 }
 
+impl Decided {
+    /// The decision's key together with the query that it does not tell, as text for people. An
+    /// invalidation of a key takes it too.
+    #[must_use]
+    pub fn shown_key(&self) -> String {
+        larder_core::key::shown(&self.decision.key, self.query.as_deref())
+    }
+
+    /// Under which key the engine keeps the entry of a request of `tenant`.
+    pub(crate) fn key(&self, tenant: &str) -> Key {
+        let decision = &self.decision;
+        Key::of(
+            tenant,
+            &decision.namespace,
+            &decision.key,
+            self.query.as_deref(),
+        )
+    }
+
+    /// What the entry depends on as a variant.
+    pub(crate) fn variants(&self, tenant: &str) -> Option<Dependency> {
+        let decision = &self.decision;
+        let tag = || variant::tag(&decision.namespace, &decision.key);
+        self.query.as_ref().map(|_| Dependency::tag(tenant, &tag()))
+    }
+}
+
 /// A decided request on its way through a pattern.
 pub(crate) struct Job {
     pub(crate) request: Request,
     pub(crate) route: Arc<Resolved>,
     pub(crate) decided: Decided,
-    /// The build that decided; none where a fallback did.
-    pub(crate) policy: Option<Arc<dyn Policy>>,
+    /// The build that was asked, whether it could answer or not.
+    pub(crate) asked: Option<Arc<dyn Policy>>,
     pub(crate) key: Key,
+    /// What all variants of the decision's key depend on, where this is one.
+    pub(crate) variants: Option<Dependency>,
     /// When it came: before anything was asked of the policy or the store.
     pub(crate) came: Instant,
     /// How long the caller waits. A load for others as well is not bound by it.
@@ -76,6 +111,12 @@ impl Job {
         Err(unseen::refusal(class, route, resource).into())
     }
 
+    /// The build that decided; none where a fallback did.
+    pub(crate) fn policy(&self) -> Option<&Arc<dyn Policy>> {
+        let decided = self.decided.fallback.is_none();
+        self.asked.as_ref().filter(|_| decided)
+    }
+
     /// What an entry under the key is expected to depend on.
     pub(crate) fn expected(&self) -> Expected<'_> {
         let decision = self.decision();
@@ -84,6 +125,7 @@ impl Job {
             namespace: &decision.namespace,
             tags: &decision.tags,
             origin: self.route.whole.as_ref(),
+            variants: self.variants.as_ref(),
         }
     }
 
@@ -92,6 +134,7 @@ impl Job {
         let namespace = &self.decision().namespace;
         let mut all = Dependency::of_entry(&self.request.tenant, namespace, tags);
         all.extend(self.route.whole.clone());
+        all.extend(self.variants.clone());
         all
     }
 }
@@ -158,18 +201,16 @@ impl Inner {
         request.validate()?;
         let route = Arc::clone(self.route(&request)?);
         let Asked { decided, policy } = self.ask(&route, &request, self.wall.now())?;
-        let decision = &decided.decision;
-        let key = Key::new(&request.tenant, &decision.namespace, &decision.key);
         let manifest = policy.as_ref().map(|one| one.manifest());
-        let attributes = fallback::for_origin(manifest, &request);
+        let attributes = fallback::for_origin(manifest, &request, route.reads_query());
         let unseen = manifest.and_then(|manifest| unseen::class(manifest, &route));
-        let policy = policy.filter(|_| decided.fallback.is_none());
         Ok(Job {
+            key: decided.key(&request.tenant),
+            variants: decided.variants(&request.tenant),
             request,
             route,
             decided,
-            policy,
-            key,
+            asked: policy,
             came,
             deadline,
             attributes,
@@ -210,6 +251,18 @@ impl Inner {
     }
 
     fn ask(&self, route: &Resolved, request: &Request, now: Timestamp) -> Result<Asked, Error> {
+        let mut asked = self.ask_policy(route, request, now)?;
+        let manifest = asked.policy.as_ref().map(|one| one.manifest());
+        variant::complete(route, request, manifest, &mut asked.decided)?;
+        Ok(asked)
+    }
+
+    fn ask_policy(
+        &self,
+        route: &Resolved,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Asked, Error> {
         let Some(policy) = self.policies.current(&route.policy) else {
             let nobody = Arc::new(fallback::nobody(&route.policy));
             let unusable = Unusable::from(PolicyFailure::Unavailable(
@@ -232,6 +285,8 @@ impl Inner {
                     decision_id: decision_id(now),
                     policy: identity,
                     decision,
+                    query: None,
+                    kept_out: None,
                     clamped,
                     fallback: None,
                     evaluate_ns,
@@ -302,6 +357,8 @@ impl Inner {
             decision_id: decision_id(now),
             policy: identity,
             decision,
+            query: None,
+            kept_out: None,
             clamped,
             fallback: Some(Fallback {
                 rule: route.on_failure.as_str(),

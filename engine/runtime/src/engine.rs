@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use larder_core::{Clock, Guard, Policies, Request, Value};
+use larder_core::{Clock, Guard, Manifest, Policies, Request, Value};
 use larder_origin::Origin;
 use larder_store::{Found, Health, Store, StoreError, Summary, Sweep};
 use parking_lot::Mutex;
@@ -54,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) seals: Seals,
     /// Whether entries of other builds of a policy are misses.
     pub(crate) retire: bool,
+    /// Whether keys can have variants, for queries that no policy tells.
+    pub(crate) variants: bool,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -183,6 +185,18 @@ impl Engine {
         self.inner.read(request, deadline, None).await
     }
 
+    /// As [`Engine::read_by`], and changes nothing: a miss in cache-aside gives nobody a lease
+    /// ([`Outcome::Unleased`]), what is stale is not refreshed, and what the origin is asked for is
+    /// not stored.
+    ///
+    /// [`Outcome::Unleased`]: larder_core::Outcome::Unleased
+    ///
+    /// # Errors
+    /// As [`Engine::read_by`].
+    pub async fn look_by(&self, request: Request, deadline: Instant) -> Result<Reading, Error> {
+        self.inner.look_only(request, deadline).await
+    }
+
     /// Reads from the cache; on a miss `load` brings the value, or none where there is no such
     /// thing, and it is stored as the policy decided. One load runs for each key at a time, and
     /// it goes on when its caller goes away. Nothing is stored that was invalidated since the
@@ -280,6 +294,14 @@ impl Engine {
     pub fn queue(&self) -> Option<QueueView> {
         let behind = self.inner.behind.as_ref()?;
         Some(QueueView::new(Arc::clone(&self.inner), Arc::clone(behind)))
+    }
+
+    /// What `show` makes of the manifest of the policy that serves `resource` now; none where no
+    /// route matches it or no build is loaded.
+    pub fn with_manifest<T>(&self, resource: &str, show: impl FnOnce(Option<&Manifest>) -> T) -> T {
+        let route = self.inner.routes.of(resource);
+        let policy = route.and_then(|route| self.inner.policies.current(&route.policy));
+        show(policy.as_ref().map(|policy| policy.manifest()))
     }
 
     /// Flushes what the write-behind queue holds, until it is empty or `deadline` has come, and

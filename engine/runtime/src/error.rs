@@ -81,6 +81,16 @@ pub enum Error {
     /// A pattern is none.
     #[error(transparent)]
     Pattern(#[from] PatternError),
+    /// A write is to be done under a condition, and nobody on its way can judge it. Nothing was done.
+    #[error(
+        "the write is to be done only if `{header}` holds, and what takes it cannot judge that: only \
+         HTTP origins can, and only where the write is not queued; nothing was written. Leave the \
+         header out to write in any case"
+    )]
+    UnjudgedPrecondition {
+        /// The header.
+        header: String,
+    },
     /// The engine cannot do this yet.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -252,6 +262,7 @@ impl Error {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::Request(RequestError::UndeclaredQuery { .. }) => "undeclared_query",
             Self::Request(_) => "invalid_request",
             Self::NoRoute(_) => "no_route",
             Self::NoPolicy(_) => "no_policy",
@@ -261,6 +272,7 @@ impl Error {
             Self::WriteUndecided { .. } => "write_undecided",
             Self::RowUndecided { .. } => "row_undecided",
             Self::Pattern(_) => "invalid_pattern",
+            Self::UnjudgedPrecondition { .. } => "precondition_unsupported",
             Self::Unsupported(_) => "unsupported",
             Self::Encoded { .. } => "unsupported_encoding",
             Self::Origin(OriginError::Unreachable(_)) => "origin_unreachable",

@@ -1,10 +1,13 @@
 //! What answers for a policy that failed.
 
+use larder_core::query::is_part;
 use larder_core::{
     Decision, Freshness, Hex, Identity, Loading, Manifest, Operation, Request, Strategy, Target,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+
+use crate::write::is_precondition;
 
 /// What happens to requests whose policy failed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -95,12 +98,20 @@ pub(crate) fn nobody(name: &str) -> Identity {
     }
 }
 
-/// The attributes that may reach the origin: those that the policy declares. While no policy is
-/// loaded, the query alone passes, as it says which thing is wanted and carries no credentials.
-pub(crate) fn for_origin(manifest: Option<&Manifest>, request: &Request) -> Vec<(String, String)> {
-    let passes = |name: &str| match manifest {
-        Some(manifest) => manifest.declares(name),
-        None => name.starts_with("query."),
+/// The attributes that may reach the origin: those that the policy declares, and of a write its
+/// preconditions. Where the origin `reads_query` that passes whole: what the policy does not tell of
+/// it is added to the key. It passes too while no policy is loaded, as it says which thing is wanted
+/// and carries no credentials.
+pub(crate) fn for_origin(
+    manifest: Option<&Manifest>,
+    request: &Request,
+    reads_query: bool,
+) -> Vec<(String, String)> {
+    let whole = reads_query || manifest.is_none();
+    let is_write = request.operation != Operation::Read;
+    let declared = |name: &str| manifest.is_some_and(|manifest| manifest.declares(name));
+    let passes = |name: &str| {
+        (whole && is_part(name)) || (is_write && is_precondition(name)) || declared(name)
     };
     let attributes = request.attributes.iter();
     attributes
@@ -117,7 +128,8 @@ pub(crate) fn tag(request: &Request) -> String {
 /// A key of all inputs.
 fn key(request: &Request) -> String {
     let mut attributes: Vec<_> = request.attributes.iter().collect();
-    attributes.sort();
+    // What has one name stays in its order.
+    attributes.sort_by_key(|(name, _)| name);
     let attributes = attributes
         .into_iter()
         .flat_map(|(name, value)| [name, value]);
@@ -168,12 +180,46 @@ mod tests {
             ..Manifest::default()
         };
         let named = |manifest| -> Vec<String> {
-            let passed = for_origin(manifest, &request);
+            let passed = for_origin(manifest, &request, false);
             passed.into_iter().map(|(name, _)| name).collect()
         };
         assert_eq!(named(Some(&declared)), ["header.cookie"]);
         let nothing = Manifest::default();
         assert_eq!(named(Some(&nothing)), [""; 0]);
         assert_eq!(named(None), ["query.page"]);
+    }
+
+    #[test]
+    fn the_query_passes_whole_where_it_is_read_and_preconditions_with_writes() {
+        let request = |request: Request| {
+            request
+                .with("query.page", "2")
+                .with("query", "page=2&page=2")
+                .with("header.cookie", "secret")
+                .with("header.if-match", "v")
+        };
+        let nothing = Manifest::default();
+        for (request, reads_query, expected) in [
+            (
+                request(Request::read("p", "1")),
+                true,
+                &["query.page", "query"][..],
+            ),
+            (request(Request::read("p", "1")), false, &[]),
+            (
+                request(Request::delete("p", "1")),
+                false,
+                &["header.if-match"],
+            ),
+            (
+                request(Request::write("p", "1")),
+                true,
+                &["query.page", "query", "header.if-match"],
+            ),
+        ] {
+            let passed = for_origin(Some(&nothing), &request, reads_query);
+            let names: Vec<_> = passed.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, expected);
+        }
     }
 }

@@ -76,7 +76,9 @@ impl Landing {
         };
         match loaded.stored {
             Err(NotStored::Voided) if loaded.admits => Share::LoadAgain,
-            Err(NotStored::Refused | NotStored::AdmissionFailed) => Share::LoadAlone,
+            Err(NotStored::Refused | NotStored::AdmissionFailed | NotStored::Varies) => {
+                Share::LoadAlone
+            }
             Err(NotStored::ZeroTtl) if loaded.value.is_some() => Share::LoadAlone,
             _ => Share::Given,
         }

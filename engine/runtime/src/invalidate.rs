@@ -16,6 +16,7 @@ use self::found::Done;
 pub use self::found::{Findings, RowFound};
 use crate::engine::Inner;
 use crate::error::Error;
+use crate::variant;
 
 /// How many sweeps are remembered, so that their progress can be asked for.
 const SWEEPS_KEPT: usize = 128;
@@ -28,7 +29,9 @@ pub struct Invalidation {
     /// What a write of these rows would make stale: resource and id, as in a request. The policy
     /// of the resource's route says what that is, so nobody has to know its keys and tags.
     pub rows: Vec<(String, String)>,
-    /// Single entries: the namespace, and the key inside it as the policy names it.
+    /// Single keys: the namespace, and the key inside it as the policy names it. Their variants, for
+    /// queries that the policy does not tell, go with them; one alone is named as
+    /// [`crate::Decided::shown_key`] shows it.
     pub keys: Vec<(String, String)>,
     /// Every entry that carries one of these tags.
     pub tags: Vec<String>,
@@ -190,22 +193,44 @@ impl Inner {
     pub(crate) async fn make_stale(&self, what: &Invalidation) -> Result<Done, Error> {
         let _change = self.change();
         let now = self.clock.now();
-        // Everything that can be refused is, before anything is done.
+        // Everything that can be refused is, before anything is done; and keys come first: an entry
+        // whose tag has been bumped no longer counts as removed.
+        let mut done = self.remove(what).await?;
+        let outdated = self.outdated(what);
+        done.steps = self.store.bump(&outdated, what.mode, now).await?;
+        // Of the names alone, not of the variants behind them.
+        done.steps.truncate(what.tags.len() + what.namespaces.len());
+        self.count_invalidated(what);
+        Ok(done)
+    }
+
+    /// What gets a new version: the tags, the namespaces, and behind them the variants of the keys.
+    pub(crate) fn outdated(&self, what: &Invalidation) -> Vec<Dependency> {
+        let mut all = what.dependencies();
+        if self.variants {
+            all.extend(variant::of_keys(&what.tenant, &what.keys));
+        }
+        all
+    }
+
+    /// Removes the keys, and bans the patterns; tags and namespaces are not looked at.
+    pub(crate) async fn remove(&self, what: &Invalidation) -> Result<Done, Error> {
+        let now = self.clock.now();
         let patterns = what.patterns()?;
         let mut done = Done::default();
-        // Keys first: an entry whose tag has been bumped no longer counts as removed.
         for (namespace, key) in &what.keys {
-            let key = Key::new(&what.tenant, namespace, key);
-            done.keys
-                .push(self.store.invalidate(&key, what.mode, now).await?);
+            let whole = Key::new(&what.tenant, namespace, key);
+            let mut there = self.store.invalidate(&whole, what.mode, now).await?;
+            if let Some((key, query)) = variant::named(key).filter(|_| self.variants) {
+                let variant = Key::of(&what.tenant, namespace, key, Some(query));
+                there |= self.store.invalidate(&variant, what.mode, now).await?;
+            }
+            done.keys.push(there);
         }
         for pattern in &patterns {
             done.patterns
                 .push(self.store.ban(pattern, what.mode, now).await?);
         }
-        let dependencies = what.dependencies();
-        done.steps = self.store.bump(&dependencies, what.mode, now).await?;
-        self.count_invalidated(what);
         Ok(done)
     }
 
@@ -220,7 +245,7 @@ impl Inner {
             }
         }
         Invalidated {
-            bumped: (what.tags.len() + what.namespaces.len()) as u64,
+            bumped: (variant::count_named(&what.tags) + what.namespaces.len()) as u64,
             removed,
             banned,
             complete: sweeps.is_empty(),

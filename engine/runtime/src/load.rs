@@ -231,7 +231,7 @@ impl Inner {
         (hold, under): (&Hold, &[(Dependency, Version)]),
         (fetched, load_ms, began): (Fetched, u32, Timestamp),
     ) -> Loaded {
-        let admits = job.policy.as_ref().is_some_and(|one| one.manifest().admits);
+        let admits = job.policy().is_some_and(|one| one.manifest().admits);
         if admits {
             // What the policy adds now was not among the terms, so nobody joins while it is
             // compared: whoever joined before is covered by the comparison.
@@ -271,7 +271,7 @@ impl Inner {
     async fn drop_superseded(&self, job: &Job, why: NotStored) {
         if !matches!(
             why,
-            NotStored::ZeroTtl | NotStored::Refused | NotStored::TooLarge
+            NotStored::ZeroTtl | NotStored::Refused | NotStored::Varies | NotStored::TooLarge
         ) {
             return;
         }

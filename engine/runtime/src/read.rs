@@ -28,7 +28,7 @@ pub struct Reading {
     /// What was decided, and by whom.
     pub decided: Decided,
     /// The value; none where there is no such thing, or where the caller is to load it
-    /// ([`Outcome::Leased`], [`Outcome::LeasedElsewhere`], and [`Outcome::Bypass`] or
+    /// ([`Outcome::Leased`], [`Outcome::LeasedElsewhere`], [`Outcome::Unleased`], and [`Outcome::Bypass`] or
     /// [`Outcome::StoreDown`] where `not_stored` is none).
     pub value: Option<Value>,
     /// What the origin said of there being no such thing, with the status in its head.
@@ -149,13 +149,13 @@ impl Inner {
     }
 
     /// Loads and leaves the cache alone.
-    async fn read_past(&self, job: Job, loader: Loader) -> Result<Reading, Error> {
+    pub(crate) async fn read_past(&self, job: Job, loader: Loader) -> Result<Reading, Error> {
         let job = Arc::new(job);
         let fetched = self.fetch(&job, loader, Some(job.deadline)).await;
         let fetched = fetched.inspect_err(|error| self.meters.load_failed(error.code()))?;
         let mut reading = Reading::new(job.decided.clone(), Outcome::Bypass, fetched.value);
         reading.absent = fetched.absent;
-        reading.not_stored = Some(NotStored::Bypass);
+        reading.not_stored = Some(job.decided.kept_out.unwrap_or(NotStored::Bypass));
         Ok(reading)
     }
 
@@ -280,7 +280,7 @@ impl Inner {
         }
     }
 
-    fn stale(&self, job: &Job, outcome: Outcome, found: &Found) -> Reading {
+    pub(crate) fn stale(&self, job: &Job, outcome: Outcome, found: &Found) -> Reading {
         Reading::of_entry(job.decided.clone(), outcome, found, self.clock.now())
     }
 

@@ -23,6 +23,8 @@ pub struct Route {
     pub origin: Option<String>,
     /// How long entries of older builds of the policy are served.
     pub older: Older,
+    /// What becomes of requests whose query the policy does not tell whole.
+    pub undeclared: Undeclared,
 }
 
 /// How long an entry is served that another build of the policy, or the same one under other
@@ -41,6 +43,33 @@ pub enum Older {
     Stored,
 }
 
+/// What becomes of a request whose query has a parameter that the policy does not declare, or one
+/// that is given more than once. An origin that reads queries gets them as they were sent in any
+/// case; where the origin reads none, nothing of this matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undeclared {
+    /// The query is added to the policy's key.
+    #[default]
+    Key,
+    /// The request goes around the cache.
+    Bypass,
+    /// The request is refused.
+    Refuse,
+}
+
+impl Undeclared {
+    /// The name used in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Bypass => "bypass",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
 impl Route {
     /// A route without an origin.
     pub fn new(resource: impl Into<String>, policy: impl Into<String>) -> Self {
@@ -49,6 +78,7 @@ impl Route {
             policy: policy.into(),
             origin: None,
             older: Older::default(),
+            undeclared: Undeclared::default(),
         }
     }
 
@@ -63,6 +93,13 @@ impl Route {
     #[must_use]
     pub fn older(mut self, older: Older) -> Self {
         self.older = older;
+        self
+    }
+
+    /// The same route with another rule for queries that the policy does not tell.
+    #[must_use]
+    pub fn undeclared(mut self, rule: Undeclared) -> Self {
+        self.undeclared = rule;
         self
     }
 }
@@ -97,12 +134,24 @@ impl Resolved {
     pub(crate) fn source(&self) -> &Arc<str> {
         self.origin_name.as_ref().unwrap_or(&self.policy)
     }
+
+    /// Whether the query can shape what is stored. Where nobody knows who loads, it can.
+    pub(crate) fn reads_query(&self) -> bool {
+        self.origin
+            .as_ref()
+            .is_none_or(|origin| origin.reads_query())
+    }
 }
 
 /// The routing table; the first match wins.
 pub(crate) struct Routes(pub(crate) Vec<Arc<Resolved>>);
 
 impl Routes {
+    /// Whether any key can have variants.
+    pub(crate) fn read_queries(&self) -> bool {
+        self.0.iter().any(|route| route.reads_query())
+    }
+
     pub(crate) fn of(&self, resource: &str) -> Option<&Arc<Resolved>> {
         self.0.iter().find(|route| route.resource.matches(resource))
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use larder_core::freshness::Windows;
 use larder_core::{
-    Admission, Dependency, Entry, LoadStatus, Loaded, NotStored, Timestamp, Value, Version,
+    Admission, Dependency, Entry, LoadStatus, Loaded, NotStored, Timestamp, Value, Version, vary,
 };
+use larder_origin::HeaderFate;
 use larder_store::{Filled, StoreError, Token};
 
 use crate::complaints::Complaint;
@@ -33,6 +34,28 @@ pub(crate) struct Origin<'a> {
 
 /// The right to fill a key, and the versions that were read before the load.
 pub(crate) type Right<'a> = (Token, &'a [(Dependency, Version)]);
+
+/// The header by which a response varies though others under the same key may have sent another:
+/// the policy does not declare it, or the origin never gets it.
+fn varies_by(job: &Job, attributes: &[(String, String)]) -> Option<String> {
+    let lines = attributes.iter().filter(|(name, _)| name == "header.vary");
+    let manifest = job.asked.as_ref().map(|policy| policy.manifest());
+    let declared =
+        |field: &str| manifest.is_some_and(|one| one.declares(&format!("header.{field}")));
+    let fate = |field: &str| match &job.route.origin {
+        Some(origin) => origin.header_fate(field),
+        // Who loads for a lease asks for an encoding on its own behalf.
+        None if field == "accept-encoding" => HeaderFate::Fixed,
+        None => HeaderFate::Passed,
+    };
+    vary::unsettled(lines.map(|(_, line)| line.as_str()), |field| {
+        match fate(field) {
+            HeaderFate::Fixed => true,
+            HeaderFate::Passed => declared(field),
+            HeaderFate::Dropped => false,
+        }
+    })
+}
 
 impl Inner {
     /// The present versions of all that the decided entry depends on, to be read before the load
@@ -104,6 +127,13 @@ impl Inner {
             self.seals.missed_by(&job.route.policy);
             return Err(NotStored::NoKeyRing);
         }
+        if let Some(field) = varies_by(job, origin.attributes) {
+            tracing::debug!(
+                key = %job.key, field,
+                "not stored: the response varies by a header that is no part of the key"
+            );
+            return Err(NotStored::Varies);
+        }
         let admission = self.admission(job, &origin)?;
         let dependencies = self
             .dependencies(job, &admission, under, origin.began)
@@ -148,10 +178,7 @@ impl Inner {
 
     /// Asks the policy after the load, where it wants to be asked.
     fn admission(&self, job: &Job, origin: &Origin<'_>) -> Result<Admission, NotStored> {
-        let asks = job
-            .policy
-            .as_ref()
-            .filter(|policy| policy.manifest().admits);
+        let asks = job.policy().filter(|policy| policy.manifest().admits);
         let Some(policy) = asks else {
             return Ok(Admission::as_decided(job.decision()));
         };

@@ -1,5 +1,6 @@
 //! Writes and deletes by strategy.
 
+mod precondition;
 mod settle;
 mod through;
 
@@ -20,7 +21,9 @@ use crate::flight::lost;
 use crate::gate::Pass;
 use crate::invalidate::{Invalidated, Invalidation};
 use crate::loader::{no_origin, wanted};
-use crate::stale;
+use crate::{stale, variant};
+
+pub(crate) use precondition::is_precondition;
 
 const NO_QUEUE: &str = "the policy chose write_behind, which needs a durable queue, and there is \
     none; add [write_behind] to larder.toml, or let the policy choose write_through";
@@ -108,10 +111,21 @@ impl Inner {
         if plan != WritePlan::ApplicationThenInvalidate {
             job.may_call_origin()?;
         }
+        let origin = job.route.origin.as_ref();
+        let judged =
+            plan != WritePlan::Queue && origin.is_some_and(|origin| origin.judges_preconditions());
+        precondition::check(&job.request, judged)?;
         let mut stale = stale::beside_own_key(&job.request, decision, &job.route.on_failure);
         stale.check()?;
-        if !stores(plan) {
-            stale.keys.push(stale::own_key(decision));
+        let own = stale::own_key(decision);
+        match stores(plan) {
+            // The entry that the write fills is the one of the key itself: only its variants go.
+            true if job.variants.is_none() => {
+                if job.route.reads_query() {
+                    stale.tags.push(variant::tag(&own.0, &own.1));
+                }
+            }
+            _ => stale.keys.push(own),
         }
         Ok(Ready {
             job,
@@ -150,7 +164,7 @@ impl Inner {
             .map_err(not_invalidated)?;
         let written = written?;
         let why = match ready.job.decision().strategy {
-            Strategy::Bypass => NotStored::Bypass,
+            Strategy::Bypass => ready.job.decided.kept_out.unwrap_or(NotStored::Bypass),
             _ => NotStored::Invalidated,
         };
         Ok(writing(ready.job, written, Some(why), invalidated))

@@ -10,6 +10,7 @@ use larder_store::StoreError;
 use crate::decide::Job;
 use crate::engine::Inner;
 use crate::invalidate::Invalidation;
+use crate::variant;
 
 /// How much longer than the longest load a note is kept, in milliseconds: admission and fill.
 const SLACK_MS: u64 = 5_000;
@@ -43,13 +44,15 @@ fn is_held(ago_ms: Option<u64>, load_ms: u64, hold_ms: u64, reach_ms: u64) -> bo
 }
 
 impl Invalidation {
-    /// What is noted as written: its tags, namespaces and keys, and the namespaces of its patterns.
+    /// What is noted as written: its tags, namespaces and keys with their variants, and the
+    /// namespaces of its patterns.
     pub(crate) fn written(&self) -> Vec<Dependency> {
         let key = |(namespace, key): &(String, String)| {
             Dependency::key(&larder_core::Key::new(&self.tenant, namespace, key))
         };
         let mut all = self.dependencies();
         all.extend(self.keys.iter().map(key));
+        all.extend(variant::of_keys(&self.tenant, &self.keys));
         for (namespace, _) in &self.patterns {
             all.push(Dependency::namespace(&self.tenant, namespace));
         }

@@ -7,21 +7,22 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::request::Parts;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use larder::core::Outcome;
 use larder::{Operation, Reading, Value, Writing};
 use tokio::time::Instant;
 
 use crate::access::{Ability, Caller};
-use crate::body;
 use crate::deadline::time_for;
+use crate::front::{self, Audience};
 use crate::headers::{add_decided, add_read, insert};
 use crate::inputs;
 use crate::problem::Problem;
 use crate::routes::App;
 use crate::stored;
 use crate::wire::WriteReply;
+use crate::{body, conditional};
 
 /// The longest `Idempotency-Key`, in bytes.
 const OPERATION_MAX: usize = 255;
@@ -30,8 +31,8 @@ type Names = Result<Path<(String, String)>, PathRejection>;
 
 /// Reads an entry by the strategy that its policy chooses. The query and the headers are
 /// attributes; `Larder-Context-*` headers are the attributes `context.*`, `Larder-Tenant` is the
-/// tenant. A cache-aside miss is 404 with `Larder-Lease`. `Larder-Timeout-Ms` says how long the
-/// client waits, where that is less than the server would: by then there is a stale value if one
+/// tenant. `HEAD` answers as `GET` does and changes nothing. A cache-aside miss is 404 with
+/// `Larder-Lease`. `Larder-Timeout-Ms` says how long the client waits, where that is less than the server would: by then there is a stale value if one
 /// may be served, or else 504 `deadline_exceeded`; the load goes on for others.
 #[utoipa::path(get, path = "/v1/entries/{resource}/{id}", tag = "data",
     params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes"),
@@ -48,15 +49,19 @@ pub(crate) async fn read(
     let request = inputs_of(&caller, Operation::Read, names, &parts)?;
     let (tenant, resource) = (request.tenant.clone(), request.resource.clone());
     let deadline = Instant::now() + time_for(app.request_timeout, &parts.headers)?;
-    let reading = app.engine.read_by(request, deadline).await?;
-    answer(&app, &tenant, &resource, reading)
+    let reading = match parts.method == Method::HEAD {
+        true => app.engine.look_by(request, deadline).await?,
+        false => app.engine.read_by(request, deadline).await?,
+    };
+    let answer = answer(&app, (&tenant, &resource), reading, Audience::of(&parts))?;
+    Ok(conditional::answer(&parts.headers, answer))
 }
 
 fn answer(
     app: &App,
-    tenant: &str,
-    resource: &str,
+    (tenant, resource): (&str, &str),
     mut reading: Reading,
+    audience: Audience,
 ) -> Result<Response, Problem> {
     let cached = reading.age_ms.is_some();
     let mut response = match (reading.value.take(), reading.absent.take()) {
@@ -69,6 +74,7 @@ fn answer(
                 .and_then(|head| StatusCode::from_u16(head.status()).ok())
                 .unwrap_or(problem.status);
             let mut response = problem.into_response();
+            response.headers_mut().remove(header::CACHE_CONTROL);
             if let Some(said) = said {
                 stored::add_others(response.headers_mut(), &said, cached);
             }
@@ -77,6 +83,8 @@ fn answer(
     };
     let headers = response.headers_mut();
     add_read(headers, &reading);
+    front::add(headers, &reading, audience, app.shared_max_age);
+    front::add_vary(headers, &app.engine.with_manifest(resource, front::vary));
     if let Some(lease) = &reading.lease {
         insert(headers, "larder-lease", &app.seal.close(tenant, lease)?);
         insert(headers, "larder-lease-ttl-ms", &lease.ttl_ms().to_string());
@@ -91,6 +99,10 @@ fn missing(resource: &str, reading: &Reading) -> Problem {
             "not in the cache; load it, and PUT it to /v1/leases/{Larder-Lease} before the lease \
              ends, or DELETE the lease to let others load"
                 .to_owned(),
+        ),
+        Outcome::Unleased => (
+            "unleased",
+            "not in the cache; a GET gives the lease to fill it".to_owned(),
         ),
         Outcome::LeasedElsewhere => (
             "leased_elsewhere",

@@ -13,6 +13,7 @@ use tower::ServiceExt as _;
 use crate::access::{Access, Known, Plane, forbidden};
 use crate::in_flight::InFlight;
 use crate::problem::Problem;
+use crate::{front, singles};
 
 /// What an orchestrator asks without a token, and learns nothing from but yes or no.
 const OPEN: [&str; 2] = ["/health/live", "/health/ready"];
@@ -47,11 +48,15 @@ impl Gate {
     }
 
     /// Answers a request. Strangers are turned away first: they take no room from others.
-    pub(crate) async fn answer(
-        self,
-        mut request: Request<Body>,
-    ) -> Result<Response<Body>, Infallible> {
-        if let Err(problem) = self.rule.enter(&mut request) {
+    pub(crate) async fn answer(self, request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        let mut answer = self.pass(request).await?;
+        front::complete(answer.headers_mut());
+        Ok(answer)
+    }
+
+    async fn pass(self, mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        let entered = singles::check(request.headers());
+        if let Err(problem) = entered.and_then(|()| self.rule.enter(&mut request)) {
             return Ok(problem.into_response());
         }
         let Some(limit) = &self.rule.limit else {

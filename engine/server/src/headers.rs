@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use larder::core::{Identity, Outcome, Strategy};
 use larder::{Decided, Reading};
 
+use crate::front;
+
 /// Adds the headers that every answer of the entries routes carries.
 pub(crate) fn add_decided(headers: &mut HeaderMap, decided: &Decided) {
     insert(headers, "larder-policy", &decided_by(decided));
@@ -26,11 +28,12 @@ pub(crate) fn add_read(headers: &mut HeaderMap, reading: &Reading) {
     if let Ok(status) = HeaderValue::from_str(&cache_status(reading)) {
         headers.append("cache-status", status);
     }
-    if let Some(age_ms) = reading.age_ms {
-        // What it was old when it came counts as well (RFC 9111, 4.2.3).
-        let came = headers.get(header::AGE).and_then(|age| age.to_str().ok());
-        let came: u64 = came.and_then(|age| age.parse().ok()).unwrap_or(0);
-        let age = came.saturating_add(age_ms / 1000);
+    // What it was old when it came counts as well (RFC 9111, 4.2.3).
+    let came = front::age(headers);
+    headers.remove(header::AGE);
+    if reading.age_ms.is_some() || came.is_some() {
+        let here = reading.age_ms.unwrap_or(0) / 1000;
+        let age = came.unwrap_or(0).saturating_add(here);
         headers.insert(header::AGE, HeaderValue::from(age));
     }
     add_decided(headers, &reading.decided);

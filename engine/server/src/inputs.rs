@@ -1,7 +1,9 @@
 //! From an HTTP request to a request of the engine.
 
 use axum::extract::{FromRequestParts, Path};
+use axum::http::HeaderValue;
 use axum::http::request::Parts;
+use larder::core::query;
 use larder::{Operation, Request};
 use percent_encoding::percent_decode_str;
 
@@ -39,9 +41,11 @@ pub(crate) fn request(
 ) -> Result<Request, Problem> {
     let mut request = Request::new(operation, resource, id);
     if let Some(tenant) = parts.headers.get(TENANT) {
-        request.tenant = decoded(TENANT, tenant.to_str().ok())?;
+        request.tenant = tenant_of(tenant)?;
     }
-    request.attributes = query(parts.uri.query().unwrap_or_default());
+    if let Some(sent) = parts.uri.query() {
+        request.attributes = query::attributes(sent);
+    }
     for (name, value) in &parts.headers {
         let (name, value) = (name.as_str(), value.to_str().ok());
         match name.strip_prefix(CONTEXT) {
@@ -76,18 +80,16 @@ pub(crate) fn response_attributes(parts: &Parts, status: &str) -> Vec<(String, S
     all
 }
 
-fn query(query: &str) -> Vec<(String, String)> {
-    let mut all = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        add(&mut all, format!("query.{}", form(name)), form(value));
+/// Some proxies make one line of two, which nobody should take for one name.
+fn tenant_of(value: &HeaderValue) -> Result<String, Problem> {
+    if value.as_bytes().contains(&b',') {
+        let detail = format!(
+            "the header `{TENANT}` has a comma, as if two were joined; send one tenant, and a comma \
+             in its name as %2C"
+        );
+        return Err(Problem::bad("invalid_header", detail));
     }
-    all
-}
-
-fn form(text: &str) -> String {
-    let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    decoded(TENANT, value.to_str().ok())
 }
 
 /// Adds an attribute. One that is there already grows by a comma and the value: were there two,
@@ -115,16 +117,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repeated_name_is_one_attribute() {
-        let all = query("page=1&sort=a+b&page=2&x=%C3%BC&&flag");
-        let expected = [
-            ("query.page", "1,2"),
-            ("query.sort", "a b"),
-            ("query.x", "ü"),
-            ("query.flag", ""),
-        ];
-        let all: Vec<_> = all.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        assert_eq!(all, expected);
+    fn a_repeated_header_is_one_attribute() {
+        let mut all = Vec::new();
+        for value in ["a", "b"] {
+            add(&mut all, "header.accept".to_owned(), value.to_owned());
+        }
+        assert_eq!(all, [("header.accept".to_owned(), "a,b".to_owned())]);
+    }
+
+    #[test]
+    fn two_tenants_are_not_taken_for_one() {
+        let tenant = |text: &str| tenant_of(&HeaderValue::from_str(text).unwrap());
+        assert_eq!(tenant("acme").unwrap(), "acme");
+        assert_eq!(tenant("a%2Cb").unwrap(), "a,b");
+        for text in ["acme, other", "acme,", "acme,acme"] {
+            assert_eq!(tenant(text).unwrap_err().code, "invalid_header", "{text}");
+        }
     }
 
     #[test]

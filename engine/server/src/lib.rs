@@ -20,12 +20,14 @@
 pub mod access;
 mod body;
 mod complaints;
+mod conditional;
 mod connection;
 mod deadline;
 mod decide;
 #[doc(hidden)]
 pub mod direct;
 mod entries;
+mod front;
 mod gate;
 mod headers;
 mod in_flight;
@@ -43,6 +45,7 @@ mod routes;
 mod seal;
 pub mod server;
 pub mod settings;
+mod singles;
 mod status;
 mod stored;
 pub mod wire;

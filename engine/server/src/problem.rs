@@ -8,7 +8,7 @@ use larder::Error;
 use larder::origin::{Answered, OriginError};
 use larder::store::queue::QueueError;
 
-use crate::{complaints, stored, wire};
+use crate::{complaints, front, stored, wire};
 
 /// An error on its way to a client.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ fn status_of(error: &Error) -> StatusCode {
         Error::NoOrigin { .. } | Error::Unseen(_) | Error::NotInvalidated(_) => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
-        Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
+        Error::Unsupported(_) | Error::UnjudgedPrecondition { .. } => StatusCode::NOT_IMPLEMENTED,
         Error::Encoded { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::RowParked { .. } => StatusCode::CONFLICT,
         Error::Queue(QueueError::Reused) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -120,10 +120,12 @@ impl Problem {
 
     /// The answer, neither counted nor logged.
     pub(crate) fn document(&self) -> Response {
-        match &self.said {
+        let mut response = match &self.said {
             Some(said) => self.handed_on(said),
             None => self.own_document(),
-        }
+        };
+        front::forbid(response.headers_mut());
+        response
     }
 
     /// The origin's answer; where it has no body, or none that could be had whole, the document with

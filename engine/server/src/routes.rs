@@ -31,6 +31,8 @@ pub(crate) struct App {
     pub(crate) body_max: usize,
     /// How long a request may take.
     pub(crate) request_timeout: Duration,
+    /// How long a cache in front that many ask may keep an answer.
+    pub(crate) shared_max_age: Duration,
     pub(crate) started: Instant,
     pub(crate) draining: Arc<AtomicBool>,
     /// The server, for calls that change it; gone where there is none.
@@ -49,6 +51,7 @@ impl App {
             seal: Arc::new(seal.map_err(|error| BindError::Secret(error.to_string()))?),
             body_max: settings.body_max_bytes,
             request_timeout: settings.request_timeout,
+            shared_max_age: settings.shared_max_age,
             started: Instant::now(),
             draining: Arc::default(),
             live: Weak::new(),
@@ -71,6 +74,7 @@ impl App {
             seal: Arc::clone(&self.seal),
             body_max: settings.body_max_bytes,
             request_timeout: settings.request_timeout,
+            shared_max_age: settings.shared_max_age,
             started: self.started,
             draining: Arc::clone(&self.draining),
             live: Weak::clone(&self.live),

@@ -29,6 +29,9 @@ pub struct Settings {
     /// How long the write-behind queue is flushed after the last request has ended; what is left
     /// waits for the next start. Default: 10 s.
     pub queue_drain: Duration,
+    /// How long a cache in front that many ask may keep an answer, at most what is left of its ttl:
+    /// invalidations do not reach it. Default: 0 s, which keeps such caches out.
+    pub shared_max_age: Duration,
     /// Authenticates leases. Nodes that are to take each other's leases share it. Default: random
     /// at each start, which makes leases from before a restart void.
     pub lease_secret: Option<Vec<u8>>,
@@ -47,6 +50,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(10),
             queue_drain: Duration::from_secs(10),
+            shared_max_age: Duration::ZERO,
             lease_secret: None,
         }
     }

@@ -70,6 +70,8 @@ pub struct Expected<'a> {
     pub tags: &'a [String],
     /// The origin that it was loaded from, where entries depend on that.
     pub origin: Option<&'a Dependency>,
+    /// The tag of all variants of its key, where it is one.
+    pub variants: Option<&'a Dependency>,
 }
 
 impl Expected<'_> {
@@ -79,6 +81,7 @@ impl Expected<'_> {
         namespace: "",
         tags: &[],
         origin: None,
+        variants: None,
     };
 
     /// The namespace and the tags.
@@ -89,6 +92,7 @@ impl Expected<'_> {
         }
         let mut all = Dependency::of_entry(self.tenant, self.namespace, self.tags);
         all.extend(self.origin.cloned());
+        all.extend(self.variants.cloned());
         all
     }
 }

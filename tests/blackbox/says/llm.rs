@@ -107,8 +107,10 @@ fn question(running: &Running, prompt: &str, more: &[(&str, &str)]) -> RequestBu
         .data
         .request(Method::GET, "/v1/entries/completion/summary")
         .header("larder-context-model", "small-2")
-        .header("larder-context-temperature", "0")
         .header("larder-context-prompt", prompt);
+    if !more.iter().any(|(name, _)| *name == "temperature") {
+        request = request.header("larder-context-temperature", "0");
+    }
     for (name, value) in more {
         request = request.header(format!("larder-context-{name}"), *value);
     }

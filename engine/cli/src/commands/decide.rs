@@ -65,8 +65,14 @@ pub(crate) fn run(args: Args) -> Outcome {
         attributes: args.attributes,
     };
     for name in unseen(policy.manifest(), &request) {
+        let so = match larder::core::query::is_part(name) {
+            true => {
+                "it is not shown it; where an origin reads the query, the engine adds it to the key"
+            }
+            false => "neither it nor the origin is shown it",
+        };
         note(&format!(
-            "note: the policy does not declare `{name}`, so neither it nor the origin is shown it"
+            "note: the policy does not declare `{name}`, so {so}"
         ));
     }
     let decided = decide(policy, &request)?;
@@ -132,7 +138,7 @@ fn rows(decided: &Decided) -> Vec<[String; 2]> {
         row("policy", format!("{} {}", policy.name, policy.version)),
         row("revision", policy.revision.clone()),
         row("strategy", decision.strategy.as_str()),
-        row("key", decision.key.clone()),
+        row("key", decided.shown_key()),
         row("namespace", decision.namespace.clone()),
     ];
     rows.extend(freshness(decision));

@@ -49,6 +49,9 @@ pub(super) struct Server {
     pub(super) request_timeout: Option<Span>,
     /// How long requests that are under way may take to end after shutdown began. Default: `"10s"`.
     pub(super) drain: Option<Span>,
+    /// How long a cache in front that many ask may keep an answer, at most what is left of its ttl:
+    /// invalidations do not reach it, so by default such caches keep nothing. Default: `"0s"`.
+    pub(super) shared_max_age: Option<Span>,
     /// Authenticates leases, at least 32 bytes; nodes that take each other's leases share it.
     /// Without it each start makes one.
     pub(super) lease_secret: Option<String>,
@@ -65,6 +68,7 @@ impl Default for Server {
             header_timeout: None,
             request_timeout: None,
             drain: None,
+            shared_max_age: None,
             lease_secret: None,
         }
     }
@@ -238,6 +242,11 @@ pub(super) struct Route {
     /// `"shorter_unless_admitted"`.
     #[serde(default)]
     pub(super) older: larder::Older,
+    /// What becomes of a request whose query has parameters that the policy does not declare, or one
+    /// more than once, where the origin reads queries: the query is added to the key, the cache is
+    /// left alone, or the request is refused. Default: `"key"`.
+    #[serde(default)]
+    pub(super) undeclared: larder::Undeclared,
 }
 
 impl Route {
@@ -247,6 +256,7 @@ impl Route {
             policy: self.policy,
             origin: self.origin,
             older: self.older,
+            undeclared: self.undeclared,
         }
     }
 }

@@ -20,6 +20,7 @@ pub(crate) struct Server {
     pub(crate) header_timeout: Option<Duration>,
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) drain: Option<Duration>,
+    pub(crate) shared_max_age: Option<Duration>,
     pub(crate) lease_secret: Option<Vec<u8>>,
 }
 
@@ -50,6 +51,7 @@ pub(super) fn read(server: file::Server, problems: &mut Problems) -> Option<Serv
         header_timeout: server.header_timeout.map(|span| span.0),
         request_timeout: server.request_timeout.map(|span| span.0),
         drain: server.drain.map(|span| span.0),
+        shared_max_age: server.shared_max_age.map(|span| span.0),
         lease_secret: secret,
     })
 }

@@ -1,5 +1,6 @@
 //! Addresses that no request can lead astray.
 
+use larder_core::query;
 use larder_core::request::clip;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
@@ -37,7 +38,8 @@ impl Address {
         })
     }
 
-    /// The address of what is wanted, its `query.*` attributes as query parameters.
+    /// The address of what is wanted, with the query as it was sent: none of it is dropped, joined
+    /// or spelled anew, but for what no address can hold.
     pub(super) fn of(&self, wanted: &Wanted<'_>) -> Result<Url, OriginError> {
         let mut path = self.base.path().trim_end_matches('/').to_owned();
         for part in &self.parts {
@@ -68,9 +70,10 @@ impl Address {
                 clip(&path)
             )));
         }
-        for (name, value) in wanted.attributes {
-            if let Some(name) = name.strip_prefix("query.") {
-                url.query_pairs_mut().append_pair(name, value);
+        if let Some(sent) = query::as_sent(wanted.attributes) {
+            match url.query().map(|own| format!("{own}&{sent}")) {
+                Some(both) => url.set_query(Some(&both)),
+                None => url.set_query(Some(&sent)),
             }
         }
         Ok(url)
@@ -224,6 +227,49 @@ mod tests {
                 "{id}"
             );
         }
+    }
+
+    #[test]
+    fn the_query_is_sent_as_it_came() {
+        for (path, sent, expected) in [
+            ("/{id}", "page=2", "http://h/1?page=2"),
+            ("/{id}", "q=a&q=b", "http://h/1?q=a&q=b"),
+            ("/{id}", "b=1&a=2&b=3", "http://h/1?b=1&a=2&b=3"),
+            ("/{id}", "q=a%2Cb", "http://h/1?q=a%2Cb"),
+            ("/{id}", "q=a,b", "http://h/1?q=a,b"),
+            ("/{id}", "q=a%2cb", "http://h/1?q=a%2cb"),
+            ("/{id}", "q=a+b", "http://h/1?q=a+b"),
+            ("/{id}", "q=a%20b", "http://h/1?q=a%20b"),
+            ("/{id}", "flag", "http://h/1?flag"),
+            ("/{id}", "flag=", "http://h/1?flag="),
+            ("/{id}", "a&&b=&", "http://h/1?a&&b=&"),
+            ("/{id}", "q=%FF%C3", "http://h/1?q=%FF%C3"),
+            ("/{id}", "q=100%", "http://h/1?q=100%"),
+            ("/{id}", "a[]=1&a[]=2", "http://h/1?a[]=1&a[]=2"),
+            (
+                "/{id}",
+                "u=http://x/?y;z:@!$*()",
+                "http://h/1?u=http://x/?y;z:@!$*()",
+            ),
+            ("/{id}", "", "http://h/1?"),
+            ("/{id}?token=x", "q=a&q=b", "http://h/1?token=x&q=a&q=b"),
+        ] {
+            let address = Address::new("http://h", path).unwrap();
+            let attributes = query::attributes(sent);
+            let url = address.of(&Wanted {
+                attributes: &attributes,
+                ..wanted("", "item", "1")
+            });
+            assert_eq!(url.unwrap().as_str(), expected);
+        }
+        let address = Address::new("http://h", "/{id}").unwrap();
+        let given = [("query.q", "a b#&"), ("query.q", "ü"), ("context.x", "y")];
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let url = address.of(&Wanted {
+            attributes: &given,
+            ..wanted("", "item", "1")
+        });
+        assert_eq!(url.unwrap().as_str(), "http://h/1?q=a%20b%23%26&q=%C3%BC");
     }
 
     #[test]

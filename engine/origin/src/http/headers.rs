@@ -5,25 +5,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use larder_core::request::clip;
 use larder_core::{Head, Value};
-use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
 
-use crate::{OpenError, OriginError};
+use crate::{HeaderFate, OpenError, OriginError};
 
 /// Request attributes of these names are not passed on: they belong to one connection, are set by
 /// the client itself, or ask for something other than the whole value as it is.
-const NOT_PASSED: [&str; 20] = [
+const NOT_PASSED: [&str; 16] = [
     "accept-encoding",
     "connection",
     "content-length",
     "content-type",
     "expect",
     "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
     "if-range",
-    "if-unmodified-since",
     "keep-alive",
     "proxy-authenticate",
     "proxy-authorization",
@@ -34,6 +30,28 @@ const NOT_PASSED: [&str; 20] = [
     "transfer-encoding",
     "upgrade",
 ];
+
+/// With a write they say when it may be done. A read wants the whole value in any case.
+const PRECONDITIONS: [&str; 4] = [
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-unmodified-since",
+];
+
+/// Never sent, whatever the client asks for: the value that comes is for everybody.
+const FOR_EVERYBODY: &str = "accept-encoding";
+
+/// What becomes of a request header, in lower case.
+pub(super) fn fate(name: &str, configured: &HeaderMap) -> HeaderFate {
+    if configured.contains_key(name) || name == FOR_EVERYBODY {
+        HeaderFate::Fixed
+    } else if NOT_PASSED.contains(&name) || PRECONDITIONS.contains(&name) {
+        HeaderFate::Dropped
+    } else {
+        HeaderFate::Passed
+    }
+}
 
 /// The headers of the configuration. Their values are kept out of debug output.
 pub(super) fn configured(headers: &[(String, String)]) -> Result<HeaderMap, OpenError> {
@@ -59,6 +77,7 @@ pub(super) fn configured(headers: &[(String, String)]) -> Result<HeaderMap, Open
 
 /// The headers of one request: `header.*` attributes, and the configured ones over them.
 pub(super) fn outgoing(
+    method: &Method,
     attributes: &[(String, String)],
     configured: &HeaderMap,
 ) -> Result<HeaderMap, OriginError> {
@@ -69,7 +88,8 @@ pub(super) fn outgoing(
         };
         let bad = || OriginError::Rejected(format!("`{}` is no header", clip(name)));
         let header: HeaderName = header.parse().map_err(|_| bad())?;
-        if NOT_PASSED.contains(&header.as_str()) || configured.contains_key(&header) {
+        let of_a_write = PRECONDITIONS.contains(&header.as_str()) && method != Method::GET;
+        if !of_a_write && fate(header.as_str(), configured) != HeaderFate::Passed {
             continue;
         }
         map.append(header, value.parse().map_err(|_| bad())?);
@@ -143,6 +163,7 @@ mod tests {
     fn only_harmless_attributes_become_headers() {
         let configured = configured(&[pair("Authorization", "Bearer operator")]).unwrap();
         let sent = outgoing(
+            &Method::GET,
             &[
                 pair("header.accept-language", "de"),
                 pair("header.Host", "evil"),
@@ -161,9 +182,54 @@ mod tests {
     }
 
     #[test]
+    fn preconditions_go_with_writes_alone() {
+        let names = [
+            "if-match",
+            "if-none-match",
+            "if-unmodified-since",
+            "if-modified-since",
+        ];
+        for name in names {
+            let given = [pair(&format!("header.{name}"), "\"v1\"")];
+            for (method, count) in [(Method::GET, 0), (Method::PUT, 1), (Method::DELETE, 1)] {
+                let sent = outgoing(&method, &given, &HeaderMap::new()).unwrap();
+                assert_eq!(sent.len(), count, "{method} {name}");
+            }
+        }
+        let range = [
+            pair("header.range", "bytes=0-1"),
+            pair("header.if-range", "x"),
+        ];
+        assert_eq!(
+            outgoing(&Method::PUT, &range, &HeaderMap::new())
+                .unwrap()
+                .len(),
+            0
+        );
+    }
+
+    #[test]
+    fn what_the_origin_is_told_of_each_header() {
+        let configured = configured(&[pair("Authorization", "Bearer operator")]).unwrap();
+        for (name, expected) in [
+            ("accept", HeaderFate::Passed),
+            ("user-agent", HeaderFate::Passed),
+            ("cookie", HeaderFate::Passed),
+            ("authorization", HeaderFate::Fixed),
+            ("accept-encoding", HeaderFate::Fixed),
+            ("range", HeaderFate::Dropped),
+            ("host", HeaderFate::Dropped),
+            ("if-none-match", HeaderFate::Dropped),
+        ] {
+            assert_eq!(fate(name, &configured), expected, "{name}");
+        }
+    }
+
+    #[test]
     fn headers_that_break_out_are_refused() {
         for (name, value) in [("header.x", "a\r\nhost: evil"), ("header.a b", "c")] {
-            let error = outgoing(&[pair(name, value)], &HeaderMap::new()).unwrap_err();
+            let error =
+                outgoing(&Method::GET, &[pair(name, value)], &HeaderMap::new()).unwrap_err();
             assert_eq!(error.as_str(), "rejected");
         }
         for (name, value) in [("a b", "c"), ("x", "se\ncret"), ("Host", "h")] {

@@ -333,7 +333,10 @@ async fn requests_carry_what_they_should_and_no_more() {
     origin.write(wanted, &Value::json("{}")).await.unwrap();
     let seen = server.seen.lock().pop().unwrap();
     assert_eq!(seen.method, "PUT");
-    assert_eq!(seen.target, "/v1/acme/product/a%2Fb?page=2+%26x%3Dy&page=3");
+    assert_eq!(
+        seen.target,
+        "/v1/acme/product/a%2Fb?page=2%20%26x%3Dy&page=3"
+    );
     assert_eq!(seen.body, b"{}");
     let mut headers: Vec<_> = seen
         .headers

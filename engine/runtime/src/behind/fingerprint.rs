@@ -26,7 +26,7 @@ impl Inner {
         add(content_type.unwrap_or_default().as_bytes());
         add(value.map_or(&[], |value| &value.bytes));
         let query = request.attributes.iter();
-        for (name, text) in query.filter(|(name, _)| name.starts_with("query.")) {
+        for (name, text) in query.filter(|(name, _)| larder_core::query::is_part(name)) {
             add(name.as_bytes());
             add(text.as_bytes());
         }

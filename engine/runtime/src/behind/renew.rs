@@ -11,6 +11,7 @@ use larder_store::StoreError;
 use crate::engine::Inner;
 use crate::error::Error;
 use crate::invalidate::Invalidation;
+use crate::variant;
 
 /// How many keys are invalidated at once.
 const AT_ONCE: usize = 64;
@@ -24,11 +25,14 @@ pub(super) struct Outdated {
 }
 
 impl Outdated {
-    /// What these make stale together.
+    /// What these make stale together, with the `variants` of keys where there can be any.
     ///
     /// # Errors
     /// A pattern is none.
-    pub(super) fn of<'a>(all: impl Iterator<Item = &'a Invalidation>) -> Result<Self, Error> {
+    pub(super) fn of<'a>(
+        all: impl Iterator<Item = &'a Invalidation>,
+        variants: bool,
+    ) -> Result<Self, Error> {
         let mut outdated = Self::default();
         let mut patterns = HashSet::new();
         for what in all {
@@ -36,6 +40,10 @@ impl Outdated {
             let keys = keys.map(|(namespace, key)| Key::new(&what.tenant, namespace, key));
             outdated.keys.extend(keys);
             outdated.dependencies.extend(what.dependencies());
+            if variants {
+                let of_keys = variant::of_keys(&what.tenant, &what.keys);
+                outdated.dependencies.extend(of_keys);
+            }
             for (namespace, glob) in &what.patterns {
                 if patterns.insert((&what.tenant, namespace, glob)) {
                     let pattern = Pattern::new(&what.tenant, namespace, glob)?;

@@ -109,7 +109,8 @@ impl QueueView {
         }
         // The value that was acknowledged may be in the cache, and lists that show it.
         self.inner.drop_entries(&keys).await?;
-        self.inner.renew(&Outdated::of(stale.iter())?, &[]).await?;
+        let outdated = Outdated::of(stale.iter(), self.inner.variants)?;
+        self.inner.renew(&outdated, &[]).await?;
         Ok(forgotten.len() as u64)
     }
 }

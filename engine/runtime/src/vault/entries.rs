@@ -189,13 +189,14 @@ impl Inner {
             job.decision().namespace.clone(),
             job.decision().tags.clone(),
         );
-        let origin = job.route.whole.clone();
+        let (origin, variants) = (job.route.whole.clone(), job.variants.clone());
         Box::pin(async move {
             let expected = Expected {
                 tenant: &tenant,
                 namespace: &namespace,
                 tags: &tags,
                 origin: origin.as_ref(),
+                variants: variants.as_ref(),
             };
             store.get(&key, expected, clock.now()).await
         })
@@ -248,7 +249,7 @@ impl Inner {
             Older::Stored => false,
             Older::Shorter => true,
             Older::ShorterUnlessAdmitted => {
-                let policy = job.policy.as_ref();
+                let policy = job.policy();
                 policy.is_none_or(|policy| !policy.manifest().admits)
             }
         }

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::invalidate::Invalidated;
 use crate::steps::through_own_steps;
 use crate::store_entry::Origin;
+use crate::variant;
 
 impl Inner {
     /// Makes stale what the write made stale, and lets the cache take the new value; without
@@ -22,7 +23,7 @@ impl Inner {
         began: Timestamp,
     ) -> Result<(Option<NotStored>, Invalidated), Error> {
         let job = &ready.job;
-        let dependencies = ready.stale.dependencies();
+        let dependencies = self.outdated(&ready.stale);
         // What is queued is written by its flush.
         if ready.plan != WritePlan::Queue {
             self.note_own(ready).await?;
@@ -34,9 +35,10 @@ impl Inner {
             .await?;
         let (keys, bumped) = ready.stale.clone().split();
         self.count_invalidated(&bumped);
-        let done = self.make_stale(&keys).await?;
-        let mut invalidated = self.invalidated(&keys, done);
-        invalidated.bumped = dependencies.len() as u64;
+        let removed = self.remove(&keys).await?;
+        let mut invalidated = self.invalidated(&keys, removed);
+        self.count_invalidated(&keys);
+        invalidated.bumped = (variant::count_named(&bumped.tags) + bumped.namespaces.len()) as u64;
         let under = through_own_steps(under, &dependencies, &steps);
         let entry = match (written, under) {
             (Some(written), Some(under)) => self.new_entry(ready, &under, written, began).await,

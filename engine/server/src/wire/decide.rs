@@ -41,7 +41,8 @@ pub struct WireRequest {
     #[serde(default)]
     #[schema(example = "42")]
     pub id: String,
-    /// Inputs by name, such as `query.page` or `context.tier`.
+    /// Inputs by name, such as `query.page` or `context.tier`; `query` is the query as it is sent,
+    /// where `query.*` do not tell it, as in `q=a&q=b`.
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     pub attributes: Attributes,
@@ -135,7 +136,8 @@ pub struct DecideReply {
     /// The build that decided.
     #[schema(value_type = Identity)]
     pub policy: Arc<Identity>,
-    /// What holds.
+    /// What holds. Its key is the one that the engine uses: with `~?` and the query behind it, where
+    /// the policy does not tell the query.
     pub decision: Decision,
     /// What the guard changed.
     pub clamped: Vec<Clamp>,
@@ -154,10 +156,14 @@ pub struct DecideMetrics {
 
 impl From<Decided> for DecideReply {
     fn from(decided: Decided) -> Self {
+        let key = decided.shown_key();
         Self {
             decision_id: decided.decision_id,
             policy: decided.policy,
-            decision: decided.decision,
+            decision: Decision {
+                key,
+                ..decided.decision
+            },
             clamped: decided.clamped,
             fallback: decided.fallback,
             metrics: DecideMetrics {
