@@ -24,6 +24,7 @@ mod behind;
 mod kit;
 mod limits;
 mod older;
+mod neighbours;
 mod outbox;
 mod patterns;
 mod puts;
