@@ -42,6 +42,7 @@ mod impossible;
 mod invalidate;
 mod lasting;
 mod line;
+mod metrics;
 mod one_flavour;
 mod operating;
 mod origin_away;

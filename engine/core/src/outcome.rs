@@ -112,6 +112,21 @@ pub enum NotStored {
 }
 
 impl NotStored {
+    /// All reasons.
+    pub const ALL: [Self; 11] = [
+        Self::Bypass,
+        Self::Invalidated,
+        Self::ZeroTtl,
+        Self::Refused,
+        Self::AdmissionFailed,
+        Self::NoKeyRing,
+        Self::Voided,
+        Self::LeasedElsewhere,
+        Self::Unconfirmed,
+        Self::TooLarge,
+        Self::StoreFailed,
+    ];
+
     /// The name used in the API, logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -138,6 +153,18 @@ impl NotStored {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_reasons_are_in_their_places() {
+        for (n, reason) in NotStored::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, n);
+        }
+        assert_eq!(
+            NotStored::StoreFailed as usize,
+            NotStored::ALL.len() - 1,
+            "the last one"
+        );
+    }
 
     #[test]
     fn names_are_unique() {

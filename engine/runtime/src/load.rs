@@ -211,8 +211,9 @@ impl Inner {
                 return Landing::Failed(error);
             }
         };
-        let load_ms = started.elapsed().as_millis().min(u128::from(u32::MAX)) as u32;
-        self.meters.loaded(load_ms);
+        let took = started.elapsed();
+        self.meters.loaded(took);
+        let load_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
         let terms = (&hold, under.as_slice());
         let landing = self
             .bring_in(&job, flight, terms, (fetched, load_ms, began))

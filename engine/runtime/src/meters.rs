@@ -9,6 +9,7 @@ use larder_core::{NotStored, Outcome, Strategy};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::breaker::State;
+use crate::limits::Full;
 
 /// What is counted for each policy.
 pub(crate) struct PolicyMeters {
@@ -51,6 +52,13 @@ pub(crate) struct OriginMeters {
 impl OriginMeters {
     pub(crate) fn new(origin: &str) -> Self {
         let origin = origin.to_owned();
+        for by in ["breaker", Full::Origin.as_str(), Full::Tenant.as_str()] {
+            let _ = counter!("larder_origin_refused_total", "origin" => origin.clone(), "by" => by);
+        }
+        for state in [State::Closed, State::HalfOpen, State::Open] {
+            let (origin, state) = (origin.clone(), state.as_str());
+            let _ = counter!("larder_breaker_changes_total", "origin" => origin, "state" => state);
+        }
         Self {
             wait: histogram!("larder_origin_wait_seconds", "origin" => origin.clone()),
             breaker: gauge!("larder_breaker_state", "origin" => origin.clone()),
@@ -81,7 +89,13 @@ pub(crate) struct Meters {
     loads: Counter,
     load_seconds: Histogram,
     collapsed: Counter,
+    not_stored: [Counter; NotStored::ALL.len()],
+    invalidated: [(&'static str, Counter); NAMES.len()],
+    store_errors: Counter,
 }
+
+/// What invalidations name.
+const NAMES: [&str; 5] = ["row", "key", "tag", "namespace", "pattern"];
 
 impl Meters {
     pub(crate) fn new() -> Self {
@@ -91,6 +105,11 @@ impl Meters {
             loads: counter!("larder_loads_total", "result" => "ok"),
             load_seconds: histogram!("larder_load_seconds"),
             collapsed: counter!("larder_collapsed_reads_total"),
+            not_stored: NotStored::ALL
+                .map(|why| counter!("larder_not_stored_total", "reason" => why.as_str())),
+            invalidated: NAMES
+                .map(|kind| (kind, counter!("larder_invalidations_total", "kind" => kind))),
+            store_errors: counter!("larder_store_errors_total"),
         }
     }
 
@@ -101,9 +120,9 @@ impl Meters {
         }
     }
 
-    pub(crate) fn loaded(&self, load_ms: u32) {
+    pub(crate) fn loaded(&self, took: Duration) {
         self.loads.increment(1);
-        self.load_seconds.record(f64::from(load_ms) / 1e3);
+        self.load_seconds.record(took.as_secs_f64());
     }
 
     pub(crate) fn load_failed(&self, code: &'static str) {
@@ -111,7 +130,7 @@ impl Meters {
     }
 
     pub(crate) fn not_stored(&self, why: NotStored) {
-        counter!("larder_not_stored_total", "reason" => why.as_str()).increment(1);
+        self.not_stored[why as usize].increment(1);
     }
 
     pub(crate) fn unreadable(&self, why: &'static str) {
@@ -119,7 +138,7 @@ impl Meters {
     }
 
     pub(crate) fn store_failed(&self) {
-        counter!("larder_store_errors_total").increment(1);
+        self.store_errors.increment(1);
     }
 
     pub(crate) fn wrote(&self, operation: &'static str, result: &'static str) {
@@ -127,6 +146,9 @@ impl Meters {
     }
 
     pub(crate) fn invalidated(&self, kind: &'static str, count: u64) {
-        counter!("larder_invalidations_total", "kind" => kind).increment(count);
+        let of_kind = self.invalidated.iter().find(|(one, _)| *one == kind);
+        if let Some((_, counter)) = of_kind {
+            counter.increment(count);
+        }
     }
 }

@@ -24,6 +24,7 @@ impl InFlight {
     /// A limit of `max` requests, at least one.
     pub(crate) fn new(max: usize) -> Self {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
+        let _ = metrics::counter!("larder_shed_requests_total");
         Self {
             slots: Semaphore::new(max),
             max,

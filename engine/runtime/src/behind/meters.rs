@@ -10,6 +10,9 @@ use metrics::{Counter, Histogram, counter, gauge, histogram};
 pub(crate) struct QueueMeters {
     taken: Counter,
     repeated: Counter,
+    full: Counter,
+    reused: Counter,
+    failed: Counter,
 }
 
 impl QueueMeters {
@@ -18,6 +21,9 @@ impl QueueMeters {
         Self {
             taken: enqueued("ok"),
             repeated: enqueued("repeated"),
+            full: enqueued("full"),
+            reused: enqueued("reused"),
+            failed: enqueued("failed"),
         }
     }
 
@@ -27,14 +33,9 @@ impl QueueMeters {
                 repeated: false, ..
             }) => self.taken.increment(1),
             Ok(_) => self.repeated.increment(1),
-            Err(error) => {
-                let result = match error {
-                    QueueError::Full(_) => "full",
-                    QueueError::Reused => "reused",
-                    _ => "failed",
-                };
-                counter!("larder_queue_enqueued_total", "result" => result).increment(1);
-            }
+            Err(QueueError::Full(_)) => self.full.increment(1),
+            Err(QueueError::Reused) => self.reused.increment(1),
+            Err(_) => self.failed.increment(1),
         }
     }
 

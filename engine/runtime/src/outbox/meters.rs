@@ -20,6 +20,8 @@ pub(super) enum At {
 }
 
 impl At {
+    const ALL: [Self; 4] = [Self::Read, Self::Apply, Self::Decide, Self::Remove];
+
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -44,6 +46,9 @@ impl OutboxMeters {
     pub(super) fn new(origin: &Arc<str>) -> Self {
         let origin = origin.to_string();
         let of = || origin.clone();
+        for at in At::ALL {
+            let _ = counter!("larder_outbox_errors_total", "origin" => of(), "at" => at.as_str());
+        }
         Self {
             rows: Kind::ALL.map(|kind| {
                 counter!("larder_outbox_rows_total", "origin" => of(), "kind" => kind.as_str())
