@@ -20,8 +20,8 @@ const BATCH_MAX: usize = 1_000;
 const BATCH_TURN: usize = 16;
 
 /// Decides about a request by policy, and does nothing else.
-#[utoipa::path(post, path = "/v1/decide", tag = "data", request_body = DecideRequest,
-    responses((status = 200, body = DecideReply), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/v1/decide", operation_id = "decide", tag = "data", request_body = DecideRequest,
+    responses((status = 200, body = DecideReply, description = "The decision"), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -32,8 +32,8 @@ pub(crate) async fn one(
 }
 
 /// Decides about up to 1,000 requests. One that fails is an error in its place.
-#[utoipa::path(post, path = "/v1/decide/batch", tag = "data", request_body = BatchRequest,
-    responses((status = 200, body = BatchReply), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/v1/decide/batch", operation_id = "decide_batch", tag = "data", request_body = BatchRequest,
+    responses((status = 200, body = BatchReply, description = "A decision or an error for each request, in order"), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn batch(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -34,9 +34,8 @@ type Names = Result<Path<(String, String)>, PathRejection>;
 /// tenant. `HEAD` answers as `GET` does and changes nothing. A cache-aside miss is 404 with
 /// `Larder-Lease`. `Larder-Timeout-Ms` says how long the client waits, where that is less than the server would: by then there is a stale value if one
 /// may be served, or else 504 `deadline_exceeded`; the load goes on for others.
-#[utoipa::path(get, path = "/v1/entries/{resource}/{id}", tag = "data",
-    params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes"),
-        ("Larder-Timeout-Ms" = Option<u32>, Header, description = "How long the client waits for the answer, in milliseconds, at least 1; no longer than the server allows")),
+#[utoipa::path(get, path = "/v1/entries/{resource}/{id}", operation_id = "read_entry", tag = "data",
+    params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
     responses((status = 200, description = "The value, in its own content type"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn read(
@@ -132,9 +131,9 @@ fn missing(resource: &str, reading: &Reading) -> Problem {
 /// Under `write_behind` the answer is 202: the write is in the queue, `Larder-Queue` says where,
 /// and its origin will have it later. Who got no answer repeats it with the same
 /// `Idempotency-Key`; within ten minutes it is queued once.
-#[utoipa::path(put, path = "/v1/entries/{resource}/{id}", tag = "data",
+#[utoipa::path(put, path = "/v1/entries/{resource}/{id}", operation_id = "write_entry", tag = "data",
     params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
-    responses((status = 200, body = WriteReply),
+    responses((status = 200, body = WriteReply, description = "What was done"),
         (status = 202, body = WriteReply, description = "Queued for its origin, durably"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn write(
@@ -155,9 +154,9 @@ pub(crate) async fn write(
 }
 
 /// Deletes an entry by the strategy that its policy chooses; as `PUT` under `write_behind`.
-#[utoipa::path(delete, path = "/v1/entries/{resource}/{id}", tag = "data",
+#[utoipa::path(delete, path = "/v1/entries/{resource}/{id}", operation_id = "delete_entry", tag = "data",
     params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
-    responses((status = 200, body = WriteReply),
+    responses((status = 200, body = WriteReply, description = "What was done"),
         (status = 202, body = WriteReply, description = "Queued for its origin, durably"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn delete(

@@ -19,8 +19,8 @@ const NAMES_MAX: usize = 10_000;
 
 /// Makes entries stale by row, key, tag, namespace and pattern. After the answer no read serves them,
 /// and no load that began before brings them back.
-#[utoipa::path(post, path = "/v1/invalidate", tag = "data", request_body = InvalidateRequest,
-    responses((status = 200, body = InvalidateReply),
+#[utoipa::path(post, path = "/v1/invalidate", operation_id = "invalidate", tag = "data", request_body = InvalidateRequest,
+    responses((status = 200, body = InvalidateReply, description = "What was done, and what was there of each name"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn invalidate(
     State(app): State<Arc<App>>,
@@ -45,9 +45,9 @@ pub(crate) async fn invalidate(
 }
 
 /// How far the sweep behind a pattern is.
-#[utoipa::path(get, path = "/v1/invalidations/{id}", tag = "data",
+#[utoipa::path(get, path = "/v1/invalidations/{id}", operation_id = "invalidation_progress", tag = "data",
     params(("id" = String, Path, description = "as the invalidation's answer named it")),
-    responses((status = 200, body = SweepReply),
+    responses((status = 200, body = SweepReply, description = "How far it is"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn sweep(
     State(app): State<Arc<App>>,

@@ -19,9 +19,9 @@ use crate::wire::FillReply;
 
 /// Hands in what was loaded under a lease. The body is the value, its headers are the response
 /// attributes of the policy; with `?absent=true` the origin has no such thing.
-#[utoipa::path(put, path = "/v1/leases/{lease}", tag = "data",
+#[utoipa::path(put, path = "/v1/leases/{lease}", operation_id = "fill_lease", tag = "data",
     params(("lease" = String, Path, description = "From `Larder-Lease`"), ("absent" = Option<bool>, Query, description = "There is no such thing")),
-    responses((status = 200, body = FillReply),
+    responses((status = 200, body = FillReply, description = "Whether the value is served from now on"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn fill(
     State(app): State<Arc<App>>,
@@ -51,7 +51,7 @@ pub(crate) async fn fill(
 }
 
 /// Gives a lease up, and wakes those who wait for it.
-#[utoipa::path(delete, path = "/v1/leases/{lease}", tag = "data",
+#[utoipa::path(delete, path = "/v1/leases/{lease}", operation_id = "release_lease", tag = "data",
     params(("lease" = String, Path, description = "From `Larder-Lease`")),
     responses((status = 204, description = "Given up"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]

@@ -1,10 +1,20 @@
 //! The description of both planes, generated from the handlers and their types.
 
+mod errors;
+mod headers;
+#[cfg(test)]
+mod tests;
+mod values;
+
 use axum::Json;
-use utoipa::openapi::OpenApi as Description;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{OpenApi as Description, PathItem};
 use utoipa::{Modify, OpenApi};
 
+use self::errors::Errors;
+use self::headers::Headers;
+use self::values::Values;
 use crate::{decide, entries, invalidate, leases, policies, queue, reload, status};
 
 #[derive(OpenApi)]
@@ -12,7 +22,7 @@ use crate::{decide, entries, invalidate, leases, policies, queue, reload, status
     info(title = "Larder", description = "A cache whose rules are programs."),
     tags((name = "data", description = "Decide, read, write, invalidate"),
          (name = "admin", description = "Policies, the write-behind queue, state, health; on a listener of its own")),
-    modifiers(&Tokens),
+    modifiers(&Tokens, &Values, &Errors, &Headers),
     // Nothing, where the plane is open; otherwise a token.
     security((), ("token" = [])),
     paths(
@@ -47,6 +57,28 @@ impl Modify for Tokens {
     }
 }
 
+/// Every call with the path it is on.
+fn calls(description: &mut Description) -> impl Iterator<Item = (&str, &mut Operation)> {
+    let paths = description.paths.paths.iter_mut();
+    paths.flat_map(|(path, item)| of_path(item).map(move |call| (path.as_str(), call)))
+}
+
+fn of_path(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem {
+        get,
+        put,
+        post,
+        delete,
+        ..
+    } = item;
+    [get, put, post, delete].into_iter().flatten()
+}
+
+/// The name of a call.
+fn name(call: &Operation) -> &str {
+    call.operation_id.as_deref().unwrap_or_default()
+}
+
 /// The description of both planes (OpenAPI 3.1).
 #[must_use]
 pub fn describe() -> Description {
@@ -54,7 +86,7 @@ pub fn describe() -> Description {
 }
 
 /// This description.
-#[utoipa::path(get, path = "/openapi.json", tag = "data", responses((status = 200, description = "OpenAPI 3.1")))]
+#[utoipa::path(get, path = "/openapi.json", operation_id = "describe_api", tag = "data", responses((status = 200, body = Object, description = "OpenAPI 3.1")))]
 pub(crate) async fn openapi() -> Json<Description> {
     Json(describe())
 }

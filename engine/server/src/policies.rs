@@ -16,7 +16,7 @@ use crate::routes::App;
 use crate::wire::PinRequest;
 
 /// All policies: their builds, their state and why a file was refused.
-#[utoipa::path(get, path = "/v1/policies", tag = "admin",
+#[utoipa::path(get, path = "/v1/policies", operation_id = "list_policies", tag = "admin",
     responses((status = 200, description = "An array of policies", body = Vec<Object>)))]
 pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Vec<PolicyStatus>> {
     Json(
@@ -27,9 +27,9 @@ pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Vec<PolicyStatus>> 
 }
 
 /// One policy.
-#[utoipa::path(get, path = "/v1/policies/{name}", tag = "admin",
+#[utoipa::path(get, path = "/v1/policies/{name}", operation_id = "show_policy", tag = "admin",
     params(("name" = String, Path, description = "Its name in the configuration")),
-    responses((status = 200, body = Object), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Object, description = "The policy: its builds, their state, and why a file was refused"), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
     PathPart(name): PathPart,
@@ -43,9 +43,9 @@ pub(crate) async fn one(
 }
 
 /// Looks at a policy's file again, and loads it if it changed.
-#[utoipa::path(post, path = "/v1/policies/{name}/reload", tag = "admin",
+#[utoipa::path(post, path = "/v1/policies/{name}/reload", operation_id = "reload_policy", tag = "admin",
     params(("name" = String, Path, description = "Its name in the configuration")),
-    responses((status = 200, body = Object), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Object, description = "The policy: its builds, their state, and why a file was refused"), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn reload(
     State(app): State<Arc<App>>,
     PathPart(name): PathPart,
@@ -54,9 +54,9 @@ pub(crate) async fn reload(
 }
 
 /// Goes back to the build before, and pins it.
-#[utoipa::path(post, path = "/v1/policies/{name}/rollback", tag = "admin",
+#[utoipa::path(post, path = "/v1/policies/{name}/rollback", operation_id = "roll_back_policy", tag = "admin",
     params(("name" = String, Path, description = "Its name in the configuration")),
-    responses((status = 200, body = Object), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Object, description = "The policy: its builds, their state, and why a file was refused"), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn rollback(
     State(app): State<Arc<App>>,
     PathPart(name): PathPart,
@@ -65,9 +65,9 @@ pub(crate) async fn rollback(
 }
 
 /// Pins a policy to a build, or ends the pin.
-#[utoipa::path(post, path = "/v1/policies/{name}/pin", tag = "admin", request_body = PinRequest,
+#[utoipa::path(post, path = "/v1/policies/{name}/pin", operation_id = "pin_policy", tag = "admin", request_body = PinRequest,
     params(("name" = String, Path, description = "Its name in the configuration")),
-    responses((status = 200, body = Object), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Object, description = "The policy: its builds, their state, and why a file was refused"), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn pin(
     State(app): State<Arc<App>>,
     PathPart(name): PathPart,

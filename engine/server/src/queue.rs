@@ -22,8 +22,8 @@ const LETTERS_DEFAULT: usize = 100;
 const LETTERS_MAX: usize = 1_000;
 
 /// How full the queue is, and what an acknowledged write can be lost by.
-#[utoipa::path(get, path = "/v1/queue", tag = "admin",
-    responses((status = 200, body = QueueReply), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/queue", operation_id = "queue_status", tag = "admin",
+    responses((status = 200, body = QueueReply, description = "The state of the queue"), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn status(State(app): State<Arc<App>>) -> Result<Json<QueueReply>, Problem> {
     let queue = queue(&app)?;
     let depth = queue.depth().await?;
@@ -31,8 +31,8 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Result<Json<QueueRepl
 }
 
 /// Writes that their origin refused, or that follow one of the same row.
-#[utoipa::path(get, path = "/v1/queue/letters", tag = "admin", params(LettersQuery),
-    responses((status = 200, body = LettersReply), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/queue/letters", operation_id = "list_dead_letters", tag = "admin", params(LettersQuery),
+    responses((status = 200, body = LettersReply, description = "Dead letters, oldest first, without their values"), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn letters(
     State(app): State<Arc<App>>,
     query: Result<Query<LettersQuery>, QueryRejection>,
@@ -53,9 +53,9 @@ pub(crate) async fn letters(
 }
 
 /// One dead letter, with its value where that is a text and not encrypted.
-#[utoipa::path(get, path = "/v1/queue/letters/{id}", tag = "admin",
+#[utoipa::path(get, path = "/v1/queue/letters/{id}", operation_id = "show_dead_letter", tag = "admin",
     params(("id" = String, Path, description = "ORIGIN/PARTITION/NUMBER")),
-    responses((status = 200, body = LetterReply), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = LetterReply, description = "The dead letter"), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn letter(
     State(app): State<Arc<App>>,
     PathPart(name): PathPart,
@@ -66,8 +66,8 @@ pub(crate) async fn letter(
 }
 
 /// Puts dead letters back to where they were, in their order, and with each the others of its row.
-#[utoipa::path(post, path = "/v1/queue/letters/retry", tag = "admin", request_body = LettersRequest,
-    responses((status = 200, body = LettersDone), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/v1/queue/letters/retry", operation_id = "retry_dead_letters", tag = "admin", request_body = LettersRequest,
+    responses((status = 200, body = LettersDone, description = "How many it were"), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn retry(
     State(app): State<Arc<App>>,
     body: Body,
@@ -79,8 +79,8 @@ pub(crate) async fn retry(
 
 /// Drops dead letters for good: these acknowledged writes are lost. Reads see what the origin holds
 /// from the answer on.
-#[utoipa::path(post, path = "/v1/queue/letters/drop", tag = "admin", request_body = LettersRequest,
-    responses((status = 200, body = LettersDone), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/v1/queue/letters/drop", operation_id = "drop_dead_letters", tag = "admin", request_body = LettersRequest,
+    responses((status = 200, body = LettersDone, description = "How many it were"), (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn drop_letters(
     State(app): State<Arc<App>>,
     body: Body,

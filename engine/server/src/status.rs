@@ -17,7 +17,7 @@ use crate::routes::App;
 use crate::wire::{OutboxReply, RouteStatus, StatusReply, StoreStatus};
 
 /// What the engine says of itself.
-#[utoipa::path(get, path = "/v1/status", tag = "admin", responses((status = 200, body = StatusReply)))]
+#[utoipa::path(get, path = "/v1/status", operation_id = "engine_status", tag = "admin", responses((status = 200, body = StatusReply, description = "The state of the engine")))]
 pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<StatusReply> {
     let status = app.engine.status();
     let troubles = app.engine.origin_troubles();
@@ -59,7 +59,7 @@ fn outbox(status: OutboxStatus) -> OutboxReply {
 }
 
 /// Whether the process answers at all.
-#[utoipa::path(get, path = "/health/live", tag = "admin", security(()), responses((status = 200, description = "It does")))]
+#[utoipa::path(get, path = "/health/live", operation_id = "health_live", tag = "admin", security(()), responses((status = 200, body = String, content_type = "text/plain", description = "It does")))]
 pub(crate) async fn live() -> &'static str {
     "live\n"
 }
@@ -69,8 +69,8 @@ pub(crate) async fn live() -> &'static str {
 /// shutdown has begun. A store that is down, an origin that was not reached yet or an outbox that is
 /// behind is named and no reason to send them elsewhere: they would only meet the same one there,
 /// and fewer nodes to go without it.
-#[utoipa::path(get, path = "/health/ready", tag = "admin", security(()),
-    responses((status = 200, description = "They should"), (status = 503, body = crate::wire::Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/health/ready", operation_id = "health_ready", tag = "admin", security(()),
+    responses((status = 200, body = String, content_type = "text/plain", description = "They should; what is away all the same is named"), (status = 503, description = "They should go elsewhere", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem> {
     let not_ready = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
     if app.draining.load(Ordering::Relaxed) {
@@ -143,7 +143,7 @@ fn in_words(
 }
 
 /// Prometheus text.
-#[utoipa::path(get, path = "/metrics", tag = "admin", responses((status = 200, description = "Prometheus text")))]
+#[utoipa::path(get, path = "/metrics", operation_id = "scrape_metrics", tag = "admin", responses((status = 200, body = String, content_type = "text/plain", description = "The text format of Prometheus")))]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     metrics::gauge!("larder_requests_in_flight").set(app.in_flight.taken() as f64);
     let up = !matches!(app.engine.store_health(), Health::Down { .. });

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use larder::core::{Clamp, Decision, Identity};
+use larder::core::{Clamp, Decision, Identity, Operation};
 use larder::{Decided, Error, Fallback, Request};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -28,18 +28,31 @@ pub struct DecideRequest {
 #[serde(deny_unknown_fields)]
 pub struct WireRequest {
     /// `read`, `write` or `delete`.
-    #[schema(example = "read")]
+    #[schema(example = "read", value_type = Operation)]
     pub operation: String,
     /// Whose data; leave it out where there is one tenant.
     #[serde(default)]
+    #[schema(max_length = 256, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
     pub tenant: String,
     /// The kind of thing.
     #[serde(default)]
-    #[schema(example = "product")]
+    #[schema(
+        example = "product",
+        required = true,
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$"
+    )]
     pub resource: String,
     /// Which one.
     #[serde(default)]
-    #[schema(example = "42")]
+    #[schema(
+        example = "42",
+        required = true,
+        min_length = 1,
+        max_length = 4096,
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$"
+    )]
     pub id: String,
     /// Inputs by name, such as `query.page` or `context.tier`; `query` is the query as it is sent,
     /// where `query.*` do not tell it, as in `q=a&q=b`.
@@ -105,6 +118,7 @@ impl WireRequest {
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
     /// The requests.
+    #[schema(max_items = 1000)]
     pub requests: Vec<DecideRequest>,
 }
 

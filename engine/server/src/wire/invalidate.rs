@@ -16,14 +16,22 @@ pub struct InvalidateRequest {
     /// Single entries.
     pub keys: Vec<KeyName>,
     /// Every entry that carries one of these tags.
+    #[schema(value_type = Vec<Name>)]
     pub tags: Vec<String>,
     /// Every entry of these namespaces.
+    #[schema(value_type = Vec<Name>)]
     pub namespaces: Vec<String>,
     /// Every key that matches.
     pub patterns: Vec<PatternName>,
     /// `purge` removes, `expire` leaves entries to their stale windows.
     pub mode: Mode,
 }
+
+/// A tag or a namespace.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1)]
+#[allow(dead_code, reason = "it describes a text")]
+struct Name(String);
 
 /// The name of a row, as requests name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -33,8 +41,18 @@ pub struct InvalidateRequest {
 )]
 pub struct RowName {
     /// The kind of thing.
+    #[schema(
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$"
+    )]
     pub resource: String,
-    /// Which one, of any characters and not escaped.
+    /// Which one, of any characters but control characters, and not escaped.
+    #[schema(
+        min_length = 1,
+        max_length = 4096,
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$"
+    )]
     pub id: String,
 }
 
@@ -46,8 +64,10 @@ pub struct RowName {
 )]
 pub struct KeyName {
     /// The decision's namespace.
+    #[schema(min_length = 1)]
     pub namespace: String,
     /// The decision's key.
+    #[schema(min_length = 1)]
     pub key: String,
 }
 
@@ -59,8 +79,10 @@ pub struct KeyName {
 )]
 pub struct PatternName {
     /// The decisions' namespace.
+    #[schema(min_length = 1)]
     pub namespace: String,
     /// A glob over the keys: `*` stands for any run of characters, `?` for one.
+    #[schema(min_length = 1, max_length = 256)]
     pub pattern: String,
 }
 
