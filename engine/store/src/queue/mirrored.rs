@@ -7,6 +7,7 @@ mod showing;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
 use std::sync::Arc;
 
@@ -99,6 +100,45 @@ impl MirroredQueue {
         Ok(all)
     }
 
+    /// As the local queue answers it, without what comes after a change that another node shows of
+    /// the same row: handed over before that, it would keep it out for good where the origin takes
+    /// no older ones, and be undone by it where it does. While Redis does not answer nobody knows of
+    /// others, and nothing waits for them.
+    async fn in_turn(
+        &self,
+        claim: &Claim,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Arc<Queued>>, QueueError> {
+        let mut ask = limit;
+        loop {
+            let head = self.local.head(claim, ask, now).await?;
+            let all = head.len();
+            let mut rows: Vec<Row> = head.iter().map(|one| one.change.row.clone()).collect();
+            let mut seen = HashSet::with_capacity(rows.len());
+            rows.retain(|row| seen.insert(row.clone()));
+            let oldest = match self.mirror.oldest(&self.node, &rows).await {
+                Ok(oldest) => oldest,
+                Err(error) => {
+                    tracing::warn!(%error, "changes are flushed without knowing of those of other nodes");
+                    return Ok(head);
+                }
+            };
+            let oldest: HashMap<Row, Option<u64>> = rows.into_iter().zip(oldest).collect();
+            let mut turn = head;
+            turn.retain(|one| {
+                let other = oldest.get(&one.change.row).copied().flatten();
+                other.is_none_or(|other| one.sequence < other)
+            });
+            // Those that wait must not keep others from being seen.
+            if all < ask || ask == 0 || !turn.is_empty() {
+                turn.truncate(limit);
+                return Ok(turn);
+            }
+            ask = ask.saturating_mul(2);
+        }
+    }
+
     async fn remove(&self, claim: &Claim, sequences: &[u64]) -> Result<(), QueueError> {
         self.local.flushed(claim, sequences).await?;
         let mut gone = Vec::new();
@@ -179,7 +219,7 @@ impl Queue for MirroredQueue {
     ) -> BoxFuture<'a, Result<Vec<Arc<Queued>>, QueueError>> {
         Box::pin(async move {
             self.settle().await;
-            self.local.head(claim, limit, now).await
+            self.in_turn(claim, limit, now).await
         })
     }
 

@@ -270,7 +270,7 @@ async fn nodes_with_queues_of_their_own_show_the_whole_row_over_redis() {
         timeout_ms: 10_000,
         ..RedisConfig::default()
     };
-    for table in ["carts"] {
+    for table in ["carts", "kept"] {
         let place = Place::sqlite(table).await;
         in_place(&place, "c1").await;
         let folders = [(); 2].map(|()| TempDir::new().expect("a folder"));

@@ -154,6 +154,27 @@ async fn each_node_sees_all_changes_of_all_in_their_order() {
 }
 
 #[tokio::test]
+async fn a_change_waits_for_older_ones_of_its_row_on_other_nodes() {
+    let (_nodes, [here, there]) = two(Server::shared().await).await;
+    let row = row("1");
+    let first = put(&here, &row, "1", NOW).await;
+    let second = put(&there, &row, "2", NOW.plus(1_000)).await;
+    let third = put(&here, &row, "3", NOW.plus(2_000)).await;
+    let (mine, theirs) = (claim(&here, &row).await, claim(&there, &row).await);
+    let head = async |queue: &MirroredQueue, claim: &Claim| {
+        let head = queue.head(claim, 9, NOW).await.expect("it answers");
+        Vec::from_iter(head.iter().map(|queued| queued.sequence))
+    };
+    assert!(head(&there, &theirs).await.is_empty(), "it is not its turn");
+    assert_eq!(head(&here, &mine).await, [first]);
+    here.flushed(&mine, &[first]).await.expect("it holds");
+    assert!(head(&here, &mine).await.is_empty());
+    assert_eq!(head(&there, &theirs).await, [second]);
+    there.flushed(&theirs, &[second]).await.expect("it holds");
+    assert_eq!(head(&here, &mine).await, [third]);
+}
+
+#[tokio::test]
 async fn a_dead_letter_is_shown_until_it_is_forgotten_or_flushed_after_all() {
     let (_nodes, [here, there]) = two(Server::shared().await).await;
     let row = row("1");

@@ -22,6 +22,9 @@ use super::typed;
 use super::wait::Pauses;
 use crate::queue::{Partition, QueueError, Queued, Row, record};
 
+/// The most rows that are asked for in one step.
+const STEP: usize = 500;
+
 /// How wide the number in front of a change is, in digits.
 const NUMBER: usize = 20;
 
@@ -82,6 +85,7 @@ pub struct Mirror {
     place: String,
     show: Script,
     hide: Script,
+    older: Script,
 }
 
 impl Mirror {
@@ -98,6 +102,7 @@ impl Mirror {
             place: place(config),
             show: Script::new(include_str!("lua/show.lua")),
             hide: Script::new(include_str!("lua/hide.lua")),
+            older: Script::new(include_str!("lua/older.lua")),
         })
     }
 
@@ -160,6 +165,27 @@ impl Mirror {
         let mut others = others.collect::<Result<Vec<_>, _>>()?;
         others.sort_unstable_by_key(|queued| queued.sequence);
         Ok(others)
+    }
+
+    /// Of each of these rows of one partition, the number of the oldest change that nodes other than
+    /// `but` show.
+    pub(crate) async fn oldest(
+        &self,
+        but: &str,
+        rows: &[Row],
+    ) -> Result<Vec<Option<u64>>, QueueError> {
+        let mut oldest = Vec::with_capacity(rows.len());
+        for some in rows.chunks(STEP) {
+            let keys: Vec<String> = some.iter().map(|row| self.names.shown(row)).collect();
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let told = self
+                .link
+                .script(&self.older, &keys, &[but.as_bytes()])
+                .await?;
+            let told: Vec<String> = typed(told)?;
+            oldest.extend(told.iter().map(|digits| digits.parse().ok()));
+        }
+        Ok(oldest)
     }
 
     /// Whether links were lost, healed or moved since this was last asked; none while not all
