@@ -113,14 +113,18 @@ pub enum NotStored {
 
 impl NotStored {
     /// All reasons.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Bypass,
+        Self::UndeclaredQuery,
+        Self::Varies,
+        Self::Looked,
         Self::Invalidated,
         Self::ZeroTtl,
         Self::Refused,
         Self::AdmissionFailed,
         Self::NoKeyRing,
         Self::Voided,
+        Self::WriteHold,
         Self::LeasedElsewhere,
         Self::Unconfirmed,
         Self::TooLarge,
@@ -150,6 +154,9 @@ impl NotStored {
     }
 }
 
+/// A reason that is added is added to the list as well.
+const _: () = assert!(NotStored::ALL.len() == NotStored::StoreFailed as usize + 1);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,11 +166,6 @@ mod tests {
         for (n, reason) in NotStored::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, n);
         }
-        assert_eq!(
-            NotStored::StoreFailed as usize,
-            NotStored::ALL.len() - 1,
-            "the last one"
-        );
     }
 
     #[test]

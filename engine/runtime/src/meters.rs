@@ -130,7 +130,10 @@ impl Meters {
     }
 
     pub(crate) fn not_stored(&self, why: NotStored) {
-        self.not_stored[why as usize].increment(1);
+        match self.not_stored.get(why as usize) {
+            Some(counter) => counter.increment(1),
+            None => counter!("larder_not_stored_total", "reason" => why.as_str()).increment(1),
+        }
     }
 
     pub(crate) fn unreadable(&self, why: &'static str) {
