@@ -577,3 +577,63 @@ async fn answers_say_what_a_cache_in_front_may_do() {
         assert_eq!(answer.header("cache-control"), nobody, "{answer:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cache_in_front_that_many_ask_keeps_an_answer_as_long_as_it_is_let() {
+    let service = echo("").await;
+    let mut setup = Setup::standard_over(origin(&service), json!({"jitter_percent": 0}));
+    setup.settings.shared_max_age = Duration::from_secs(10);
+    let running = setup.start().await;
+    let read = running.data.get("/v1/entries/product/7").await;
+    let said = read.expect(200).header("cache-control");
+    assert!(said.starts_with("max-age=3"), "{said}");
+    assert!(said.ends_with(", s-maxage=10"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_has_the_value_is_told_so() {
+    let service = echo("etag: \"v1\"\r\nlink: </next>; rel=next\r\n").await;
+    let running = over("standard", json!({}), &service, Undeclared::Key).await;
+    let ask = async |method: Method, name: &str, value: &str| {
+        let request = running.data.request(method, "/v1/entries/product/7");
+        send(request.header(name, value)).await
+    };
+    for round in [false, true] {
+        let known = ask(Method::GET, "if-none-match", "\"v0\", W/\"v1\"").await;
+        assert_eq!(known.expect(304).header("etag"), "\"v1\"");
+        assert!(known.body.is_empty());
+        assert_eq!(is_hit(&known), round, "{known:?}");
+        assert_ne!(known.header("cache-control"), "");
+    }
+    ask(Method::HEAD, "if-none-match", "\"v1\"")
+        .await
+        .expect(304);
+    let other = ask(Method::GET, "if-none-match", "\"v2\"").await;
+    assert_eq!(other.expect(200).text(), "GET /product/7");
+    assert_eq!(asked(&service).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_keys_in_the_documentation_are_those_that_are_used() {
+    let service = echo("").await;
+    let running = over("api", json!({}), &service, Undeclared::Key).await;
+    let page = std::fs::read_to_string(crate::workspace::root().join("docs/http.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows: Vec<_> = rows
+        .filter_map(|row| row.strip_suffix("` |")?.split_once("` | `"))
+        .filter(|(_, key)| key.starts_with("product:7"))
+        .collect();
+    assert_eq!(rows.len(), 5);
+    for (query, key) in rows {
+        let attributes = larder::core::query::attributes(query).into_iter();
+        let attributes: serde_json::Map<_, _> = attributes
+            .map(|(name, value)| (name, Value::from(value)))
+            .collect();
+        let request = json!({"operation": "read", "resource": "product", "id": "7",
+            "attributes": attributes});
+        let asked = json!({"request": request});
+        let decided = running.data.post_json("/v1/decide", &asked).await;
+        let decided = decided.expect(200).json();
+        assert_eq!(decided["decision"]["key"], key, "{query}");
+    }
+}

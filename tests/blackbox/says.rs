@@ -1,6 +1,7 @@
 //! What the READMEs of the policies that ship say: every sentence and every row of a table is tried
 //! by a test, which this checks too.
 
+mod api;
 mod llm;
 mod session;
 mod standard;

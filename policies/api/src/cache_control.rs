@@ -19,13 +19,7 @@ impl CacheControl {
     pub(crate) fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
         let mut said = Self::default();
         for line in lines {
-            let mut quoted = false;
-            // A comma within quotes is part of a value.
-            let directives = line.split(|c: char| {
-                quoted ^= c == '"';
-                c == ',' && !quoted
-            });
-            directives.for_each(|directive| said.add(directive));
+            directives(line, |directive| said.add(directive));
         }
         said
     }
@@ -73,14 +67,32 @@ impl CacheControl {
     }
 }
 
+/// Takes a line apart at its commas. One within quotes is part of a value; quotes that do not end
+/// hide nothing, so that what stands behind them holds too.
+fn directives<'a>(line: &'a str, mut take: impl FnMut(&'a str)) {
+    let (mut quoted, mut escaped) = (false, false);
+    let mut is_end = |c: char| {
+        let is_quote = c == '"' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+        quoted ^= is_quote;
+        c == ',' && !quoted
+    };
+    line.split(&mut is_end).for_each(&mut take);
+    if quoted {
+        line.split(',').for_each(take);
+    }
+}
+
+/// Whole seconds, and nothing else; too many count as the longest.
+pub(crate) fn parse_whole(digits: &str) -> Option<Duration> {
+    let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    whole.then(|| seconds(digits.parse().unwrap_or(u64::MAX)))
+}
+
 /// Takes whole seconds. What is no number counts as 0: such a response is not to be trusted for
 /// long. One too large to count counts as the longest.
-pub(crate) fn parse_seconds(text: &str) -> Duration {
-    let digits = text.trim().trim_matches('"');
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Duration::ZERO;
-    }
-    seconds(digits.parse().unwrap_or(u64::MAX))
+fn parse_seconds(text: &str) -> Duration {
+    parse_whole(text.trim().trim_matches('"')).unwrap_or(Duration::ZERO)
 }
 
 fn shorten(field: &mut Option<Duration>, value: &str) {
@@ -108,6 +120,14 @@ mod tests {
                 Some(seconds(u64::MAX)),
             ),
             (&["note=\"a, max-age=60, b\""], None),
+            (&["note=\"a \\\", max-age=60\""], None),
+            (&["note=\"a, max-age=60"], Some(seconds(60))),
+            (&["max-age = 60"], Some(seconds(60))),
+            (&["max-age=60, max-age=30"], Some(seconds(30))),
+            (&["max-age=60.5"], Some(Duration::ZERO)),
+            (&["max-age=6 0"], Some(Duration::ZERO)),
+            (&["max-age=+60"], Some(Duration::ZERO)),
+            (&["S-MaxAge=5"], Some(seconds(5))),
             (&["public"], None),
             (&[], None),
         ] {
@@ -123,6 +143,9 @@ mod tests {
             ("max-age=60, Private", Some("private"), 9),
             ("private=\"x-user\"", Some("private"), 9),
             ("no-cache", Some("no-cache"), 9),
+            ("no-cache=\"set-cookie\"", Some("no-cache"), 9),
+            ("note=\"a, no-store", Some("no-store"), 9),
+            ("note=\"a, no-store\"", None, 9),
             ("max-age=60", None, 9),
             ("max-age=60, stale-if-error=5", None, 5),
             ("s-maxage=60", None, 0),

@@ -2,13 +2,15 @@
 //! response's own headers say whether and for how long it is stored (RFC 9111, RFC 5861).
 
 mod cache_control;
+mod lifetime;
 
 use larder_sdk::{duration, prelude::*};
 use serde::Deserialize;
 
-use cache_control::{CacheControl, parse_seconds};
+use cache_control::CacheControl;
 
-/// Query parameters that shape responses. The origin is shown these and no others.
+/// Query parameters that shape responses, as parts of the key with their names. What else a query
+/// has the engine adds to the key as it was sent.
 const QUERY: [&str; 16] = [
     "query.page",
     "query.per_page",
@@ -98,6 +100,9 @@ impl Policy for Api {
             .reads_response("status")
             .reads_response("header.cache-control")
             .reads_response("header.age")
+            .reads_response("header.date")
+            .reads_response("header.expires")
+            .uses_clock()
             .reads_response("header.vary")
             .reads_response("header.set-cookie")
     }
@@ -142,7 +147,12 @@ impl Policy for Api {
         Ok(invalidating(request, decision))
     }
 
-    fn admit(&self, _: &Request, decision: &Decision, loaded: &Loaded) -> Result<Admission, Error> {
+    fn admit(
+        &self,
+        request: &Request,
+        decision: &Decision,
+        loaded: &Loaded,
+    ) -> Result<Admission, Error> {
         if let Some(reason) = reason_to_refuse(loaded) {
             return Ok(Admission::refuse(reason));
         }
@@ -152,20 +162,22 @@ impl Policy for Api {
                 "the response says `{directive}`"
             )));
         }
-        let freshness = &decision.freshness;
-        let age = loaded
-            .attribute("header.age")
-            .map_or(Duration::ZERO, parse_seconds);
-        let ttl = match said.ttl() {
-            Some(ttl) => ttl.saturating_sub(age).min(self.settings.max_ttl),
-            None => freshness.ttl,
-        };
+        let stated = lifetime::left(&said, loaded, request.now_ms);
+        let ttl = stated.map_or(decision.freshness.ttl, |left| {
+            left.min(self.settings.max_ttl)
+        });
+        // What is stale at once is not meant to be served later, unless it says so.
+        let mut usual = decision.freshness;
+        if stated == Some(Duration::ZERO) {
+            usual.stale_while_revalidate = Duration::ZERO;
+            usual.stale_if_error = Duration::ZERO;
+        }
         Ok(Admission::as_decided(decision)
             .ttl(ttl)
-            .negative_ttl(ttl.min(freshness.negative_ttl))
-            .stale_while_revalidate(said.stale_while_revalidate(freshness.stale_while_revalidate))
-            .stale_if_error(said.stale_if_error(freshness.stale_if_error))
-            .because(match said.ttl() {
+            .negative_ttl(ttl.min(usual.negative_ttl))
+            .stale_while_revalidate(said.stale_while_revalidate(usual.stale_while_revalidate))
+            .stale_if_error(said.stale_if_error(usual.stale_if_error))
+            .because(match stated {
                 Some(_) => "the response states its ttl",
                 None => "the response states no ttl",
             }))

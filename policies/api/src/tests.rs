@@ -146,7 +146,13 @@ fn the_response_states_its_freshness() {
             Duration::ZERO,
         ),
         ("max-age=31536000", days(1), Duration::ZERO, error),
-        ("max-age=0", Duration::ZERO, Duration::ZERO, error),
+        ("max-age=0", Duration::ZERO, Duration::ZERO, Duration::ZERO),
+        (
+            "max-age=0, stale-if-error=9",
+            Duration::ZERO,
+            Duration::ZERO,
+            seconds(9),
+        ),
     ] {
         let admission = admit(
             "{}",
@@ -173,6 +179,20 @@ fn time_spent_in_caches_before_this_one_counts() {
     ] {
         let admission = admit("{}", &aged.clone().with("header.age", age));
         assert_eq!(admission.freshness.ttl, ttl, "age {age}");
+    }
+}
+
+#[test]
+fn a_response_that_expires_at_once_is_kept_for_no_time_and_no_error() {
+    for expires in ["0", "Thu, 01 Jan 1970 00:00:00 GMT", "never"] {
+        let admission = admit("{}", &found().with("header.expires", expires));
+        let given = &admission.freshness;
+        let windows = [
+            given.ttl,
+            given.stale_while_revalidate,
+            given.stale_if_error,
+        ];
+        assert_eq!(windows, [Duration::ZERO; 3], "{expires}");
     }
 }
 

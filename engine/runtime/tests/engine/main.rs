@@ -36,4 +36,5 @@ mod store_down;
 mod strategies;
 mod stress;
 mod typed;
+mod variants;
 mod write_hold;

@@ -1,0 +1,127 @@
+//! Entries of queries that the policy does not tell: they go with the key that they are variants of.
+
+use larder::core::{NotStored, Outcome, Strategy};
+use larder::{Invalidation, QueueTuning, Reading, Request, Value};
+
+use crate::ground::Ground;
+use crate::kit::{Parts, Rig, policy, rig, text};
+
+races! {
+    what_makes_a_key_stale_makes_its_variants_stale,
+    a_queued_write_and_its_flush_make_variants_stale,
+}
+
+async fn read(rig: &Rig, query: &str) -> Reading {
+    let request = Request::read("product", "42");
+    let request = match query {
+        "" => request,
+        query => request.with("query", query),
+    };
+    rig.engine.read(request).await.expect("is answered")
+}
+
+/// Reads until both are hits, and tells the key.
+async fn filled(rig: &Rig) -> (String, String) {
+    for query in ["", "a=1&a=2"] {
+        read(rig, query).await;
+        assert_eq!(read(rig, query).await.outcome, Outcome::Hit, "{query}");
+    }
+    let decided = read(rig, "a=1&a=2").await.decided;
+    assert_eq!(decided.query.as_deref(), Some("a=1&a=2"));
+    (decided.decision.namespace, decided.decision.key)
+}
+
+async fn what_makes_a_key_stale_makes_its_variants_stale(ground: Ground) {
+    let rig = ground.rig(Strategy::ReadThrough, |_| ()).await;
+    rig.shop.set("42", "one");
+    let (namespace, key) = filled(&rig).await;
+    let keys = || vec![(namespace.clone(), key.clone())];
+    for what in [
+        Invalidation {
+            keys: keys(),
+            ..Invalidation::default()
+        },
+        Invalidation {
+            patterns: keys(),
+            ..Invalidation::default()
+        },
+        Invalidation {
+            rows: vec![("product".into(), "42".into())],
+            ..Invalidation::default()
+        },
+    ] {
+        filled(&rig).await;
+        rig.engine.invalidate(&what).await.expect("is done");
+        for query in ["", "a=1&a=2"] {
+            assert_ne!(read(&rig, query).await.outcome, Outcome::Hit, "{what:?}");
+        }
+    }
+    filled(&rig).await;
+    rig.write("42", "two").await;
+    let after = read(&rig, "a=1&a=2").await;
+    assert_eq!(text(&after.value).as_deref(), Some("two"));
+}
+
+async fn a_queued_write_and_its_flush_make_variants_stale(ground: Ground) {
+    let [queue] = ground.queues().await;
+    let mut parts = Parts::new(policy(Strategy::WriteBehind, |_, _| ()));
+    parts.queue = Some((std::sync::Arc::clone(&queue), QueueTuning::default()));
+    let rig = ground.build(parts).await;
+    rig.shop.set("42", "one");
+    filled(&rig).await;
+    let down = larder::origin::OriginError::Unreachable("told to be".into());
+    rig.shop.fail_writes(Some(down));
+    rig.write("42", "two").await;
+    assert_ne!(read(&rig, "a=1&a=2").await.outcome, Outcome::Hit);
+    rig.shop.fail_writes(None);
+    for _ in 0..6_000 {
+        if queue.depth().await.expect("is known").waiting == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let after = read(&rig, "a=1&a=2").await;
+    assert_eq!(text(&after.value).as_deref(), Some("two"));
+}
+
+#[tokio::test]
+async fn a_queued_write_under_a_condition_is_refused() {
+    let ground = Ground::Memory;
+    let [queue] = ground.queues().await;
+    let mut parts = Parts::new(policy(Strategy::WriteBehind, |_, _| ()));
+    parts.queue = Some((queue, QueueTuning::default()));
+    let rig = parts.build();
+    for name in ["header.if-match", "header.if-none-match"] {
+        let request = Request::write("product", "42").with(name, "*");
+        let error = rig
+            .engine
+            .write(request, Value::new("x"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), "precondition_unsupported", "{name}");
+    }
+    assert_eq!(rig.shop.holds("42"), None);
+}
+
+#[tokio::test]
+async fn looking_leaves_everything_as_it_is() {
+    let rig = rig(Strategy::ReadThrough, |_| ());
+    rig.shop.set("42", "one");
+    let look = async || {
+        let until = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
+        let request = Request::read("product", "42");
+        rig.engine
+            .look_by(request, until)
+            .await
+            .expect("is answered")
+    };
+    for loads in [1, 2] {
+        let looked = look().await;
+        assert_eq!(looked.not_stored, Some(NotStored::Looked));
+        assert_eq!(rig.shop.loads(), loads);
+    }
+    assert_eq!(read(&rig, "").await.outcome, Outcome::Miss);
+    assert_eq!(look().await.outcome, Outcome::Hit);
+    assert_eq!(rig.shop.loads(), 3);
+}
