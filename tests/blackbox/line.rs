@@ -34,7 +34,7 @@ async fn a_decision_has_the_published_fields() {
     let mut found = BTreeSet::new();
     fields(&reply, "", &mut found);
     let published = "decision_id policy policy.name policy.version policy.revision policy.contract \
-        decision decision.strategy decision.key decision.namespace decision.freshness \
+        policy.settings decision decision.strategy decision.key decision.namespace decision.freshness \
         decision.freshness.ttl_ms decision.freshness.jitter_percent \
         decision.freshness.stale_while_revalidate_ms decision.freshness.stale_if_error_ms \
         decision.freshness.time_to_idle_ms decision.freshness.negative_ttl_ms \
@@ -233,11 +233,9 @@ async fn an_http_origin_is_read_written_and_deleted() {
     let origin = http_origin(&service.base, Duration::from_secs(5));
     let running = Setup::standard_over(origin, json!({})).start().await;
     let path = "/v1/entries/product/a%2Fb";
-    running
-        .data
-        .get(path)
-        .await
-        .expect_problem(404, "not_found", "no such `product`");
+    let absent = running.data.get(path).await;
+    absent.expect(404);
+    assert_eq!(absent.header("larder-origin-status"), "404");
     let value = running.data.request(reqwest::Method::PUT, path);
     let value = value.header("content-type", "text/x-tea").body("green");
     let written = crate::client::send(value).await;
@@ -249,11 +247,9 @@ async fn an_http_origin_is_read_written_and_deleted() {
         assert!(read.header("cache-status").starts_with(status), "{read:?}");
     }
     running.data.delete(path).await.expect(200);
-    running
-        .data
-        .get(path)
-        .await
-        .expect_problem(404, "not_found", "no such `product`");
+    let absent = running.data.get(path).await;
+    absent.expect(404);
+    assert_eq!(absent.header("larder-origin-status"), "404");
     let seen: Vec<_> = service
         .seen
         .lock()
