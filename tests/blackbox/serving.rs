@@ -149,6 +149,10 @@ async fn a_server_serves_is_asked_and_told_and_ends_with_its_signal() {
         json!({
             "mode": "purge", "bumped": 0, "removed": 1,
             "banned": 0, "complete": true, "sweeps": [],
+            "found": {
+                "rows": [], "tags": [], "namespaces": [], "patterns": [],
+                "keys": [{"namespace": "product", "key": "product:7", "removed": 1}],
+            },
         })
     );
     assert_eq!(price().await, 71);

@@ -86,13 +86,14 @@ async fn a_row_is_whole_and_a_field_is_that_field() {
     assert_eq!((price, ttl), (json!({"price": 42}), 300));
 }
 
-/// The value, and for how many seconds it was stored.
+/// The value, and for how many seconds it was stored: what is left of them, and what the answer took.
 async fn read(running: &Running, path: &str) -> (serde_json::Value, u64) {
     let answer = running.data.get(path).await;
     let status = answer.expect(200).header("cache-status").to_owned();
     let ttl = status.split("ttl=").nth(1).unwrap();
     let digits: String = ttl.chars().take_while(char::is_ascii_digit).collect();
-    (answer.json(), digits.parse().unwrap())
+    let left: u64 = digits.parse().unwrap();
+    (answer.json(), left.div_ceil(60) * 60)
 }
 
 /// Another row stands for all that carries the entity's tag, lists among it.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::serve::serve;
+use super::{key, serve::serve};
 use crate::config::{Config, Log, LogFormat, Overrides};
 use crate::embedded::MODULES;
 use crate::exit::{Code, Failure, Outcome};
@@ -26,7 +26,7 @@ const SLOW: &str = "this is a development build of larder, slower than it can be
 /// Arguments of `larder demo`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Makes larder.toml, shop.db, policies/ and standard/ (the source of a policy, to be changed) in its
+Makes larder.toml, keys.toml, shop.db, policies/ and standard/ (the source of a policy, to be changed) in its
 folder and leaves them there; what is there already is kept, a policy that was changed included.
 The policies are built already: only changing one needs Rust.
 
@@ -102,6 +102,10 @@ fn prepare(dir: &Path) -> Result<()> {
         install(&config, CONFIG.as_bytes())
             .with_context(|| format!("{} cannot be written", config.display()))?;
         progress(&format!("made  {}", config.display()));
+    }
+    if let Some(keys) = missing("keys.toml") {
+        key::write_ring(&keys)?;
+        progress(&format!("made  {}", keys.display()));
     }
     if let Some(shop) = missing("shop.db") {
         sample::create(&shop)?;

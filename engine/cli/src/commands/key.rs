@@ -1,5 +1,9 @@
 //! `larder key`: a fresh key for values that are stored encrypted.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
 use anyhow::Context as _;
 use larder::SystemClock;
 use larder::core::{Clock as _, Timestamp};
@@ -39,6 +43,20 @@ pub(crate) fn run(args: Args) -> Outcome {
     check_id(&id).map_err(|error| Failure::usage(format!("--id: {error}")))?;
     let key = fresh_key().context("the system has no random numbers for a key")?;
     print(&ring(&id, &key))
+}
+
+/// Writes a fresh key ring that only its owner may read. A file that is there is left alone.
+pub(super) fn write_ring(file: &Path) -> anyhow::Result<()> {
+    let key = fresh_key().context("the system has no random numbers for a key")?;
+    let ring = ring(&date(SystemClock.now()), &key);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options
+        .open(file)
+        .and_then(|mut open| open.write_all(ring.as_bytes()));
+    written.with_context(|| format!("{} cannot be written", file.display()))
 }
 
 fn ring(id: &str, key: &str) -> String {
