@@ -118,5 +118,8 @@ async fn what_is_handed_over_twice_takes_effect_once_in_a_table_that_keeps_seque
     let kept = "sequence = \"sequence\"\ndeleted = \"deleted\"\n";
     assert_eq!(twice(kept).await, [Some(1), Some(1), Some(1)]);
     // Nothing else keeps it from taking effect again.
-    assert_eq!(twice("").await, [Some(2), Some(2), None]);
+    let [ada, bob, eve] = twice("").await;
+    assert_eq!((ada, eve), (Some(2), None));
+    // One of its two writes may have been on its way before the other was queued.
+    assert!(bob >= Some(2), "{bob:?}");
 }
