@@ -17,8 +17,9 @@
 //! | `embedded` | the policies that ship, and the sources that a crate needs |
 //! | `install` | a file is put in place in one step |
 //! | `sample` | the shop that the demo caches |
-//! | `client`, `secret` | calls to a running server, and the token they carry |
+//! | `client`, `admin`, `secret` | calls to a running server, those of operators, and the token they carry |
 
+mod admin;
 mod args;
 mod assemble;
 mod build;

@@ -3,16 +3,12 @@
 mod shown;
 
 use clap::Subcommand;
-use hyper::Method;
 use larder_server::wire::PinRequest;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 
 use self::shown::Policy;
-use crate::client::{self, read};
+use crate::admin::Admin;
 use crate::exit::Outcome;
-use crate::output::{print, print_json};
-use crate::secret::TokenArg;
 
 /// Arguments of `larder policies`.
 #[derive(Debug, clap::Args)]
@@ -32,20 +28,8 @@ Ends with 4 if no server answers.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
-    /// The admin plane of the server
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "LARDER_ADMIN",
-        default_value = "http://127.0.0.1:7118"
-    )]
-    admin: String,
     #[command(flatten)]
-    token: TokenArg,
-    /// Print the server's own answer
-    #[arg(long, global = true)]
-    json: bool,
+    server: Admin,
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,23 +77,14 @@ fn pin(revision: Option<&String>) -> anyhow::Result<Vec<u8>> {
 }
 
 fn list(args: &Args) -> Outcome {
-    let token = args.token.header()?;
-    let body = client::call(&args.admin, token, Method::GET, "/v1/policies", Vec::new())?;
-    if args.json {
-        return print_json(&read::<Value>(&body)?);
-    }
-    let policies: Vec<Policy> = read(&body)?;
-    print(&shown::all(&policies))
+    let answer = args.server.get("/v1/policies")?;
+    let shown = |policies: &Vec<Policy>| shown::all(policies);
+    args.server.show(&answer, shown)
 }
 
 fn act(args: &Args, name: &str, action: &str, body: Vec<u8>) -> Outcome {
-    let token = args.token.header()?;
     let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
     let path = format!("/v1/policies/{name}/{action}");
-    let body = client::call(&args.admin, token, Method::POST, &path, body)?;
-    if args.json {
-        return print_json(&read::<Value>(&body)?);
-    }
-    let policy: Policy = read(&body)?;
-    print(&shown::one(&policy))
+    let answer = args.server.post(&path, body)?;
+    args.server.show(&answer, shown::one)
 }

@@ -3,17 +3,16 @@
 mod shown;
 
 use clap::Subcommand;
-use hyper::Method;
 use larder::store::queue::LetterId;
 use larder_server::wire::queue::{LettersDone, LettersRequest};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::client::{self, read};
+use crate::admin::Admin;
+use crate::client::read;
 use crate::exit::Outcome;
 use crate::output::{print, print_json};
-use crate::secret::TokenArg;
 
 /// Arguments of `larder queue`.
 #[derive(Debug, clap::Args)]
@@ -35,20 +34,8 @@ Ends with 4 if no server answers.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
-    /// The admin plane of the server
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "LARDER_ADMIN",
-        default_value = "http://127.0.0.1:7118"
-    )]
-    admin: String,
     #[command(flatten)]
-    token: TokenArg,
-    /// Print the server's own answer
-    #[arg(long, global = true)]
-    json: bool,
+    server: Admin,
 }
 
 #[derive(Debug, Subcommand)]
@@ -112,8 +99,7 @@ fn tell<T: DeserializeOwned + Serialize>(
     path: &str,
     shown: fn(&T) -> String,
 ) -> Outcome {
-    let token = args.token.header()?;
-    let answer = client::call(&args.admin, token, Method::GET, path, Vec::new())?;
+    let answer = args.server.get(path)?;
     show(args, &answer, shown)
 }
 
@@ -124,8 +110,7 @@ fn act(args: &Args, verb: &str, which: &Which, shown: fn(&LettersDone) -> String
     };
     let body = serde_json::to_vec(&asked).map_err(anyhow::Error::from)?;
     let path = format!("/v1/queue/letters/{verb}");
-    let token = args.token.header()?;
-    let answer = client::call(&args.admin, token, Method::POST, &path, body)?;
+    let answer = args.server.post(&path, body)?;
     show(args, &answer, shown)
 }
 
@@ -135,7 +120,7 @@ fn show<T: DeserializeOwned + Serialize>(
     shown: fn(&T) -> String,
 ) -> Outcome {
     let reply: T = read(answer)?;
-    match args.json {
+    match args.server.json {
         true => print_json(&reply),
         false => print(&shown(&reply)),
     }

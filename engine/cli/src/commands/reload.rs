@@ -1,13 +1,9 @@
 //! `larder reload`: a running server reads its configuration again.
 
-use hyper::Method;
 use larder_server::wire::ReloadReply;
-use serde_json::Value;
 
-use crate::client::{self, read};
+use crate::admin::Admin;
 use crate::exit::Outcome;
-use crate::output::{print, print_json};
-use crate::secret::TokenArg;
 
 /// Arguments of `larder reload`.
 #[derive(Debug, clap::Args)]
@@ -23,29 +19,14 @@ Example:
 
 Ends with 2 if the configuration is wrong, and with 4 if no server answers.")]
 pub(crate) struct Args {
-    /// The admin plane of the server
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "LARDER_ADMIN",
-        default_value = "http://127.0.0.1:7118"
-    )]
-    admin: String,
     #[command(flatten)]
-    token: TokenArg,
-    /// Print the server's own answer
-    #[arg(long)]
-    json: bool,
+    server: Admin,
 }
 
 /// Tells the server, and prints what it came to.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let token = args.token.header()?;
-    let body = client::call(&args.admin, token, Method::POST, "/v1/reload", Vec::new())?;
-    if args.json {
-        return print_json(&read::<Value>(&body)?);
-    }
-    print(&shown(&read(&body)?))
+    let answer = args.server.post("/v1/reload", Vec::new())?;
+    args.server.show(&answer, shown)
 }
 
 fn shown(reply: &ReloadReply) -> String {
