@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::decision::Placement;
 use crate::dependency::{Dependency, Version};
 use crate::freshness::Windows;
-use crate::head::Head;
+use crate::head::{Head, names_in};
 use crate::key::Key;
 use crate::policy::Identity;
 
@@ -47,12 +47,9 @@ impl Value {
     pub fn coding(&self) -> Option<String> {
         let head = self.head.as_ref()?;
         let lines = head.all("content-encoding");
-        let text: Vec<_> = lines.map(|line| String::from_utf8_lossy(line)).collect();
-        let names = text.iter().flat_map(|line| line.split(','));
-        let names: Vec<_> = names
-            .map(|name| name.trim().to_ascii_lowercase())
-            .filter(|name| !name.is_empty() && name != "identity")
-            .collect();
+        let lines: Vec<_> = lines.map(|line| String::from_utf8_lossy(line)).collect();
+        let names = lines.iter().flat_map(|line| names_in(line));
+        let names: Vec<_> = names.filter(|name| name != "identity").collect();
         (!names.is_empty()).then(|| names.join(", "))
     }
 }

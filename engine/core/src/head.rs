@@ -89,7 +89,7 @@ impl Head {
                 return Err(HeadError::Line(crate::request::clip(&name).to_string()));
             }
             if name == "connection" {
-                hops.extend(names_in(&value));
+                hops.extend(names_in(&String::from_utf8_lossy(&value)));
             }
             if !is_left_out(&name, &value) {
                 kept.push((name.into_boxed_str(), value));
@@ -149,10 +149,11 @@ fn is_text(value: &[u8]) -> bool {
     value.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
 }
 
-fn names_in(value: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(value);
-    let names = text.split(',').map(|name| name.trim().to_ascii_lowercase());
-    names.filter(|name| !name.is_empty()).collect()
+/// The members of a line that is a list of names, in lower case; empty ones say nothing (RFC 9110,
+/// 5.6.1).
+pub(crate) fn names_in(line: &str) -> impl Iterator<Item = String> {
+    let names = line.split(',').map(|name| name.trim().to_ascii_lowercase());
+    names.filter(|name| !name.is_empty())
 }
 
 fn is_token(name: &str) -> bool {

@@ -14,8 +14,8 @@ pub const AS_SENT: &str = "query";
 /// How the names of its parameters begin.
 const PARAMETER: &str = "query.";
 
-/// Everything but the unreserved characters of RFC 3986.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+/// What is percent-encoded in addresses: everything but the unreserved characters of RFC 3986.
+pub const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')

@@ -1,5 +1,7 @@
 //! By which request headers a response varies (RFC 9110, 12.5.5).
 
+use crate::head::names_in;
+
 /// The first field of a response's `Vary` lines that does not hold the same for all who share an
 /// entry; none where every one does. `*` is one that never does.
 ///
@@ -10,9 +12,8 @@ pub fn unsettled<'a>(
     settled: impl Fn(&str) -> bool,
 ) -> Option<String> {
     lines
-        .flat_map(|line| line.split(','))
-        .map(|field| field.trim().to_ascii_lowercase())
-        .find(|field| !field.is_empty() && (field == "*" || !settled(field)))
+        .flat_map(names_in)
+        .find(|field| field == "*" || !settled(field))
 }
 
 #[cfg(test)]

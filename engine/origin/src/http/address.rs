@@ -2,17 +2,10 @@
 
 use larder_core::query;
 use larder_core::request::clip;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use reqwest::Url;
 
 use crate::{OpenError, OriginError, Wanted};
-
-/// Everything but the unreserved characters of RFC 3986.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
@@ -57,7 +50,7 @@ impl Address {
                     "the request has no {name}, which the path of the origin needs"
                 )));
             }
-            path.extend(utf8_percent_encode(text, ENCODED));
+            path.extend(utf8_percent_encode(text, query::ENCODED));
         }
         refuse_dots(&path)?;
         let mut url = self.base.join(&path).map_err(|error| {
