@@ -203,7 +203,7 @@ impl Store for TieredStore {
             (Health::Down { why }, _) => Health::Down {
                 why: format!("{why}; {on_island}"),
             },
-            _ if self.island.is_open() => Health::Down {
+            _ if self.island.is_away() => Health::Down {
                 why: format!("the shared store did not answer; {on_island}"),
             },
             (_, Some(why)) => Health::Degraded {

@@ -230,15 +230,14 @@ impl Faults for Restarts {
 async fn a_redis_that_is_killed_twenty_times_breaks_nothing() {
     let ground = Ground::single().await.expect("listens");
     let stores = stores(&ground, Kind::Tiered).await;
-    let watched = Arc::clone(&stores[0]);
     let plan = plan(u64::MAX);
     let truth = truth(&plan);
-    let larder = larder(stores, &truth, &plan);
+    let larder = larder(stores.clone(), &truth, &plan);
     let faults = Box::new(Restarts(Arc::clone(&ground.servers), 20));
     let report = run(&plan, Arc::clone(&larder), Arc::clone(&truth), Some(faults)).await;
     assert_eq!(report.violations(), 0, "{report}");
-    until("the store is up again", async || {
-        watched.health() == Health::Up
+    until("all stores are up again", async || {
+        stores.iter().all(|store| store.health() == Health::Up)
     })
     .await;
     all_is_well(plan, larder, truth).await;

@@ -1,7 +1,7 @@
 //! Clients that write without end, and remember all of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -38,6 +38,7 @@ pub struct Field {
     begun: Instant,
     over: AtomicBool,
     once: AtomicU64,
+    acknowledged: AtomicUsize,
 }
 
 /// A key in use. Where a write of it was given up, another key takes its place: what is never
@@ -68,6 +69,7 @@ impl Field {
             begun: Instant::now(),
             over: AtomicBool::new(false),
             once: AtomicU64::new(0),
+            acknowledged: AtomicUsize::new(0),
         })
     }
 
@@ -96,6 +98,12 @@ impl Field {
     /// Lets the clients end what they are at.
     pub fn stop(&self) {
         self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// How many writes were acknowledged so far.
+    #[must_use]
+    pub fn acknowledged(&self) -> usize {
+        self.acknowledged.load(Ordering::Relaxed)
     }
 
     fn over(&self) -> bool {
@@ -193,6 +201,7 @@ impl Client {
         let at = field.now();
         let fate = Fate::Acknowledged { at, sequence };
         self.record(key, number, deletes, begun, fate);
+        field.acknowledged.fetch_add(1, Ordering::Relaxed);
         if self.random.bool() {
             self.look(key, number, deletes, engine).await;
         }

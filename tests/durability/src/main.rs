@@ -80,6 +80,7 @@ async fn main() -> Result<ExitCode> {
         },
         schedule: Schedule {
             kills: args.kills,
+            acknowledged: 0,
             lives: (
                 Duration::from_millis(100),
                 Duration::from_millis(args.lives_ms.max(100)),

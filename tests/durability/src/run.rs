@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -120,12 +121,12 @@ pub async fn run(plan: &Plan) -> Result<Report> {
     let field = Field::new(plan.load, asks.clone());
     let killers = random.fork();
     let killing = async {
-        let killed = kill_all(victims, plan.schedule, killers).await;
+        let killed = kill_all(victims, plan.schedule, Arc::clone(&field), killers).await;
         field.stop();
         killed
     };
     let work = tokio::spawn({
-        let (field, random) = (std::sync::Arc::clone(&field), random.fork());
+        let (field, random) = (Arc::clone(&field), random.fork());
         async move { field.work(random).await }
     });
     let (victims, kills) = killing.await?;

@@ -13,6 +13,7 @@ use tokio::sync::RwLock;
 use tokio::time::{Instant, sleep};
 
 use crate::engine::Engine;
+use crate::load::Field;
 
 /// A process, or many that belong together, that `kill -9` ends and that starts again from what it
 /// has on disk.
@@ -34,11 +35,17 @@ pub struct Killed {
     pub down: Duration,
 }
 
+/// How long the killing goes on for the sake of [`Schedule::acknowledged`].
+const LONGEST: Duration = Duration::from_secs(120);
+
 /// How the killing goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
-    /// How many kills there are in all.
+    /// How many kills there are, at least.
     pub kills: u32,
+    /// How many writes are to be acknowledged before the last kill, so that a slow machine has as
+    /// much to lose; for this the killing goes on for two minutes at most.
+    pub acknowledged: usize,
     /// How long a victim lives between two of its kills, at least and at most.
     pub lives: (Duration, Duration),
     /// How long it stays down, at most.
@@ -75,28 +82,56 @@ impl Victim {
     }
 }
 
+/// What those who kill have in common.
+struct Killing {
+    schedule: Schedule,
+    left: AtomicI64,
+    begun: Instant,
+    field: Arc<Field>,
+    failed: AtomicBool,
+    ground: RwLock<()>,
+}
+
+impl Killing {
+    /// Whether nobody is to be killed any more; if not, this is one kill less.
+    fn is_over(&self) -> bool {
+        let enough = || {
+            self.field.acknowledged() >= self.schedule.acknowledged
+                || self.begun.elapsed() > LONGEST
+        };
+        self.failed.load(Ordering::Relaxed)
+            || (self.left.fetch_sub(1, Ordering::Relaxed) <= 0 && enough())
+    }
+}
+
 /// Kills each of them at random moments, independently of the others, so that now and then an
-/// engine is down together with what it stands on; answers them, all of them up, and how often each kind was killed.
+/// engine is down together with what it stands on; answers them, all of them up, and how often
+/// each kind was killed.
 ///
 /// # Errors
 /// Where one does not start again.
 pub async fn kill_all(
     victims: Vec<Victim>,
     schedule: Schedule,
+    field: Arc<Field>,
     mut random: Rng,
 ) -> Result<(Vec<Victim>, BTreeMap<&'static str, Killed>)> {
-    let left = Arc::new(AtomicI64::new(schedule.kills.into()));
-    let failed = Arc::new(AtomicBool::new(false));
-    let ground = Arc::new(RwLock::new(()));
+    let killing = Arc::new(Killing {
+        schedule,
+        left: AtomicI64::new(schedule.kills.into()),
+        begun: Instant::now(),
+        field,
+        failed: AtomicBool::new(false),
+        ground: RwLock::new(()),
+    });
     let killing: Vec<_> = victims
         .into_iter()
         .map(|victim| {
-            let (left, failed, random) = (Arc::clone(&left), Arc::clone(&failed), random.fork());
-            let ground = Arc::clone(&ground);
+            let (killing, random) = (Arc::clone(&killing), random.fork());
             tokio::spawn(async move {
-                let done = kill_one(victim, schedule, random, &left, &failed, &ground).await;
+                let done = kill_one(victim, random, &killing).await;
                 // The others need not be killed any more.
-                failed.fetch_or(done.is_err(), Ordering::Relaxed);
+                killing.failed.fetch_or(done.is_err(), Ordering::Relaxed);
                 done
             })
         })
@@ -114,12 +149,10 @@ pub async fn kill_all(
 
 async fn kill_one(
     mut victim: Victim,
-    schedule: Schedule,
     mut random: Rng,
-    left: &AtomicI64,
-    failed: &AtomicBool,
-    ground: &RwLock<()>,
+    killing: &Killing,
 ) -> Result<(Victim, Killed)> {
+    let (schedule, ground) = (killing.schedule, &killing.ground);
     let mut killed = Killed::default();
     let between = |random: &mut Rng, least: Duration, most: Duration| {
         let most = most.as_millis() as u64;
@@ -128,7 +161,7 @@ async fn kill_one(
     loop {
         let (least, most) = schedule.lives;
         sleep(between(&mut random, least, most)).await;
-        if failed.load(Ordering::Relaxed) || left.fetch_sub(1, Ordering::Relaxed) <= 0 {
+        if killing.is_over() {
             return Ok((victim, killed));
         }
         // An engine starts only where it can reach what it stands on: without this, one that is

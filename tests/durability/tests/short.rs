@@ -9,6 +9,8 @@ use larder_durability::run::{Level, Plan, Report, run};
 use larder_durability::victim::Schedule;
 
 const KILLS: u32 = 10;
+/// Fewer acknowledged writes would find too little.
+const ACKNOWLEDGED: usize = 300;
 
 fn plan(level: Level, writers: usize) -> Plan {
     Plan {
@@ -23,6 +25,7 @@ fn plan(level: Level, writers: usize) -> Plan {
         },
         schedule: Schedule {
             kills: KILLS,
+            acknowledged: ACKNOWLEDGED,
             lives: (Duration::from_millis(200), Duration::from_millis(1_500)),
             down: Duration::from_millis(300),
         },
@@ -34,17 +37,10 @@ async fn nothing_is_lost(level: Level, writers: usize) -> Report {
     let report = run(&plan(level, writers)).await.expect("all is healed");
     assert!(report.verdict.is_clean_but(&[]), "{report}");
     assert_eq!(report.dead, 0, "{report}");
-    assert_eq!(
-        report
-            .kills
-            .values()
-            .map(|killed| killed.times)
-            .sum::<u32>(),
-        KILLS,
-        "{report}"
-    );
+    let kills: u32 = report.kills.values().map(|killed| killed.times).sum();
+    assert!(kills >= KILLS, "{report}");
     assert!(
-        report.acknowledged > 300,
+        report.acknowledged >= ACKNOWLEDGED,
         "too few to find anything: {report}"
     );
     report

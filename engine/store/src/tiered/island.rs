@@ -55,6 +55,13 @@ impl Island {
         self.open.load(Ordering::SeqCst)
     }
 
+    /// Whether the shared store is known not to answer. An open island says so no longer than for a
+    /// while: who asks for health must not take it from an engine that nobody asks anything else.
+    pub(super) fn is_away(&self) -> bool {
+        let lately = *self.next_try.lock() + Duration::from_millis(BOUND_MS);
+        self.is_open() && Instant::now() < lately
+    }
+
     /// The shared store does not answer. Every failure puts the next try off; the first answer,
     /// to whomever, ends the waiting.
     pub(super) fn open(&self) {

@@ -102,6 +102,29 @@ async fn an_island_is_dropped_when_the_store_answers_again() {
     assert_eq!(node.text(&key).await, None, "the next island is another");
 }
 
+/// Balancers ask for health and send nobody to an engine that is down.
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_nobody_asks_is_well_again_when_the_store_is() {
+    let (far, node, key) = nodes();
+    far.break_down(true);
+    node.text(&key).await;
+    far.break_down(false);
+    assert!(matches!(node.store.health(), Health::Down { .. }));
+    advance(Duration::from_millis(BOUND_MS + 100)).await;
+    assert_eq!(node.store.health(), Health::Up);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_goes_on_failing_stays_down() {
+    let (far, node, key) = nodes();
+    far.break_down(true);
+    for _ in 0..50 {
+        node.text(&key).await;
+        assert!(matches!(node.store.health(), Health::Down { .. }));
+        advance(Duration::from_millis(200)).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_began_on_one_side_does_not_fill_the_other() {
     for begins_on_island in [false, true] {
