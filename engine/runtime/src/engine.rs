@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use larder_core::{Clock, Guard, Manifest, Policies, Request, Value};
+use larder_core::{Clock, Guard, Policies, Policy, Request, Value};
 use larder_origin::Origin;
 use larder_store::{Found, Health, Store, StoreError, Summary, Sweep};
 use parking_lot::Mutex;
@@ -296,12 +296,12 @@ impl Engine {
         Some(QueueView::new(Arc::clone(&self.inner), Arc::clone(behind)))
     }
 
-    /// What `show` makes of the manifest of the policy that serves `resource` now; none where no
-    /// route matches it or no build is loaded.
-    pub fn with_manifest<T>(&self, resource: &str, show: impl FnOnce(Option<&Manifest>) -> T) -> T {
+    /// What `show` makes of the build of the policy that serves `resource` now; none where no route
+    /// matches it or no build is loaded.
+    pub fn with_policy<T>(&self, resource: &str, show: impl FnOnce(Option<&dyn Policy>) -> T) -> T {
         let route = self.inner.routes.of(resource);
         let policy = route.and_then(|route| self.inner.policies.current(&route.policy));
-        show(policy.as_ref().map(|policy| policy.manifest()))
+        show(policy.as_deref())
     }
 
     /// Flushes what the write-behind queue holds, until it is empty or `deadline` has come, and

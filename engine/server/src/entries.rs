@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::request::Parts;
-use axum::http::{Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use larder::core::Outcome;
 use larder::{Operation, Reading, Value, Writing};
@@ -81,9 +81,13 @@ fn answer(
         }
     };
     let headers = response.headers_mut();
-    add_read(headers, &reading);
+    let build = &reading.decided.policy;
+    add_read(
+        headers,
+        &reading,
+        &app.builds.of(&app.engine, resource, build),
+    );
     front::add(headers, &reading, audience, app.shared_max_age);
-    front::add_vary(headers, &app.engine.with_manifest(resource, front::vary));
     if let Some(lease) = &reading.lease {
         insert(headers, "larder-lease", &app.seal.close(tenant, lease)?);
         insert(headers, "larder-lease-ttl-ms", &lease.ttl_ms().to_string());
@@ -144,13 +148,18 @@ pub(crate) async fn write(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let request = inputs_of(&caller, Operation::Write, names, &parts)?;
+    let resource = request.resource.clone();
     let operation = operation_id(&parts)?;
     let value = value_of(&parts, body, app.body_max).await?;
     let writing = match operation {
         Some(id) => app.engine.write_once(request, value, &id).await,
         None => app.engine.write(request, value).await,
     };
-    Ok(written(writing.map_err(Problem::of_write)?))
+    Ok(written(
+        &app,
+        &resource,
+        writing.map_err(Problem::of_write)?,
+    ))
 }
 
 /// Deletes an entry by the strategy that its policy chooses; as `PUT` under `write_behind`.
@@ -167,11 +176,16 @@ pub(crate) async fn delete(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let request = inputs_of(&caller, Operation::Delete, names, &parts)?;
+    let resource = request.resource.clone();
     let writing = match operation_id(&parts)? {
         Some(id) => app.engine.delete_once(request, &id).await,
         None => app.engine.delete(request).await,
     };
-    Ok(written(writing.map_err(Problem::of_write)?))
+    Ok(written(
+        &app,
+        &resource,
+        writing.map_err(Problem::of_write)?,
+    ))
 }
 
 /// The `Idempotency-Key` of a write, quoted or bare.
@@ -194,26 +208,22 @@ fn operation_id(parts: &Parts) -> Result<Option<String>, Problem> {
     Ok(Some(id.to_owned()))
 }
 
-fn written(writing: Writing) -> Response {
-    let decided = writing.decided.clone();
-    let stored = writing.not_stored.is_none();
-    let queued = writing.queued.clone();
-    let mut response = Json(WriteReply::from(writing)).into_response();
-    if queued.is_some() {
-        *response.status_mut() = StatusCode::ACCEPTED;
+fn written(app: &App, resource: &str, writing: Writing) -> Response {
+    let mut headers = HeaderMap::with_capacity(12);
+    let mut status = StatusCode::OK;
+    if let Some(queued) = &writing.queued {
+        status = StatusCode::ACCEPTED;
+        insert(&mut headers, "larder-queue", &queued.id.to_string());
     }
-    let headers = response.headers_mut();
-    if let Some(queued) = queued {
-        insert(headers, "larder-queue", &queued.id.to_string());
-    }
-    let status = if stored {
-        "Larder; fwd=method; stored"
-    } else {
-        "Larder; fwd=method"
+    let cached = match writing.not_stored {
+        None => "Larder; fwd=method; stored",
+        Some(_) => "Larder; fwd=method",
     };
-    insert(headers, "cache-status", status);
-    add_decided(headers, &decided);
-    response
+    headers.insert("cache-status", HeaderValue::from_static(cached));
+    let decided = &writing.decided;
+    let words = app.builds.of(&app.engine, resource, &decided.policy);
+    add_decided(&mut headers, decided, &words);
+    (status, headers, Json(WriteReply::from(writing))).into_response()
 }
 
 fn inputs_of(

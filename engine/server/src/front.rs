@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use larder::Reading;
-use larder::core::{Manifest, Outcome, Strategy};
+use larder::core::{Outcome, Strategy};
 
 use crate::access::Known;
 
@@ -61,6 +61,10 @@ pub(crate) fn add(
 ) {
     let origin = Said::of(headers);
     let text = match may_be_kept(reading, audience) && !origin.forbids {
+        false if origin.kept.is_empty() => {
+            headers.insert(header::CACHE_CONTROL, KEPT_BY_NOBODY);
+            return;
+        }
         false => "private, no-store".to_owned(),
         true => {
             let age = age(headers).unwrap_or(0);
@@ -70,13 +74,6 @@ pub(crate) fn add(
         }
     };
     headers.insert(header::CACHE_CONTROL, origin.with(text));
-}
-
-/// Adds the request headers on which the answer depends to those that its origin names.
-pub(crate) fn add_vary(headers: &mut HeaderMap, names: &str) {
-    if let Ok(names) = HeaderValue::from_str(names) {
-        headers.append(header::VARY, names);
-    }
 }
 
 /// The `Age` of an answer: the first member of the list that it may be, in seconds; none where that
@@ -169,34 +166,16 @@ fn lifetime(age: u64, left: u64, shared: u64) -> String {
     if left == 0 {
         return "max-age=0, s-maxage=0".to_owned();
     }
-    let mut text = format!("max-age={}", age.saturating_add(left));
+    let mut text = String::with_capacity(40);
+    // Writing to a String does not fail.
+    let _ = write!(text, "max-age={}", age.saturating_add(left));
     if shared < left {
         let s_maxage = if shared == 0 {
             0
         } else {
             age.saturating_add(shared)
         };
-        // Writing to a String does not fail.
         let _ = write!(text, ", s-maxage={s_maxage}");
-    }
-    text
-}
-
-/// The request headers on which the answer may depend: the tenant, and what the policy declares.
-pub(crate) fn vary(manifest: Option<&Manifest>) -> String {
-    let mut text = String::from("larder-tenant");
-    let declared = manifest.map_or(&[][..], |manifest| &manifest.request_attributes);
-    for name in declared {
-        // A class has no name that a header could bear.
-        if name.ends_with(".*") && !name.starts_with("query") {
-            text.push_str(", *");
-        } else if let Some(header) = name.strip_prefix("header.") {
-            text.push_str(", ");
-            text.push_str(header);
-        } else if let Some(context) = name.strip_prefix("context.") {
-            text.push_str(", larder-context-");
-            text.push_str(context);
-        }
     }
     text
 }
@@ -359,26 +338,6 @@ mod tests {
             }
             assert_eq!(age(&headers), expected, "{lines:?}");
         }
-    }
-
-    #[test]
-    fn an_answer_varies_by_what_the_policy_declares() {
-        let manifest = Manifest {
-            request_attributes: ["query.page", "header.accept", "context.tier"]
-                .map(str::to_owned)
-                .to_vec(),
-            ..Manifest::default()
-        };
-        assert_eq!(
-            vary(Some(&manifest)),
-            "larder-tenant, accept, larder-context-tier"
-        );
-        assert_eq!(vary(None), "larder-tenant");
-        let class = Manifest {
-            request_attributes: vec!["header.*".to_owned()],
-            ..Manifest::default()
-        };
-        assert_eq!(vary(Some(&class)), "larder-tenant, *");
     }
 
     #[test]

@@ -2,31 +2,42 @@
 
 use std::fmt::Write as _;
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use larder::core::{Identity, Outcome, Strategy};
 use larder::{Decided, Reading};
+use uuid::Uuid;
 
+use crate::builds::Words;
 use crate::front;
 
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const LARDER_POLICY: HeaderName = HeaderName::from_static("larder-policy");
+const LARDER_DECISION_ID: HeaderName = HeaderName::from_static("larder-decision-id");
+
 /// Adds the headers that every answer of the entries routes carries.
-pub(crate) fn add_decided(headers: &mut HeaderMap, decided: &Decided) {
-    insert(headers, "larder-policy", &decided_by(decided));
+pub(crate) fn add_decided(headers: &mut HeaderMap, decided: &Decided, words: &Words) {
+    match &decided.fallback {
+        None => {
+            headers.insert(LARDER_POLICY, words.policy.clone());
+        }
+        Some(_) => insert(headers, "larder-policy", &decided_by(decided)),
+    }
     // Elsewhere the reason is for whoever asks for the decision; here it says what to change.
     if decided.decision.strategy == Strategy::Bypass && decided.fallback.is_none() {
         insert(headers, "larder-reason", &quoted(&decided.decision.reason));
     }
-    insert(
-        headers,
-        "larder-decision-id",
-        &decided.decision_id.to_string(),
-    );
+    let mut id = Uuid::encode_buffer();
+    let id = decided.decision_id.hyphenated().encode_lower(&mut id);
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(LARDER_DECISION_ID, id);
+    }
 }
 
 /// Adds the headers of a read.
-pub(crate) fn add_read(headers: &mut HeaderMap, reading: &Reading) {
+pub(crate) fn add_read(headers: &mut HeaderMap, reading: &Reading, words: &Words) {
     // After what caches further in said: the last member is nearest to the client.
     if let Ok(status) = HeaderValue::from_str(&cache_status(reading)) {
-        headers.append("cache-status", status);
+        headers.append(CACHE_STATUS, status);
     }
     // What it was old when it came counts as well (RFC 9111, 4.2.3).
     let came = front::age(headers);
@@ -36,7 +47,7 @@ pub(crate) fn add_read(headers: &mut HeaderMap, reading: &Reading) {
         let age = came.unwrap_or(0).saturating_add(here);
         headers.insert(header::AGE, HeaderValue::from(age));
     }
-    add_decided(headers, &reading.decided);
+    add_decided(headers, &reading.decided, words);
     let decided = &reading.decided;
     if let Some(made_by) = &reading.made_by
         && !made_by.decides_as(&decided.policy)
@@ -46,6 +57,7 @@ pub(crate) fn add_read(headers: &mut HeaderMap, reading: &Reading) {
         let both = format!("{made}, {decided}{settings}; role=decided");
         insert(headers, "larder-policy", &both);
     }
+    headers.append(header::VARY, words.vary.clone());
 }
 
 /// The build that decided.
@@ -63,7 +75,8 @@ fn role(policy: &Identity, role: &str) -> String {
     format!("{}{}; role={role}", build(policy), settings(policy))
 }
 
-fn build(policy: &Identity) -> String {
+/// A build by name, version and revision.
+pub(crate) fn build(policy: &Identity) -> String {
     format!(
         "{}; version={}; revision={}",
         quoted(&policy.name),
@@ -82,7 +95,8 @@ fn settings(policy: &Identity) -> String {
 
 /// How the cache handled a read. The detail says what RFC 9211 has no word for.
 fn cache_status(reading: &Reading) -> String {
-    let mut text = String::from("Larder");
+    let mut text = String::with_capacity(64);
+    text.push_str("Larder");
     let served = reading.age_ms.is_some();
     match reading.outcome.forward() {
         Some(reason) => {

@@ -1,6 +1,6 @@
-//! The engine over HTTP: routes, wire types, errors as problem documents, two listeners, who
-//! may call them, timeouts and a graceful end. Deciding and caching are left to `larder`; what is configured and from
-//! where to `larder-cli`. Nothing else in the project knows axum.
+//! The engine over HTTP: routes, wire types, errors as problem documents, two listeners, who may
+//! call them, timeouts and a graceful end. Deciding and caching are left to `larder`; what is
+//! configured and from where to `larder-cli`. Nothing else in the project knows axum.
 //!
 //! | file | concept |
 //! |---|---|
@@ -12,13 +12,14 @@
 //! | `policies`, `queue`, `reload`, `status` | the admin plane |
 //! | [`wire`] | what goes over the wire |
 //! | [`problem`] | errors (RFC 9457); `complaints` is what the log says of them |
-//! | `inputs`, `headers` | from HTTP to attributes, and from outcomes to headers |
+//! | `inputs`, `headers` | from HTTP to attributes, and from outcomes to headers; `builds` has what they say of policies |
 //! | `seal` | leases that nobody can forge |
 //! | [`metrics`] | Prometheus |
 //! | `openapi` | the description of both planes |
 
 pub mod access;
 mod body;
+mod builds;
 mod complaints;
 mod conditional;
 mod connection;

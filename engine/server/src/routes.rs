@@ -11,6 +11,7 @@ use larder::Engine;
 use larder::wasm::Host;
 
 use crate::access::Access;
+use crate::builds::Builds;
 use crate::in_flight::InFlight;
 use crate::live::{Live, Next};
 use crate::metrics::Metrics;
@@ -28,6 +29,7 @@ pub(crate) struct App {
     pub(crate) access: Arc<Access>,
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) seal: Arc<Seal>,
+    pub(crate) builds: Arc<Builds>,
     pub(crate) body_max: usize,
     /// How long a request may take.
     pub(crate) request_timeout: Duration,
@@ -49,6 +51,7 @@ impl App {
             access: Arc::new(Access::new(settings.tokens.clone())),
             in_flight: Arc::new(InFlight::new(settings.max_in_flight)),
             seal: Arc::new(seal.map_err(|error| BindError::Secret(error.to_string()))?),
+            builds: Arc::default(),
             body_max: settings.body_max_bytes,
             request_timeout: settings.request_timeout,
             shared_max_age: settings.shared_max_age,
@@ -72,6 +75,8 @@ impl App {
             access: Arc::new(Access::new(settings.tokens)),
             in_flight,
             seal: Arc::clone(&self.seal),
+            // Routes may lead to other policies now.
+            builds: Arc::default(),
             body_max: settings.body_max_bytes,
             request_timeout: settings.request_timeout,
             shared_max_age: settings.shared_max_age,

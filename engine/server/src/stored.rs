@@ -38,6 +38,8 @@ pub(crate) fn response(value: Value, cached: bool) -> Response {
     let coded = value.coding().is_some();
     let empty = value.bytes.is_empty();
     let mut response = Response::new(Body::from(value.bytes));
+    // With what every answer carries, a map that grows by itself would be built twice.
+    response.headers_mut().reserve(12);
     if let Some(head) = &value.head {
         let status = StatusCode::from_u16(head.status());
         *response.status_mut() = status.unwrap_or_default();
