@@ -18,7 +18,7 @@ use crate::shelf::Shelf;
 use crate::slot::Slot;
 use crate::stage::{LoadFailure, Stage};
 use crate::status::PolicyStatus;
-use crate::watch::Watch;
+use crate::watch::{LINKS_EVERY, Watch};
 
 /// Fewer digits of a digest name no build.
 const DIGITS_MIN: usize = 8;
@@ -94,7 +94,10 @@ impl Owner {
         let mut next_poll = Instant::now() + poll;
         loop {
             self.restore();
-            let wait = next_poll.saturating_duration_since(Instant::now());
+            let mut wait = next_poll.saturating_duration_since(Instant::now());
+            if watch.is_some() {
+                wait = wait.min(LINKS_EVERY);
+            }
             match commands.recv_timeout(wait) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => {
@@ -102,9 +105,14 @@ impl Owner {
                     self.execute(command);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    follow(watch.as_mut());
-                    self.rescan();
-                    next_poll = Instant::now() + poll;
+                    let due = Instant::now() >= next_poll;
+                    if due || watch.as_mut().is_some_and(Watch::has_moved) {
+                        follow(watch.as_mut());
+                        self.rescan();
+                    }
+                    if due {
+                        next_poll = Instant::now() + poll;
+                    }
                 }
             }
             self.retired

@@ -1,8 +1,7 @@
-//! File events of the policy folder, and of the links on the way to it and to its files.
+//! File events of the policy folder, and looks at the links on the way to it and to its files.
 
 mod places;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +11,24 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 use parking_lot::Mutex;
 
-use self::places::{Identity, Places, identity};
+use self::places::{Identity, Places, Stands, identity};
 
 /// How often places are looked for again while they change as they are looked for.
 const LOOKS: usize = 4;
+
+/// How often it is looked whether the names on the way stand for something else.
+pub(crate) const LINKS_EVERY: Duration = Duration::from_millis(250);
 
 /// Watches until it is dropped.
 pub(crate) struct Watch {
     dir: PathBuf,
     debouncer: Debouncer<RecommendedWatcher, RecommendedCache>,
     /// What is watched: a folder that was replaced is another one under the same path.
-    armed: HashMap<PathBuf, Option<Identity>>,
+    armed: Option<(PathBuf, Option<Identity>)>,
     places: Arc<Mutex<Places>>,
+    /// What the names stood for when they were last followed, and when they were last looked at.
+    followed: Vec<Stands>,
+    seen: Vec<Stands>,
 }
 
 /// Calls `changed` after events that may mean another file for a policy of `dir`, once for all
@@ -52,8 +57,10 @@ pub(crate) fn watch(
     let mut watch = Watch {
         dir: std::path::absolute(dir)?,
         debouncer: new_debouncer(debounce, None, handler)?,
-        armed: HashMap::new(),
+        armed: None,
         places,
+        followed: Vec::new(),
+        seen: Vec::new(),
     };
     watch.follow()?;
     Ok(watch)
@@ -69,10 +76,10 @@ impl Watch {
         let mut result = Ok(());
         for _ in 0..LOOKS {
             let places = Places::of(&self.dir);
-            let wanted: HashMap<_, _> = places
-                .folders()
-                .map(|folder| (folder.clone(), identity(folder)))
-                .collect();
+            let folder = places.folder();
+            let wanted = folder.map(|folder| (folder.clone(), identity(folder)));
+            self.followed = places.stand();
+            self.seen.clone_from(&self.followed);
             *self.places.lock() = places;
             if wanted == self.armed {
                 break;
@@ -82,22 +89,26 @@ impl Watch {
         result
     }
 
-    fn arm(&mut self, wanted: HashMap<PathBuf, Option<Identity>>) -> notify::Result<()> {
-        let mut result = Ok(());
-        for (folder, known) in &self.armed {
-            if wanted.get(folder) != Some(known) {
-                // One that is gone has ended its watch by itself.
-                let _ = self.debouncer.unwatch(folder);
-            }
+    /// Whether a name on the way has come to stand for something else, and does so for the second
+    /// look: what is still being written is left to be ended.
+    pub(crate) fn has_moved(&mut self) -> bool {
+        let now = self.places.lock().stand();
+        let rests = now == self.seen;
+        let moved = rests && now != self.followed;
+        self.seen = now;
+        moved
+    }
+
+    fn arm(&mut self, wanted: Option<(PathBuf, Option<Identity>)>) -> notify::Result<()> {
+        if let Some((folder, _)) = &self.armed {
+            // One that is gone has ended its watch by itself.
+            let _ = self.debouncer.unwatch(folder);
         }
-        for (folder, new) in &wanted {
-            if self.armed.get(folder) != Some(new) {
-                let watched = self.debouncer.watch(folder, RecursiveMode::NonRecursive);
-                result = result.and(watched);
-            }
-        }
+        let watched = wanted.as_ref().map_or(Ok(()), |(folder, _)| {
+            self.debouncer.watch(folder, RecursiveMode::NonRecursive)
+        });
         self.armed = wanted;
-        result
+        watched
     }
 }
 
