@@ -587,7 +587,65 @@ async fn a_cache_in_front_that_many_ask_keeps_an_answer_as_long_as_it_is_let() {
     let read = running.data.get("/v1/entries/product/7").await;
     let said = read.expect(200).header("cache-control");
     assert!(said.starts_with("max-age=3"), "{said}");
-    assert!(said.ends_with(", s-maxage=10"), "{said}");
+    assert!(
+        said.ends_with(", s-maxage=10, stale-while-revalidate=0"),
+        "{said}"
+    );
+    assert_eq!(read.header("x-accel-expires"), "10");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_origin_says_nothing_to_caches_in_front_past_larder() {
+    for (name, lets, forbids) in [
+        ("cdn-cache-control", "max-age=3600", "no-store"),
+        ("cloudflare-cdn-cache-control", "max-age=3600", "private"),
+        ("surrogate-control", "max-age=3600", "no-store"),
+        ("edge-control", "cache-maxage=1h", "no-store"),
+        ("x-accel-expires", "3600", "0"),
+    ] {
+        for (value, told) in [(lets, ""), (forbids, forbids)] {
+            let header = format!("{name}: {value}\r\n");
+            let service = echo(Box::leak(header.into_boxed_str())).await;
+            let running = over("standard", json!({}), &service, Undeclared::Key).await;
+            for _ in 0..2 {
+                let read = running.data.get("/v1/entries/product/7").await;
+                assert_eq!(read.expect(200).header(name), told, "{value}");
+            }
+            let written = running.data.put("/v1/entries/product/7", "x").await;
+            assert_eq!(written.expect(200).header(name), told, "{value}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_wants_of_caches_is_left_out_of_account() {
+    let service = echo("etag: \"v1\"\r\nlast-modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n").await;
+    let running = over("standard", json!({}), &service, Undeclared::Key).await;
+    for (at, (name, value)) in [
+        ("cache-control", "no-store"),
+        ("cache-control", "no-cache"),
+        ("cache-control", "max-age=0, min-fresh=99999"),
+        ("cache-control", "only-if-cached"),
+        ("pragma", "no-cache"),
+        ("if-match", "\"other\""),
+        ("if-unmodified-since", "Thu, 01 Jan 2015 00:00:00 GMT"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = format!("/v1/entries/product/{at}");
+        for round in [false, true] {
+            let asked = running.data.request(Method::GET, &path);
+            let read = send(asked.header(name, value)).await;
+            assert_eq!(is_hit(read.expect(200)), round, "{name}: {value}");
+        }
+    }
+    let preflight = running
+        .data
+        .request(Method::OPTIONS, "/v1/entries/product/1");
+    let preflight = send(preflight.header("origin", "http://a")).await;
+    preflight.expect_problem(405, "wrong_method", "OPTIONS");
+    assert_eq!(preflight.header("allow"), "GET,HEAD,PUT,DELETE");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -60,3 +60,4 @@ mod serving;
 mod tenants;
 mod tokens;
 mod words;
+mod written;

@@ -153,6 +153,23 @@ mod tests {
     }
 
     #[test]
+    fn a_status_that_tells_of_the_state_of_a_row() {
+        for status in 400..600 {
+            let told = matches!(status, 404 | 409 | 410 | 412);
+            let answer = Answered {
+                what: String::new(),
+                value: Value::new(""),
+                whole: true,
+                retry_after_ms: None,
+            };
+            let answer = Arc::new(answer);
+            let error = OriginError::Answered { status, answer };
+            assert_eq!(error.tells_of_state(), told, "{status}");
+        }
+        assert!(!OriginError::Rejected(String::new()).tells_of_state());
+    }
+
+    #[test]
     fn what_follows_from_a_class() {
         for (class, counted, hidden, kept) in [
             (Class::Absent, false, false, true),

@@ -196,11 +196,13 @@ impl HttpOrigin {
                 return Err(kind(what));
             }
         };
+        let said = headers::head(status, response.headers());
         settle(response, deadline).await;
         Ok(Written {
-            value: None,
             existed,
-            version: None,
+            // The write is done, whatever else cannot be passed on.
+            said: said.unwrap_or_default(),
+            ..Written::default()
         })
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use larder_core::Value;
+use larder_core::{Head, Value};
 
 use crate::answered::{Answered, is_passing, is_refusal};
 use crate::{Class, PutMeaning};
@@ -78,6 +78,17 @@ pub struct Written {
     /// The version that the origin gave it, where it keeps versions and there is a row, or a mark of
     /// one, that has it.
     pub version: Option<u64>,
+    /// The status and the end-to-end header lines of its answer, where it is an HTTP service.
+    pub said: Option<Arc<Head>>,
+}
+
+impl Written {
+    /// Whether the origin took the write and has not done it yet (202): a load may still bring what
+    /// was there before.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.said.as_ref().is_some_and(|said| said.status() == 202)
+    }
 }
 
 /// What becomes of a request header at an origin.
@@ -256,6 +267,19 @@ impl OriginError {
             Self::Answered { status, .. } => is_refusal(*status) && !is_passing(*status),
             error => matches!(error.class(), Class::Refused),
         }
+    }
+
+    /// Whether a write was refused for what is there now, or no longer: whoever holds something else
+    /// holds what is outdated.
+    #[must_use]
+    pub const fn tells_of_state(&self) -> bool {
+        matches!(
+            self,
+            Self::Answered {
+                status: 404 | 409 | 410 | 412,
+                ..
+            }
+        )
     }
 
     /// How long the origin wants to be left alone, in milliseconds, where it says so.

@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use larder_core::{NotStored, Operation, Plan, Request, Strategy, Value, WritePlan, plan};
+use larder_core::{Head, NotStored, Operation, Plan, Request, Strategy, Value, WritePlan, plan};
 use larder_origin::{Origin, OriginError, Written};
 use larder_store::{StoreError, Token};
 
@@ -53,6 +53,8 @@ pub struct Writing {
     pub written: bool,
     /// How it was queued, under write-behind; none where it was not.
     pub queued: Option<Queued>,
+    /// The status and the header lines of the origin's answer, where it is an HTTP service.
+    pub said: Option<Arc<Head>>,
     /// Why the cache did not take the new value; none where it did.
     pub not_stored: Option<NotStored>,
     /// What was made stale.
@@ -150,13 +152,18 @@ impl Inner {
         self.turn(&ready.job, ready.job.deadline).await?;
         let pass = self.enter(&ready.job).await?;
         let written = self.call_origin(&ready, pass).await;
-        if let Err(error) = &written {
-            if !may_be_done(error) {
-                return Err(error.clone());
+        match end(&written) {
+            End::Done => {}
+            End::Undone => {
+                self.refused(&ready, &written).await;
+                let nothing = Invalidated::default();
+                return written.map(|written| writing(ready.job, written, None, nothing));
             }
-            self.hold(&ready.job, unknown_hold_ms(&ready.job))
-                .await
-                .map_err(Error::NotInvalidated)?;
+            End::Unknown => {
+                self.hold(&ready.job, unknown_hold_ms(&ready.job))
+                    .await
+                    .map_err(Error::NotInvalidated)?;
+            }
         }
         let invalidated = self
             .invalidate(&ready.stale)
@@ -168,6 +175,23 @@ impl Inner {
             _ => NotStored::Invalidated,
         };
         Ok(writing(ready.job, written, Some(why), invalidated))
+    }
+
+    /// Makes stale what a write would have, where its origin refused it for a state of the row that
+    /// the cache need not have seen. Nothing was written: that it cannot is no error of the write's.
+    async fn refused(&self, ready: &Ready, written: &Result<Written, Error>) {
+        let Err(Error::Origin(error)) = written else {
+            return;
+        };
+        if error.tells_of_state()
+            && let Err(error) = self.invalidate(&ready.stale).await
+        {
+            tracing::warn!(
+                resource = %ready.job.request.resource,
+                "what is cached of a row whose write was refused as outdated could not be \
+                 invalidated, and is served until its ttl ends: {error}"
+            );
+        }
     }
 
     /// How long a write may hold its key: longer than the longest write.
@@ -234,9 +258,23 @@ fn stores(plan: WritePlan) -> bool {
     )
 }
 
-/// Whether a write that failed so may have been done, or may be yet.
-fn may_be_done(error: &Error) -> bool {
-    !matches!(error, Error::Origin(error) if error.is_undone())
+/// What is known of a write once its origin has answered, or has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Done,
+    /// It was not done, and will not be.
+    Undone,
+    /// It may have been done, or may be yet.
+    Unknown,
+}
+
+fn end(written: &Result<Written, Error>) -> End {
+    match written {
+        Ok(written) if written.is_pending() => End::Unknown,
+        Ok(_) => End::Done,
+        Err(Error::Origin(error)) if error.is_undone() => End::Undone,
+        Err(_) => End::Unknown,
+    }
 }
 
 pub(crate) fn not_invalidated(error: Error) -> Error {
@@ -258,6 +296,7 @@ pub(crate) fn writing(
         value: written.value,
         existed: written.existed,
         queued: None,
+        said: written.said,
         not_stored,
         invalidated,
     }

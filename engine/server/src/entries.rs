@@ -22,7 +22,7 @@ use crate::problem::Problem;
 use crate::routes::App;
 use crate::stored;
 use crate::wire::WriteReply;
-use crate::{body, conditional};
+use crate::{body, conditional, targeted};
 
 /// The longest `Idempotency-Key`, in bytes.
 const OPERATION_MAX: usize = 255;
@@ -32,8 +32,9 @@ type Names = Result<Path<(String, String)>, PathRejection>;
 /// Reads an entry by the strategy that its policy chooses. The query and the headers are
 /// attributes; `Larder-Context-*` headers are the attributes `context.*`, `Larder-Tenant` is the
 /// tenant. `HEAD` answers as `GET` does and changes nothing. A cache-aside miss is 404 with
-/// `Larder-Lease`. `Larder-Timeout-Ms` says how long the client waits, where that is less than the server would: by then there is a stale value if one
-/// may be served, or else 504 `deadline_exceeded`; the load goes on for others.
+/// `Larder-Lease`. `Larder-Timeout-Ms` says how long the client waits, where that is less than the
+/// server would: by then there is a stale value if one may be served, or else 504
+/// `deadline_exceeded`; the load goes on for others.
 #[utoipa::path(get, path = "/v1/entries/{resource}/{id}", operation_id = "read_entry", tag = "data",
     params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
     responses((status = 200, description = "The value, in its own content type"),
@@ -88,6 +89,9 @@ fn answer(
         &app.builds.of(&app.engine, resource, build),
     );
     front::add(headers, &reading, audience, app.shared_max_age);
+    if !app.shared_max_age.is_zero() {
+        targeted::add(headers);
+    }
     if let Some(lease) = &reading.lease {
         insert(headers, "larder-lease", &app.seal.close(tenant, lease)?);
         insert(headers, "larder-lease-ttl-ms", &lease.ttl_ms().to_string());
@@ -135,10 +139,14 @@ fn missing(resource: &str, reading: &Reading) -> Problem {
 /// Under `write_behind` the answer is 202: the write is in the queue, `Larder-Queue` says where,
 /// and its origin will have it later. Who got no answer repeats it with the same
 /// `Idempotency-Key`; within ten minutes it is queued once.
+///
+/// What an HTTP origin answers is told beside it: its status in `origin_status`, which is the answer's
+/// where it is 201 or 202, and its header lines but for those about a body and about caching.
 #[utoipa::path(put, path = "/v1/entries/{resource}/{id}", operation_id = "write_entry", tag = "data",
     params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
     responses((status = 200, body = WriteReply, description = "What was done"),
-        (status = 202, body = WriteReply, description = "Queued for its origin, durably"),
+        (status = 201, body = WriteReply, description = "An HTTP origin has made it anew"),
+        (status = 202, body = WriteReply, description = "Queued for its origin, durably; or an HTTP origin will do it later"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn write(
     State(app): State<Arc<App>>,
@@ -162,11 +170,13 @@ pub(crate) async fn write(
     ))
 }
 
-/// Deletes an entry by the strategy that its policy chooses; as `PUT` under `write_behind`.
+/// Deletes an entry by the strategy that its policy chooses; as `PUT` under `write_behind`, and with
+/// what an HTTP origin answers.
 #[utoipa::path(delete, path = "/v1/entries/{resource}/{id}", operation_id = "delete_entry", tag = "data",
     params(("resource" = String, Path, description = "The kind of thing"), ("id" = String, Path, description = "Which one; may hold slashes")),
     responses((status = 200, body = WriteReply, description = "What was done"),
-        (status = 202, body = WriteReply, description = "Queued for its origin, durably"),
+        (status = 201, body = WriteReply, description = "An HTTP origin answered so"),
+        (status = 202, body = WriteReply, description = "Queued for its origin, durably; or an HTTP origin will do it later"),
         (status = "default", body = crate::wire::Problem, content_type = "application/problem+json")))]
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
@@ -214,6 +224,10 @@ fn written(app: &App, resource: &str, writing: Writing) -> Response {
     if let Some(queued) = &writing.queued {
         status = StatusCode::ACCEPTED;
         insert(&mut headers, "larder-queue", &queued.id.to_string());
+    }
+    if let Some(said) = &writing.said {
+        stored::add_written(&mut headers, said);
+        status = stored::status_of_write(said);
     }
     let cached = match writing.not_stored {
         None => "Larder; fwd=method; stored",

@@ -177,6 +177,10 @@ fn lifetime(age: u64, left: u64, shared: u64) -> String {
         };
         let _ = write!(text, ", s-maxage={s_maxage}");
     }
+    if shared > 0 {
+        // Varnish hands out what is over for ten more seconds unless told not to.
+        text.push_str(", stale-while-revalidate=0");
+    }
     text
 }
 
@@ -237,9 +241,14 @@ mod tests {
         for (age, left, shared, expected) in [
             (0, 60, 0, "max-age=60, s-maxage=0"),
             (10, 50, 0, "max-age=60, s-maxage=0"),
-            (10, 50, 5, "max-age=60, s-maxage=15"),
-            (10, 50, 50, "max-age=60"),
-            (10, 50, 3_600, "max-age=60"),
+            (
+                10,
+                50,
+                5,
+                "max-age=60, s-maxage=15, stale-while-revalidate=0",
+            ),
+            (10, 50, 50, "max-age=60, stale-while-revalidate=0"),
+            (10, 50, 3_600, "max-age=60, stale-while-revalidate=0"),
             (70, 0, 3_600, "max-age=0, s-maxage=0"),
         ] {
             assert_eq!(lifetime(age, left, shared), expected);

@@ -49,6 +49,7 @@ pub mod settings;
 mod singles;
 mod status;
 mod stored;
+mod targeted;
 pub mod wire;
 
 pub use access::Token;

@@ -8,6 +8,7 @@ use larder::Value;
 use larder::core::Head;
 
 use crate::problem::Problem;
+use crate::targeted;
 
 /// What an application may say of a value that it loaded, beside `Content-*`.
 pub(crate) const OF_LOADED: [&str; 3] = ["etag", "last-modified", "link"];
@@ -19,6 +20,13 @@ pub(crate) fn value(headers: &HeaderMap, bytes: Bytes, more: &[&str]) -> Result<
         let detail = "`Content-Range` says that the body is a part of a value, and a part would \
                       be kept for the whole; send the whole value";
         return Err(Problem::bad("invalid_header", detail));
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        let detail = "`Transfer-Encoding` names more than `chunked`, which is all that is undone \
+                      here, and the rest would be kept as the value; send it without";
+        let status = StatusCode::NOT_IMPLEMENTED;
+        return Err(Problem::new(status, "unsupported_transfer", detail));
     }
     let describes = |name: &str| name.starts_with("content-") || more.contains(&name);
     let lines = headers.iter();
@@ -43,7 +51,9 @@ pub(crate) fn response(value: Value, cached: bool) -> Response {
     if let Some(head) = &value.head {
         let status = StatusCode::from_u16(head.status());
         *response.status_mut() = status.unwrap_or_default();
-        add_lines(response.headers_mut(), head, |name| is_told(name, cached));
+        add_lines(response.headers_mut(), head, |name, value| {
+            is_told(name, value, cached)
+        });
         note_origin(response.headers_mut(), head.status());
     }
     let headers = response.headers_mut();
@@ -68,12 +78,42 @@ pub(crate) fn add_others(headers: &mut HeaderMap, value: &Value, cached: bool) {
         if head.all("retry-after").next().is_some() {
             headers.remove(header::RETRY_AFTER);
         }
-        add_lines(headers, head, |name| {
-            is_told(name, cached) && !name.starts_with("content-")
+        add_lines(headers, head, |name, value| {
+            is_told(name, value, cached) && !name.starts_with("content-")
         });
         note_origin(headers, head.status());
     }
 }
+
+/// What an HTTP origin's status of a write means for the answer, which has a body of its own.
+pub(crate) fn status_of_write(said: &Head) -> StatusCode {
+    match said.status() {
+        201 => StatusCode::CREATED,
+        202 => StatusCode::ACCEPTED,
+        _ => StatusCode::OK,
+    }
+}
+
+/// Adds the header lines of an HTTP origin's answer to a write that are about what was written, such
+/// as `ETag` and `Location`.
+pub(crate) fn add_written(headers: &mut HeaderMap, said: &Head) {
+    add_lines(headers, said, |name, value| {
+        !name.starts_with("content-")
+            && !OF_AN_ANSWER.contains(&name)
+            && is_told(name, value, false)
+    });
+}
+
+/// What is about the answer to a write itself, or says how it may be kept.
+const OF_AN_ANSWER: [&str; 7] = [
+    "accept-ranges",
+    "age",
+    "cache-control",
+    "cache-status",
+    "expires",
+    "pragma",
+    "vary",
+];
 
 /// Tells an answer of the origin that is no value from one of Larder's own.
 fn note_origin(headers: &mut HeaderMap, status: u16) {
@@ -84,12 +124,19 @@ fn note_origin(headers: &mut HeaderMap, status: u16) {
 
 /// What caches further in did is told of the request that they did it for (RFC 9211, 2), and not of
 /// those that are answered out of this one.
-fn is_told(name: &str, cached: bool) -> bool {
-    !cached || name != "cache-status"
+fn is_told(name: &str, value: &[u8], cached: bool) -> bool {
+    match name {
+        "cache-status" => !cached,
+        _ => !targeted::lets(name, value),
+    }
 }
 
-fn add_lines(headers: &mut HeaderMap, head: &Head, which: impl Fn(&str) -> bool) {
-    for (name, value) in head.lines().iter().filter(|(name, _)| which(name)) {
+fn add_lines(headers: &mut HeaderMap, head: &Head, which: impl Fn(&str, &[u8]) -> bool) {
+    for (name, value) in head
+        .lines()
+        .iter()
+        .filter(|(name, value)| which(name, value))
+    {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(value.clone())) {
             headers.append(name, value);

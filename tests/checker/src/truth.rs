@@ -251,7 +251,7 @@ impl Origin for Truth {
             Ok(Written {
                 value: Some(Value::new(value(key, version))),
                 existed: Some(true),
-                version: None,
+                ..Written::default()
             })
         })
     }

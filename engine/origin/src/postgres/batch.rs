@@ -210,6 +210,7 @@ impl Rows {
             version: taken
                 .version
                 .and_then(|version| u64::try_from(version).ok()),
+            said: None,
         })
     }
 }

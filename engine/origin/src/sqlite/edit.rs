@@ -146,6 +146,7 @@ impl Place<'_> {
             value,
             existed: Some(existed),
             version: self.version()?,
+            said: None,
         })
     }
 

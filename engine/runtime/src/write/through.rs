@@ -1,9 +1,10 @@
 //! `write_through`: the origin first, then the cache takes what it holds now.
 
-use larder_core::{Dependency, Timestamp, Version};
+use larder_core::{Dependency, NotStored, Timestamp, Version};
+use larder_origin::Written;
 use larder_store::Token;
 
-use super::{Ready, Writing, may_be_done, not_invalidated, unknown_hold_ms, writing};
+use super::{End, Ready, Writing, end, not_invalidated, unknown_hold_ms, writing};
 use crate::engine::Inner;
 use crate::error::Error;
 use crate::gate::Pass;
@@ -28,27 +29,38 @@ impl Inner {
             under,
             began,
         } = self.hold_in_turn(&ready).await?;
-        let written = match self.call_origin(&ready, pass).await {
-            Ok(written) => written,
-            Err(error) if may_be_done(&error) => {
-                self.hold(job, unknown_hold_ms(job))
-                    .await
-                    .map_err(Error::NotInvalidated)?;
+        let written = self.call_origin(&ready, pass).await;
+        match end(&written) {
+            End::Done => {}
+            End::Undone => {
                 self.give_up(&job.key, token).await;
-                self.note_own(&ready).await.map_err(not_invalidated)?;
-                self.invalidate(&ready.stale)
-                    .await
-                    .map_err(not_invalidated)?;
-                return Err(error);
+                self.refused(&ready, &written).await;
             }
-            Err(error) => {
-                self.give_up(&job.key, token).await;
-                return Err(error);
-            }
-        };
+            End::Unknown => return self.unknown(ready, token, written).await,
+        }
+        let written = written?;
         let settled = self.settle(&ready, (token, under), Some(&written), began);
         let (not_stored, invalidated) = settled.await.map_err(not_invalidated)?;
         Ok(writing(ready.job, written, not_stored, invalidated))
+    }
+
+    /// Keeps fills out while the origin may yet do what it was asked for.
+    async fn unknown(
+        &self,
+        ready: Ready,
+        token: Token,
+        written: Result<Written, Error>,
+    ) -> Result<Writing, Error> {
+        let job = &ready.job;
+        self.hold(job, unknown_hold_ms(job))
+            .await
+            .map_err(Error::NotInvalidated)?;
+        self.give_up(&job.key, token).await;
+        self.note_own(&ready).await.map_err(not_invalidated)?;
+        let invalidated = self.invalidate(&ready.stale).await;
+        let invalidated = invalidated.map_err(not_invalidated)?;
+        let why = Some(NotStored::Unconfirmed);
+        Ok(writing(ready.job, written?, why, invalidated))
     }
 
     /// Takes a place at the origin, then the key, while the queue has nothing of the row. Looked

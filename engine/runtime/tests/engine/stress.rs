@@ -61,7 +61,7 @@ impl Ledger {
         Ok(Written {
             value: Some(value),
             existed: Some(true),
-            version: None,
+            ..Written::default()
         })
     }
 }

@@ -27,6 +27,8 @@ pub struct WriteReply {
     pub not_stored: Option<&'static str>,
     /// Where it waits for its origin, under `write_behind`; none where the origin has it.
     pub queued: Option<QueuedReply>,
+    /// The status that an HTTP origin answered.
+    pub origin_status: Option<u16>,
     /// What was made stale.
     pub invalidated: Invalidated,
 }
@@ -42,6 +44,7 @@ impl From<Writing> for WriteReply {
             stored: writing.not_stored.is_none(),
             not_stored: writing.not_stored.map(NotStored::as_str),
             queued: writing.queued.map(Into::into),
+            origin_status: writing.said.map(|said| said.status()),
             invalidated: writing.invalidated,
         }
     }

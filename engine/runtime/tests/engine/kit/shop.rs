@@ -208,7 +208,7 @@ impl Shop {
             None => Ok(Written {
                 value: value.filter(|_| !mood.mute),
                 existed: Some(before.is_some()),
-                version: None,
+                ..Written::default()
             }),
         }
     }
