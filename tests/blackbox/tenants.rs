@@ -82,3 +82,33 @@ async fn a_tenant_that_is_no_text_is_refused() {
     let control = as_tenant(&running, Method::GET, path, "a%0Ab").await;
     control.expect_problem(400, "invalid_request", "tenant");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_in_a_header_is_not_passed_over_where_the_body_names_none() {
+    let running = Setup::standard(json!({"strategy": "cache_aside"}))
+        .start()
+        .await;
+    let path = "/v1/entries/product/1";
+    let miss = as_tenant(&running, Method::GET, path, "acme").await;
+    let lease = format!("/v1/leases/{}", miss.header("larder-lease"));
+    running.data.put(&lease, "value").await.expect(200);
+    let invalidate = async |body: serde_json::Value| {
+        let call = running.data.request(Method::POST, "/v1/invalidate");
+        send(call.header("larder-tenant", "acme").body(body.to_string())).await
+    };
+    let other = json!({"tenant": "bolt", "rows": [{"resource": "product", "id": "1"}]});
+    let refused = invalidate(other).await;
+    refused.expect_problem(
+        400,
+        "invalid_header",
+        "names one tenant and the body another",
+    );
+    as_tenant(&running, Method::GET, path, "acme")
+        .await
+        .expect(200);
+    let row = json!({"rows": [{"resource": "product", "id": "1"}]});
+    assert_eq!(invalidate(row).await.expect(200).json()["removed"], 1);
+    as_tenant(&running, Method::GET, path, "acme")
+        .await
+        .expect(404);
+}

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::access::{Ability, Caller};
 use crate::body;
+use crate::inputs::HeaderTenant;
 use crate::problem::Problem;
 use crate::routes::App;
 use crate::wire::{BatchReply, BatchRequest, BatchResult, DecideReply, DecideRequest};
@@ -25,10 +26,11 @@ const BATCH_TURN: usize = 16;
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
     caller: Caller,
+    tenant: HeaderTenant,
     body: Body,
 ) -> Result<Response, Problem> {
     let asked = body::json(body, app.body_max, "a decide request").await?;
-    Ok(Json(decide(&app, &caller, asked)?).into_response())
+    Ok(Json(decide(&app, (&caller, &tenant), asked)?).into_response())
 }
 
 /// Decides about up to 1,000 requests. One that fails is an error in its place.
@@ -37,6 +39,7 @@ pub(crate) async fn one(
 pub(crate) async fn batch(
     State(app): State<Arc<App>>,
     caller: Caller,
+    tenant: HeaderTenant,
     body: Body,
 ) -> Result<Response, Problem> {
     let asked: BatchRequest = body::json(body, app.body_max, "a batch of decide requests").await?;
@@ -50,7 +53,7 @@ pub(crate) async fn batch(
         if i % BATCH_TURN == BATCH_TURN - 1 {
             tokio::task::yield_now().await;
         }
-        results.push(match decide(&app, &caller, one) {
+        results.push(match decide(&app, (&caller, &tenant), one) {
             Ok(reply) => BatchResult::Decided(Box::new(reply)),
             Err(problem) => BatchResult::Failed {
                 error: problem.wire(),
@@ -60,7 +63,12 @@ pub(crate) async fn batch(
     Ok(Json(BatchReply { results }).into_response())
 }
 
-fn decide(app: &App, caller: &Caller, asked: DecideRequest) -> Result<DecideReply, Problem> {
+fn decide(
+    app: &App,
+    (caller, tenant): (&Caller, &HeaderTenant),
+    mut asked: DecideRequest,
+) -> Result<DecideReply, Problem> {
+    tenant.settle(&mut asked.request.tenant)?;
     let request = asked.request.into_request()?;
     caller.may(Ability::Decide, &request.tenant, &request.resource)?;
     let decided = match &asked.policy {

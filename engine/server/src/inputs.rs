@@ -32,6 +32,37 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPart {
     }
 }
 
+/// The tenant that the headers name, for calls whose body may name it too.
+pub(crate) struct HeaderTenant(Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for HeaderTenant {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let tenant = parts.headers.get(TENANT).map(tenant_of);
+        Ok(Self(tenant.transpose()?))
+    }
+}
+
+impl HeaderTenant {
+    /// Puts it where the body names none. Of two that differ neither is taken: what is done for the
+    /// wrong one would look as if it had been done for the other.
+    pub(crate) fn settle(&self, named: &mut String) -> Result<(), Problem> {
+        match &self.0 {
+            Some(tenant) if named.is_empty() => named.clone_from(tenant),
+            Some(tenant) if tenant != named => {
+                let detail = format!(
+                    "the header `{TENANT}` names one tenant and the body another; send one of \
+                     them, or the same"
+                );
+                return Err(Problem::bad("invalid_header", detail));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
 /// The request for `resource` and `id` with the query and the headers as attributes.
 pub(crate) fn request(
     operation: Operation,
@@ -132,6 +163,23 @@ mod tests {
         assert_eq!(tenant("a%2Cb").unwrap(), "a,b");
         for text in ["acme, other", "acme,", "acme,acme"] {
             assert_eq!(tenant(text).unwrap_err().code, "invalid_header", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_is_named_by_header_or_body_or_by_both_alike() {
+        for (header, body, expected) in [
+            (None, "", Some("")),
+            (None, "acme", Some("acme")),
+            (Some("acme"), "", Some("acme")),
+            (Some("acme"), "acme", Some("acme")),
+            (Some("acme"), "other", None),
+            (Some(""), "other", None),
+        ] {
+            let mut named = body.to_owned();
+            let settled = HeaderTenant(header.map(str::to_owned)).settle(&mut named);
+            let settled = settled.map(|()| named);
+            assert_eq!(settled.ok().as_deref(), expected, "{header:?} {body}");
         }
     }
 

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::access::Caller;
 use crate::body;
+use crate::inputs::HeaderTenant;
 use crate::problem::Problem;
 use crate::routes::App;
 use crate::wire::{FoundReply, InvalidateReply, InvalidateRequest, SweepReply};
@@ -25,9 +26,11 @@ const NAMES_MAX: usize = 10_000;
 pub(crate) async fn invalidate(
     State(app): State<Arc<App>>,
     caller: Caller,
+    tenant: HeaderTenant,
     body: Body,
 ) -> Result<Response, Problem> {
-    let asked: InvalidateRequest = body::json(body, app.body_max, "an invalidation").await?;
+    let mut asked: InvalidateRequest = body::json(body, app.body_max, "an invalidation").await?;
+    tenant.settle(&mut asked.tenant)?;
     caller.may_invalidate(&asked)?;
     check(&asked)?;
     let mode = asked.mode;

@@ -92,6 +92,7 @@ fn taken(call: &str) -> Vec<RefOr<Parameter>> {
             vec![tenant(), parameter("Larder-Timeout-Ms", words, form)]
         }
         "write_entry" | "delete_entry" => vec![tenant(), key()],
+        "decide" | "decide_batch" | "invalidate" => vec![tenant()],
         _ => Vec::new(),
     }
 }
