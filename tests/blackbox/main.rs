@@ -35,6 +35,7 @@ mod deadline;
 mod drain;
 mod errors;
 mod fences;
+mod framing;
 mod handed_on;
 mod hostile;
 mod http_client;

@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 use crate::access::Plane;
 use crate::live::Live;
 use crate::problem::Problem;
+use crate::unread::Unread;
 
 /// Serves connections of one listener.
 #[derive(Clone)]
@@ -42,11 +43,18 @@ impl Connections {
         let builder = builder(header_timeout);
         let asked = Arc::new(AtomicBool::new(false));
         let was_asked = Arc::clone(&asked);
+        let unread = Unread::default();
         let service = service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
             let now = self.live.now();
-            let answering = now.gate(self.plane).clone().answer(request.map(Body::new));
-            bounded(now.settings.request_timeout, answering)
+            let unread = unread.clone();
+            let answering = now.gate(self.plane).clone().answer(unread.watch(request));
+            let answering = bounded(now.settings.request_timeout, answering);
+            async move {
+                let mut answer = answering.await?;
+                unread.tell(&mut answer);
+                Ok::<_, Infallible>(answer)
+            }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(watcher.watch(connection));

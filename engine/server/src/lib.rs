@@ -50,6 +50,7 @@ mod singles;
 mod status;
 mod stored;
 mod targeted;
+mod unread;
 pub mod wire;
 
 pub use access::Token;
