@@ -40,6 +40,7 @@ mod handed_on;
 mod hostile;
 mod http_client;
 mod impossible;
+mod in_front;
 mod invalidate;
 mod lasting;
 mod line;
