@@ -17,8 +17,11 @@ export function configure(settings) {
 }
 
 export function decide(request) {
+  // The key holds everything that the manifest asks for: the origin is shown the same.
+  const page = new Map(request.attributes).get("query.page") ?? "1";
+  const key = [request.resource, request.id, page].map(encodeURIComponent).join(":");
   return {
-    strategy: "read-through", key: `${request.resource}:${encodeURIComponent(request.id)}`,
+    strategy: "read-through", key,
     namespace: "", freshness: none, tags: [request.resource],
     loading: { stampede: "per-process", softTimeoutMs: 0, hardTimeoutMs: 0 },
     placement: "every-tier", encrypt: false, invalidates: [], reason: "a row",

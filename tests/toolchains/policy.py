@@ -19,8 +19,11 @@ class WitWorld(wit_world.WitWorld):
         json.loads(settings)
 
     def decide(self, request):
+        # The key holds everything that the manifest asks for: the origin is shown the same.
+        page = dict(request.attributes).get("query.page", "1")
+        key = ":".join(quote(part, safe="") for part in (request.resource, request.id, page))
         return Decision(
-            Strategy.READ_THROUGH, f"{request.resource}:{quote(request.id, safe='')}", "", MINUTE,
+            Strategy.READ_THROUGH, key, "", MINUTE,
             [request.resource], Loading(Stampede.PER_PROCESS, 0, 0), Placement.EVERY_TIER,
             False, [], "a row")
 
