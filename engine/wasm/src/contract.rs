@@ -8,6 +8,10 @@ use crate::structure::{Kind, Structure};
 
 /// Every version that this host speaks.
 pub(crate) const SPOKEN: [&str; 1] = ["0.1.0"];
+/// What a policy exports.
+pub(crate) const FUNCTIONS: [&str; 4] = ["describe", "configure", "decide", "admit"];
+/// Where the contract lies in the sources.
+const WIT: &str = "sdk/wit/v0.1.0";
 /// The instance whose name carries the version; it holds only types.
 const TYPES: &str = "larder:policy/types@";
 
@@ -27,33 +31,62 @@ pub(crate) fn spoken(bytes: &[u8], structure: &Structure) -> Result<&'static str
     };
     let ours = SPOKEN.join(", ");
     let Some(version) = declared else {
-        let advice = if was_stripped(structure) {
-            "it exports what a policy does, so a tool has taken the section `component-type` away \
-             that says it, as `wasm-strip` and `wasm-tools strip --all` do; strip with `wasm-opt \
-             --strip-debug` or `llvm-strip`, or strip the finished component"
-        } else {
-            "build it with the SDK, which writes that into the module"
-        };
         return Err(format!(
-            "it does not say which contract it speaks (`larder:policy`); this host speaks {ours}: \
-             {advice}"
+            "it does not say which contract it speaks (`larder:policy`); this host speaks {ours}: {}",
+            unsaid(structure)
         ));
     };
     SPOKEN.into_iter().find(|spoken| *spoken == version).ok_or_else(|| {
         format!(
-            "it speaks version {} of the contract and this host speaks {ours}: build it again with an SDK of that version",
+            "it speaks version {} of the contract and this host speaks {ours}: build it again for \
+             one of these, with the SDK or the WIT of that version",
             clip(&version)
         )
     })
 }
 
+/// What to do about a file that names no contract.
+fn unsaid(structure: &Structure) -> String {
+    match structure.kind {
+        Kind::Component => format!(
+            "it is a component of another world ({}); build it for the world `policy` of {WIT}",
+            exported(structure)
+        ),
+        Kind::Module if looks_like_policy(structure) => format!(
+            "it exports what a policy does, but not the section `component-type` that says it. Where \
+             nothing has written one, `wasm-tools component embed {WIT} --world policy` does; where a \
+             tool took it away, as `wasm-strip` and `wasm-tools strip --all` do, strip with \
+             `wasm-opt --strip-debug` or `llvm-strip`, or strip the finished component"
+        ),
+        Kind::Module => format!(
+            "build it with the SDK, which writes that into the module, or in another language for the \
+             world `policy` of {WIT} (docs/toolchains.md)"
+        ),
+    }
+}
+
+/// The first exports, for people.
+fn exported(structure: &Structure) -> String {
+    let names: Vec<String> = structure
+        .exports
+        .iter()
+        .take(4)
+        .map(|name| format!("`{}`", clip(name)))
+        .collect();
+    match (names.is_empty(), structure.exports.len() > names.len()) {
+        (true, _) => "it exports nothing".into(),
+        (false, more) => format!(
+            "it exports {}{}",
+            names.join(", "),
+            if more { ", …" } else { "" }
+        ),
+    }
+}
+
 /// Whether a core module has the exports of a policy, which none has by accident.
-fn was_stripped(structure: &Structure) -> bool {
+fn looks_like_policy(structure: &Structure) -> bool {
     let exports = |name: &str| structure.exports.iter().any(|export| export == name);
-    structure.kind == Kind::Module
-        && ["describe", "configure", "decide", "admit"]
-            .into_iter()
-            .all(exports)
+    structure.kind == Kind::Module && FUNCTIONS.into_iter().all(exports)
 }
 
 /// The version in a core module's `component-type` section.

@@ -11,6 +11,7 @@
 //! | `shelf` | what lasts: the builds that served, and what an operator chose |
 //! | `load` | from bytes to a policy, by the stages of `stage` |
 //! | `structure`, `imports`, `contract`, `manifest` | what those stages judge |
+//! | `format`, `feature`, `shape` | what to do about a file that is no policy, and why it is none |
 //! | `generation` | one build; `pool` and `instance` are its instances |
 //! | `toolchain` | who made a file, and what its authors should know |
 //! | `engine`, `allowance`, `meter`, `limits` | what bounds a call; `limit` is one of them by name |
@@ -24,7 +25,9 @@ mod contract;
 mod engine;
 mod error;
 mod failure;
+mod feature;
 mod folder;
+mod format;
 mod generation;
 mod host;
 mod imports;
@@ -38,6 +41,7 @@ mod owner;
 mod panic_text;
 mod pool;
 mod set;
+mod shape;
 mod shelf;
 mod slot;
 mod stage;

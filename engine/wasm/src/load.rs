@@ -15,6 +15,7 @@ use crate::contract;
 use crate::contract::v0_1_0::Checked;
 use crate::engine::Runtime;
 use crate::failure::beyond_pool;
+use crate::feature;
 use crate::generation::{Generation, Parts};
 use crate::imports;
 use crate::instance::Instance;
@@ -22,6 +23,7 @@ use crate::limit::{self, Excess, Limit};
 use crate::limits::{Isolation, Limits};
 use crate::manifest;
 use crate::panic_text::PanicText;
+use crate::shape;
 use crate::stage::{LoadFailure, Stage, StageReport};
 use crate::structure::{Kind, Structure};
 use crate::text::clean;
@@ -181,7 +183,7 @@ pub(crate) fn load(
 ) -> Result<Generation, LoadFailure> {
     let contract = check_bytes(bytes, plan, allow, log)?;
     let revision = log.revision.clone().unwrap_or_default();
-    let checked = compile(bytes, contract.kind, &plan.limits, runtime, log)?;
+    let checked = compile(bytes, &contract.structure, &plan.limits, runtime, log)?;
     let (instance, manifest, settings, panics) = start(&checked, plan, runtime, log)?;
     let identity = Identity {
         name: plan.name.clone(),
@@ -204,8 +206,12 @@ pub(crate) fn load(
     Ok(Generation::new(parts, instance))
 }
 
+/// What is wrong with a component whose functions do not fit.
+const OTHER_TYPES: &str = "its functions have other types than the contract's: make the bindings again \
+    from sdk/wit/v0.1.0/policy.wit, unchanged";
+
 struct Spoken {
-    kind: Kind,
+    structure: Structure,
     version: &'static str,
 }
 
@@ -233,7 +239,7 @@ fn check_bytes(
         let structure = Structure::read(bytes)?;
         passed = Excess::among(&structure.counted(), limits);
         if !passed.is_empty() {
-            return Err(limit::refusal(&passed));
+            return Err(beyond(&passed, &structure));
         }
         let summary = structure.summary();
         Ok((structure, summary))
@@ -249,8 +255,7 @@ fn check_bytes(
         let version = contract::spoken(bytes, &structure)?;
         Ok((version, format!("larder:policy@{version}")))
     })?;
-    let kind = structure.kind;
-    Ok(Spoken { kind, version })
+    Ok(Spoken { structure, version })
 }
 
 /// Names all limits that the file passes: who raises one should not be told of the next.
@@ -271,9 +276,23 @@ fn check_size(
         ));
     }
     let mut found = vec![(Limit::File, bytes.len() as u64)];
-    found.extend(Structure::read(bytes).iter().flat_map(Structure::counted));
+    let structure = Structure::read(bytes);
+    found.extend(structure.iter().flat_map(Structure::counted));
     *passed = Excess::among(&found, limits);
-    Err(limit::refusal(passed))
+    Err(structure.map_or_else(
+        |_| limit::refusal(passed),
+        |structure| beyond(passed, &structure),
+    ))
+}
+
+/// The limits that are passed, and what no limit changes: who raises them should not be told of it
+/// only then.
+fn beyond(passed: &[Excess], structure: &Structure) -> String {
+    let refusal = limit::refusal(passed);
+    match imports::check(structure) {
+        Ok(()) => refusal,
+        Err(importing) => format!("{importing}. Beside that {refusal}"),
+    }
 }
 
 fn check_allowed(revision: &str, allow: &[String]) -> Result<((), String), String> {
@@ -301,15 +320,15 @@ fn check_portable(bytes: &[u8]) -> Result<((), String), String> {
 
 fn compile(
     bytes: &[u8],
-    kind: Kind,
+    structure: &Structure,
     limits: &Limits,
     runtime: &Runtime,
     log: &mut Log,
 ) -> Result<Checked, LoadFailure> {
-    let component = log.run(Stage::Componentize, || match kind {
+    let component = log.run(Stage::Componentize, || match structure.kind {
         Kind::Component => Ok((None, "it is a component already".into())),
         Kind::Module => {
-            let component = componentize(bytes)?;
+            let component = componentize(bytes, structure)?;
             let note = format!("{} bytes", component.len());
             Ok((Some(component), note))
         }
@@ -320,24 +339,35 @@ fn compile(
             let error = format!("{error:#}");
             match beyond_pool(&error, limits) {
                 Some(excess) => limit::refusal(&[excess]),
-                None => error,
+                None => {
+                    feature::advice(bytes).map_or(error.clone(), |advice| because(&advice, &error))
+                }
             }
         })?;
         let code = component.text().len();
         Ok((component, format!("{code} bytes of machine code")))
     })?;
     log.run(Stage::TypeCheck, || {
-        let checked = Checked::new(runtime, &component).map_err(|error| format!("{error:#}"))?;
+        let checked = Checked::new(runtime, &component)
+            .map_err(|error| because(OTHER_TYPES, &format!("{error:#}")))?;
         Ok((checked, "describe, configure, decide, admit".into()))
     })
 }
 
-fn componentize(module: &[u8]) -> Result<Vec<u8>, String> {
+fn componentize(module: &[u8], structure: &Structure) -> Result<Vec<u8>, String> {
     ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| format!("{error:#}"))
+        .map_err(|error| {
+            let advice = feature::advice(module).unwrap_or_else(|| shape::advice(structure));
+            because(&advice, &format!("{error:#}"))
+        })
+}
+
+/// What to do, and the words of the tool that found it.
+fn because(advice: &str, error: &str) -> String {
+    format!("{advice} ({error})")
 }
 
 type Started = (Instance, Manifest, String, PanicText);

@@ -9,6 +9,7 @@ use wasmparser::{
 };
 
 use crate::contract::version_of_import;
+use crate::format::not_wasm;
 use crate::limit::Limit;
 use crate::toolchain;
 
@@ -39,7 +40,7 @@ pub(crate) struct Structure {
     core_instances: u64,
     tables: u64,
     table_elements: u64,
-    /// What a core module exports.
+    /// What it exports itself, by name.
     pub(crate) exports: Vec<String>,
     /// Who made it, in lower case: languages, compilers and tools, as they say themselves.
     pub(crate) producers: Vec<String>,
@@ -156,6 +157,11 @@ impl Structure {
                     self.exports.push(export?.name.to_owned());
                 }
             }
+            Payload::ComponentExportSection(exports) if self.depth == 1 => {
+                for export in exports {
+                    self.exports.push(export?.name.name.to_owned());
+                }
+            }
             Payload::CustomSection(section) => {
                 if let KnownCustom::Producers(fields) = section.as_known() {
                     // What cannot be read there says nothing, and breaks nothing.
@@ -205,12 +211,4 @@ const fn kind_of(ty: &TypeRef) -> &'static str {
         TypeRef::Global(_) => "global",
         TypeRef::Tag(_) => "tag",
     }
-}
-
-fn not_wasm(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
-        return "it is not WebAssembly: the file is empty".into();
-    }
-    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(16)]);
-    format!("it is not WebAssembly: it begins with {head:?}")
 }

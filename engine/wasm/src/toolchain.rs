@@ -36,21 +36,34 @@ const SIGNS: [(&str, Toolchain); 8] = [
 /// What components hold somewhere whose makers do not say so themselves.
 pub(crate) const MARKS: [&str; 2] = ["componentize_py", "componentize-qjs"];
 
+/// What only AssemblyScript imports, which names no maker in its files.
+const SCRIPT_CALLS: [&str; 5] = [
+    "`env.abort`",
+    "`env.seed`",
+    "`env.trace`",
+    "`env.console.",
+    "`env.Date.",
+];
+
 /// What made the file.
 pub(crate) fn of(structure: &Structure) -> Toolchain {
     let says = |sign: &str| structure.producers.iter().any(|name| name.contains(sign));
     let known = SIGNS.into_iter().find(|(sign, _)| says(sign));
     match known {
         Some((_, toolchain)) => toolchain,
-        None if imports(structure, "`env.abort`") || imports(structure, "`env.seed`") => {
-            Toolchain::AssemblyScript
-        }
+        None if SCRIPT_CALLS.iter().any(|it| imports(structure, it)) => Toolchain::AssemblyScript,
         None => Toolchain::Unknown,
     }
 }
 
 fn imports(structure: &Structure, part: &str) -> bool {
     structure.imports.iter().any(|import| import.contains(part))
+}
+
+/// Whether the first import is what a linker makes of a memory, a table or a stack that others own.
+fn handed_in(structure: &Structure) -> bool {
+    let first = structure.imports.first();
+    first.is_some_and(|import| !import.starts_with("function `") && import.contains("`env."))
 }
 
 impl Toolchain {
@@ -120,10 +133,28 @@ pub(crate) fn advice(structure: &Structure) -> String {
              it; {all}"
         );
     }
+    if imports(structure, "`env.__linear_memory`") {
+        return format!(
+            "that is an object, as `-c` leaves it, and no module yet: link it with `wasm-ld` or \
+             without `-c`; {all}"
+        );
+    }
+    if handed_in(structure) {
+        return format!(
+            "it was linked to be given its memory from outside: leave out `--import-memory` \
+             (AssemblyScript's `--importMemory`), `--import-table`, `-shared` and `-fPIC`; {all}"
+        );
+    }
     if toolchain == Toolchain::AssemblyScript {
         return format!(
-            "that is AssemblyScript: `--use abort=` takes `env.abort` away, and `env.seed` goes with \
-             `Math.random`; {all}"
+            "that is AssemblyScript: `--use abort=` takes `env.abort` away, `env.seed` goes with \
+             `Math.random`, and `env.trace`, `env.console` and `env.Date` go with the calls of these; {all}"
+        );
+    }
+    if toolchain == Toolchain::C {
+        return format!(
+            "the linker found no such function and was told to let that pass: leave out \
+             `--allow-undefined`, and link what has it (wasi-libc, compiler-rt); {all}"
         );
     }
     format!("{all}: what it may know comes in with the request")
@@ -159,8 +190,10 @@ mod tests {
         ] {
             assert_eq!(of(&made_by(producers, &[])), toolchain, "{producers:?}");
         }
-        let script = made_by(&[], &["function `env.seed`"]);
-        assert_eq!(of(&script), Toolchain::AssemblyScript);
+        for call in ["env.seed", "env.trace", "env.console.log", "env.Date.now"] {
+            let script = made_by(&[], &[&format!("function `{call}`")]);
+            assert_eq!(of(&script), Toolchain::AssemblyScript);
+        }
     }
 
     #[test]
@@ -190,6 +223,21 @@ mod tests {
         assert!(
             browser.contains("default-features = false")
                 && browser.contains("cargo tree -i wasm-bindgen --target")
+        );
+        for shared in [
+            "memory `env.memory`",
+            "global `env.__stack_pointer`",
+            "table `env.t`",
+        ] {
+            let text = advice(&made_by(&["clang"], &[shared]));
+            assert!(text.contains("leave out `--import-memory`"), "{text}");
+        }
+        let object = advice(&made_by(&["clang"], &["memory `env.__linear_memory`"]));
+        assert!(object.contains("without `-c`"), "{object}");
+        let undefined = advice(&made_by(&["clang"], &["function `env.realloc`"]));
+        assert!(
+            undefined.contains("leave out `--allow-undefined`"),
+            "{undefined}"
         );
         let other = advice(&made_by(&[], &["function `env.now`"]));
         assert!(other.contains("comes in with the request"), "{other}");

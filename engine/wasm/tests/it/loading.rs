@@ -136,13 +136,83 @@ fn wrong_shapes_are_refused() {
         ..Guest::default()
     }
     .build();
-    refused(&without, Stage::Componentize, "admit");
+    refused(&without, Stage::Componentize, "it exports no `admit`");
     let types = "(component (import \"larder:policy/types@0.1.0\" (instance)))";
     refused(
         &wat::parse_str(types).unwrap(),
         Stage::TypeCheck,
         "no export `admit`",
     );
+}
+
+/// A default guest with further items.
+fn with_items(items: &str) -> Vec<u8> {
+    let items = items.into();
+    Guest {
+        items,
+        ..Guest::default()
+    }
+    .build()
+}
+
+#[test]
+fn extensions_that_policies_do_not_have_are_named_with_the_switch_that_brought_them() {
+    for (items, words) in [
+        (
+            "(func $f (return_call $f))",
+            "tail calls, which policies do not have",
+        ),
+        ("(tag $e) (func (throw $e))", "-fwasm-exceptions"),
+        ("(type (struct (field i32)))", "`--target wasm`"),
+        ("(table 1 externref)", "`externref`"),
+        (
+            "(func (drop (i32.atomic.load (i32.const 0))))",
+            "leave out `-pthread`",
+        ),
+    ] {
+        refused(&with_items(items), Stage::Compile, words);
+    }
+    let waiting = "(component (import \"larder:policy/types@0.1.0\" (instance))
+        (core module $m (func (export \"f\") (result i32) unreachable)
+            (func (export \"back\") (param i32 i32 i32) (result i32) unreachable))
+        (core instance $i (instantiate $m))
+        (func (export \"f\") async
+            (canon lift (core func $i \"f\") async (callback (func $i \"back\")))))";
+    refused(
+        &wat::parse_str(waiting).unwrap(),
+        Stage::Compile,
+        "--backend-qjs-disable-async",
+    );
+    let shared = Guest {
+        memory: "1 1 shared",
+        ..Guest::default()
+    };
+    refused(&shared.build(), Stage::Componentize, "leave out `-pthread`");
+}
+
+#[test]
+fn what_no_limit_changes_is_said_with_the_limits() {
+    let many = format!("(import \"env\" \"now\" (func)) {}", "(func)".repeat(6_000));
+    let bytes = with_items(&many);
+    refused(&bytes, Stage::Structure, "function `env.now`");
+    refused(&bytes, Stage::Structure, "`functions = 6500`");
+}
+
+#[test]
+fn a_component_of_another_world_or_another_wit_is_told_which_it_has_to_be() {
+    let other =
+        "(component (core module $m (func (export \"f\"))) (core instance $i (instantiate $m))
+        (func $f (canon lift (core func $i \"f\"))) (export \"lookup\" (func $f)))";
+    let other = wat::parse_str(other).unwrap();
+    refused(
+        &other,
+        Stage::Contract,
+        "another world (it exports `lookup`)",
+    );
+    refused(&other, Stage::Contract, "`policy` of sdk/wit/v0.1.0");
+    let types = "(component (import \"larder:policy/types@0.1.0\" (instance)))";
+    let types = wat::parse_str(types).unwrap();
+    refused(&types, Stage::TypeCheck, "make the bindings again");
 }
 
 #[test]
