@@ -67,19 +67,25 @@ impl CacheControl {
     }
 }
 
-/// Takes a line apart at its commas. One within quotes is part of a value; quotes that do not end
-/// hide nothing, so that what stands behind them holds too.
+/// Takes a line apart at its commas, and at semicolons, which some take for them. One within quotes
+/// is part of a value. Quotes that do not end hide nothing, nor do those around directives, which
+/// settings and templates leave there: what stands in them holds too.
 fn directives<'a>(line: &'a str, mut take: impl FnMut(&'a str)) {
     let (mut quoted, mut escaped) = (false, false);
     let mut is_end = |c: char| {
         let is_quote = c == '"' && !escaped;
         escaped = quoted && c == '\\' && !escaped;
         quoted ^= is_quote;
-        c == ',' && !quoted
+        matches!(c, ',' | ';') && !quoted
     };
-    line.split(&mut is_end).for_each(&mut take);
+    for part in line.split(&mut is_end) {
+        match part.trim().strip_prefix('"') {
+            Some(inner) => inner.split([',', ';', '"']).for_each(&mut take),
+            None => take(part),
+        }
+    }
     if quoted {
-        line.split(',').for_each(take);
+        line.split([',', ';']).for_each(take);
     }
 }
 
@@ -123,6 +129,9 @@ mod tests {
             (&["note=\"a \\\", max-age=60\""], None),
             (&["note=\"a, max-age=60"], Some(seconds(60))),
             (&["max-age = 60"], Some(seconds(60))),
+            (&["public; max-age=60"], Some(seconds(60))),
+            (&["max-age=60; s-maxage=5"], Some(seconds(5))),
+            (&["note=\"a; max-age=60\""], None),
             (&["max-age=60, max-age=30"], Some(seconds(30))),
             (&["max-age=60.5"], Some(Duration::ZERO)),
             (&["max-age=6 0"], Some(Duration::ZERO)),
@@ -142,6 +151,10 @@ mod tests {
             ("no-store", Some("no-store"), 9),
             ("max-age=60, Private", Some("private"), 9),
             ("private=\"x-user\"", Some("private"), 9),
+            ("private; max-age=60", Some("private"), 9),
+            ("\"private, max-age=60\"", Some("private"), 9),
+            ("max-age=60, \"no-store\"", Some("no-store"), 9),
+            ("max-age=60;no-store", Some("no-store"), 9),
             ("no-cache", Some("no-cache"), 9),
             ("no-cache=\"set-cookie\"", Some("no-cache"), 9),
             ("note=\"a, no-store", Some("no-store"), 9),

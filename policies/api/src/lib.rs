@@ -102,6 +102,7 @@ impl Policy for Api {
             .reads_response("header.age")
             .reads_response("header.date")
             .reads_response("header.expires")
+            .reads_response("header.pragma")
             .uses_clock()
             .reads_response("header.vary")
             .reads_response("header.set-cookie")
@@ -192,12 +193,22 @@ fn invalidating(request: &Request, decision: Decision) -> Decision {
     decision.invalidates_tag(key([&request.resource, &request.id]))
 }
 
+/// What services say that were written for HTTP/1.0. A response's `Cache-Control` says it better.
+fn says_no_cache(loaded: &Loaded) -> bool {
+    let words = loaded.attributes_named("header.pragma");
+    let mut words = words.flat_map(|line| line.split(','));
+    words.any(|word| word.trim().eq_ignore_ascii_case("no-cache"))
+}
+
 fn reason_to_refuse(loaded: &Loaded) -> Option<String> {
     // Origins that are no HTTP services state no status.
     let status = loaded.attribute("status").unwrap_or("200");
     let storable = ["200", "203", "204", "300", "301", "308"];
     if loaded.status == LoadStatus::Found && !storable.contains(&status) {
         return Some(format!("status {status} is not stored"));
+    }
+    if loaded.attribute("header.cache-control").is_none() && says_no_cache(loaded) {
+        return Some("the response says `Pragma: no-cache`".to_owned());
     }
     if loaded.attribute("header.set-cookie").is_some() {
         return Some("the response sets a cookie".to_owned());

@@ -95,6 +95,15 @@ fn what_the_response_forbids_is_not_stored() {
         ("header.cache-control", "no-store", "`no-store`"),
         ("header.cache-control", "private, max-age=60", "`private`"),
         ("header.cache-control", "no-cache", "`no-cache`"),
+        ("header.cache-control", "private=\"x-user\"", "`private`"),
+        (
+            "header.cache-control",
+            "no-cache=\"x\", max-age=60",
+            "`no-cache`",
+        ),
+        ("header.cache-control", "private; max-age=60", "`private`"),
+        ("header.pragma", "no-cache", "`Pragma: no-cache`"),
+        ("header.pragma", "x, No-Cache", "`Pragma: no-cache`"),
         ("header.set-cookie", "id=1", "cookie"),
         ("header.vary", "*", "varies by `*`"),
         ("header.vary", "Accept, Cookie", "varies by `cookie`"),
@@ -105,6 +114,10 @@ fn what_the_response_forbids_is_not_stored() {
         assert!(!admission.store, "{name}: {value}");
         assert!(admission.reason.contains(reason), "{}", admission.reason);
     }
+    let said_better = found()
+        .with("header.pragma", "no-cache")
+        .with("header.cache-control", "max-age=60");
+    assert!(admit("{}", &said_better).store);
     let second_line = found()
         .with("header.vary", "Accept")
         .with("header.vary", "Origin");

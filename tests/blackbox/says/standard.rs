@@ -1,9 +1,12 @@
 //! What the README of `standard` says.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::every_claim_is_tried;
-use crate::running::{Running, Setup};
+use crate::running::{Running, Setup, http_origin};
+use crate::service::{Reply, Server, answer};
 use crate::shop::Shop;
 
 const README: &str = include_str!("../../../policies/standard/README.md");
@@ -29,6 +32,10 @@ fn every_claim_has_a_test() {
             (
                 "A row that is read whole",
                 "a_row_is_whole_and_a_field_is_that_field",
+            ),
+            (
+                "How long a response",
+                "what_a_response_says_of_its_caching_does_not_count",
             ),
             ("| `strategy`", defaults),
             ("| `default_ttl`", defaults),
@@ -84,6 +91,21 @@ async fn a_row_is_whole_and_a_field_is_that_field() {
     assert_eq!((name, ttl), (json!({"name": "product 42"}), 3_600));
     let (price, ttl) = read(&running, &format!("{entry}?field=price")).await;
     assert_eq!((price, ttl), (json!({"price": 42}), 300));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_response_says_of_its_caching_does_not_count() {
+    let lines = "cache-control: private, no-store\r\n";
+    let service = Server::start(|_| Reply::Keep(answer("200 OK", lines, b"{}"))).await;
+    let origin = http_origin(&service.base, Duration::from_secs(5));
+    let running = Setup::standard_over(origin, json!({})).start().await;
+    for expected in ["Larder; fwd=uri-miss; stored", "Larder; hit"] {
+        let read = running.data.get("/v1/entries/product/42").await;
+        let said = read.header("cache-status");
+        assert!(said.starts_with(expected), "{said}");
+        // Caches around Larder heed it all the same.
+        assert_eq!(read.header("cache-control"), "private, no-store");
+    }
 }
 
 /// The value, and for how many seconds it was stored: what is left of them, and what the answer took.
