@@ -4,22 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use larder::Route;
 use reqwest::Method;
 use serde_json::json;
 
 use crate::client::{Answer, send};
 use crate::clock::StoppedClock;
+use crate::guests::shipped;
 use crate::running::{Running, Setup, http_origin};
 use crate::service::{Reply, Server, answer};
 
 const ENTRY: &str = "/v1/entries/product/1";
-/// What Larder says itself, anew for each answer.
-const OWN: [&str; 6] = [
+/// What Larder says itself, anew for each answer, and what the first to ask has alone.
+const OWN: [&str; 7] = [
     "age",
     "cache-control",
     "cache-status",
     "larder-decision-id",
     "larder-policy",
+    "set-cookie",
     "vary",
 ];
 
@@ -101,6 +104,7 @@ async fn a_hit_answers_what_the_miss_answered() {
         for line in expected {
             assert!(lines.iter().any(|known| known == line), "{line}: {lines:?}");
         }
+        assert_eq!(miss.header("set-cookie"), "session=secret");
         for name in ["x-hop", "set-cookie", "larder-lease"] {
             assert_eq!(hit.header(name), "", "{name}");
         }
@@ -238,6 +242,63 @@ async fn an_absence_is_answered_as_it_was_told_on_the_hit_too() {
         assert_eq!(others(&hit), others(&miss));
         assert!(hit.header("cache-status").contains("negative_hit"));
         assert_eq!(service.seen.lock().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cookie_is_for_who_loaded_it_and_never_stored() {
+    for (policy, head) in [
+        ("standard", "200 OK"),
+        ("standard", "404 Not Found"),
+        ("api", "200 OK"),
+    ] {
+        let lines = "Set-Cookie: a=1; Path=/\r\nSet-Cookie: b=2\r\n";
+        let service = Server::start(move |_| Reply::Keep(answer(head, lines, b"x"))).await;
+        let running = Setup::new()
+            .policy(policy, shipped(policy), json!({}))
+            .origin(
+                "service",
+                http_origin(&service.base, Duration::from_secs(5)),
+            )
+            .route(Route::new("*", policy).origin("service"))
+            .start()
+            .await;
+        for round in 0..2 {
+            let read = running.data.get("/v1/entries/page/7").await;
+            let is_hit = read.header("cache-status").starts_with("Larder; hit");
+            assert_eq!(is_hit, policy == "standard" && round == 1, "{read:?}");
+            let cookies: Vec<_> = read.headers.get_all("set-cookie").iter().collect();
+            if is_hit {
+                assert!(cookies.is_empty(), "{read:?}");
+            } else {
+                assert_eq!(cookies, ["a=1; Path=/", "b=2"]);
+                assert_eq!(read.header("cache-control"), "private, no-store");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_that_promises_no_value_is_handed_on_and_not_stored() {
+    for status in [
+        "201 Created",
+        "202 Accepted",
+        "205 Reset Content",
+        "207 Multi-Status",
+        "208 Already Reported",
+        "299 Something",
+    ] {
+        let body: &[u8] = if status.starts_with("205") { b"" } else { b"x" };
+        let lines = "Cache-Control: max-age=60\r\n";
+        let service = Server::start(move |_| Reply::Keep(answer(status, lines, body))).await;
+        let (running, _) = over(&service).await;
+        for _ in 0..2 {
+            let read = running.data.get(ENTRY).await;
+            assert_eq!(read.status.to_string(), status[..3], "{read:?}");
+            let said = read.header("cache-status");
+            assert!(said.ends_with("detail=status"), "{said}");
+            assert_eq!(read.header("cache-control"), "private, no-store");
+        }
     }
 }
 

@@ -262,6 +262,145 @@ async fn leases_are_for_one_query() {
     data.get("/v1/entries/product/7?a=1").await.expect(404);
 }
 
+/// What a read with these headers answers; what is missing is filled with what it was asked under.
+async fn aside(running: &Running, path: &str, headers: &[(&str, &str)]) -> String {
+    let mut request = running.data.request(Method::GET, path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = send(request).await;
+    if answer.status == 200 {
+        return answer.text().to_owned();
+    }
+    answer.expect_problem(404, "leased", "");
+    let lease = format!("/v1/leases/{}", answer.header("larder-lease"));
+    let loaded = format!("{path} {headers:?}");
+    running.data.put(&lease, loaded.clone()).await.expect(200);
+    loaded
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_application_loads_is_for_one_context_and_one_caller() {
+    let settings = json!({"strategy": "cache_aside"});
+    let running = Setup::standard(settings).start().await;
+    let path = "/v1/entries/product/7";
+    let all: [&[(&str, &str)]; 9] = [
+        &[],
+        &[("larder-context-tier", "gold")],
+        &[("larder-context-tier", "basic")],
+        &[("larder-context-tier", "")],
+        &[("larder-context-role", "gold")],
+        &[("larder-context-tier", "gold"), ("larder-context-a", "1")],
+        &[("authorization", "Bearer one")],
+        &[("authorization", "Bearer two")],
+        &[("cookie", "session=one")],
+    ];
+    for round in 0..2 {
+        for headers in all {
+            let read = aside(&running, path, headers).await;
+            assert_eq!(read, format!("{path} {headers:?}"), "round {round}");
+        }
+    }
+    let swapped = [("larder-context-a", "1"), ("larder-context-tier", "gold")];
+    let read = aside(&running, path, &swapped).await;
+    assert!(read.contains("tier"), "their order is of no matter: {read}");
+    let unheeded = [("user-agent", "x"), ("accept", "y"), ("traceparent", "z")];
+    assert_eq!(aside(&running, path, &unheeded).await, format!("{path} []"));
+    let one = json!({"keys": [{"namespace": "product", "key": "product:7~?#context.tier=gold"}]});
+    running
+        .data
+        .post_json("/v1/invalidate", &one)
+        .await
+        .expect(200);
+    let gold = running
+        .data
+        .request(Method::GET, path)
+        .header("larder-context-tier", "gold");
+    send(gold).await.expect_problem(404, "leased", "");
+    let basic = aside(&running, path, all[2]).await;
+    assert!(
+        basic.contains("basic"),
+        "only the one that was named: {basic}"
+    );
+    // What makes the row stale does so for everybody.
+    running.data.put(path, "x").await.expect(200);
+    for headers in &all[2..] {
+        let mut request = running.data.request(Method::GET, path);
+        for (name, value) in *headers {
+            request = request.header(*name, *value);
+        }
+        send(request).await.expect_problem(404, "leased", "");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_context_that_the_policy_declares_is_for_its_key() {
+    let running = Setup::new()
+        .policy(
+            "session",
+            guests::shipped("session"),
+            json!({"strategy": "cache_aside"}),
+        )
+        .route(Route::new("*", "session"))
+        .start()
+        .await;
+    let decided = json!({"request": {"operation": "read", "resource": "s", "id": "1",
+        "attributes": {"context.user": "7", "context.tier": "gold"}}});
+    let reply = running.data.post_json("/v1/decide", &decided).await;
+    let key = reply.expect(200).json()["decision"]["key"].clone();
+    assert_eq!(key, "s::7:1~?#context.tier=gold");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_can_keep_undeclared_context_out_of_the_cache_or_away() {
+    let start = async |rule| {
+        Setup::new()
+            .policy(
+                "standard",
+                guests::shipped("standard"),
+                json!({"strategy": "cache_aside"}),
+            )
+            .route(Route::new("product", "standard").undeclared(rule))
+            .start()
+            .await
+    };
+    let get = async |running: &Running, name: &str| {
+        let request = running.data.request(Method::GET, "/v1/entries/product/7");
+        send(request.header(name, "gold")).await
+    };
+    let running = start(Undeclared::Bypass).await;
+    let answer = get(&running, "larder-context-tier").await;
+    answer.expect_problem(404, "bypassed", "context `tier`");
+    let running = start(Undeclared::Refuse).await;
+    let answer = get(&running, "larder-context-tier").await;
+    answer.expect_problem(400, "undeclared_context", "`context.tier`");
+    // Credentials are no context: each caller has entries of its own.
+    let answer = get(&running, "authorization").await;
+    answer.expect_problem(404, "leased", "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_over_a_database_is_for_one_query_and_one_context() {
+    let shop = Shop::new();
+    let settings = json!({"strategy": "cache_aside"});
+    let running = Setup::standard_over(shop.origin(), settings).start().await;
+    let path = "/v1/entries/product/7";
+    for _ in 0..2 {
+        for (query, headers) in [
+            ("", &[][..]),
+            ("?expand=reviews", &[]),
+            ("", &[("larder-context-tier", "gold")]),
+        ] {
+            let path = format!("{path}{query}");
+            let read = aside(&running, &path, headers).await;
+            assert_eq!(read, format!("{path} {headers:?}"));
+        }
+    }
+    running.data.delete(path).await.expect(200);
+    let after = running.data.get(&format!("{path}?expand=reviews")).await;
+    after.expect_problem(404, "leased", "");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_of_a_database_have_no_query() {
     let shop = Shop::new();

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`request`] | what is asked: operation, tenant, resource, id, attributes |
 //! | [`query`] | the query as it was sent, and what of it a decision does not say |
+//! | [`beside`] | what else an application that loads may heed: context and credentials |
 //! | [`vary`] | by which request headers a response varies |
 //! | [`decision`] | what a policy answers before, and [`admission`] after a load |
 //! | [`policy`] | the seam to policies, and how they fail |
@@ -26,6 +27,7 @@
 //! | [`time`] | timestamps and the clock seam |
 
 pub mod admission;
+pub mod beside;
 pub mod decision;
 pub mod dependency;
 pub mod entry;

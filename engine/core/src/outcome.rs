@@ -83,6 +83,11 @@ pub enum NotStored {
     Bypass,
     /// The query has what the policy does not declare, and the route keeps such requests out.
     UndeclaredQuery,
+    /// The request has a context that the policy does not declare, and the route keeps such
+    /// requests out.
+    UndeclaredContext,
+    /// The origin answered with a status that promises no value: 201, 202, 205 and all above.
+    Status,
     /// The response varies by a request header that is no part of the key, or was not passed on.
     Varies,
     /// The caller only looked.
@@ -113,9 +118,11 @@ pub enum NotStored {
 
 impl NotStored {
     /// All reasons.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Bypass,
         Self::UndeclaredQuery,
+        Self::UndeclaredContext,
+        Self::Status,
         Self::Varies,
         Self::Looked,
         Self::Invalidated,
@@ -137,6 +144,8 @@ impl NotStored {
         match self {
             Self::Bypass => "bypass",
             Self::UndeclaredQuery => "undeclared_query",
+            Self::UndeclaredContext => "undeclared_context",
+            Self::Status => "status",
             Self::Varies => "varies",
             Self::Looked => "looked",
             Self::Invalidated => "invalidated",

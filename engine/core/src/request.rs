@@ -189,6 +189,13 @@ pub enum RequestError {
         /// What is odd about it.
         what: &'static str,
     },
+    /// The request has a context that the policy does not declare, where the route takes none.
+    #[error(
+        "the request has the context `{0}`, which the policy of the route does not declare, and the \
+         route's `undeclared` is refuse; leave it out, have the policy declare `context.{0}`, or set \
+         `undeclared` to key"
+    )]
+    UndeclaredContext(String),
     /// More attributes than any sensible request has.
     #[error("the request has {count} attributes; at most {max} are taken", max = Request::MAX_ATTRIBUTES)]
     TooManyAttributes {

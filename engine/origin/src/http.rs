@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
 use larder_core::Value;
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, Url, redirect, retry};
 use tokio::time::Instant;
 
@@ -32,9 +32,10 @@ const TOGETHER: usize = 16;
 ///
 /// The address is made of the base and the path template, with the query as it was sent;
 /// `header.*` attributes become request headers, except those that concern the connection or ask
-/// for less than the whole value. Preconditions go with writes. A value has the status and the end-to-end header lines of
-/// its answer; a write sends its `Content-*`. Redirects, proxies from the environment and cookies are
-/// not used, and no compression is asked for or undone. 404 and 410 mean that there is no such thing, other 4xx
+/// for less than the whole value. Preconditions go with writes. A value has the status and the
+/// end-to-end header lines of its answer; a write sends its `Content-*`. Redirects and proxies from
+/// the environment are not used, and cookies are not kept. Values are asked for without a coding,
+/// unless the configured headers say otherwise, and none is undone. 404 and 410 mean that there is no such thing, other 4xx
 /// that it refused, of which 408, 425 and 429 may be tried again, and 5xx that it failed; each is
 /// handed on with its body.
 pub struct HttpOrigin {
@@ -137,6 +138,7 @@ impl HttpOrigin {
     async fn get(&self, wanted: Wanted<'_>, deadline: Instant) -> Result<Fetched, OriginError> {
         let Sent { url, response, .. } = self.send(Method::GET, &wanted, (None, None)).await?;
         let attributes = headers::incoming(response.status(), response.headers());
+        let cookies = headers::cookies(response.headers());
         let (mut value, mut absent) = (None, None);
         match answer::meaning(response.status()) {
             Meaning::Done => {
@@ -165,6 +167,7 @@ impl HttpOrigin {
             value,
             absent,
             attributes,
+            cookies,
         })
     }
 
@@ -292,7 +295,10 @@ impl Origin for HttpOrigin {
 
 /// A client that keeps so many idle connections; none: as many as it likes.
 fn client(config: &HttpConfig, idle: Option<usize>) -> Result<Client, OpenError> {
+    // Without the header any coding would do (RFC 9110, 12.5.3), and what comes is for everybody.
+    let plain = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let mut builder = Client::builder()
+        .default_headers(HeaderMap::from_iter([plain]))
         .user_agent(concat!("larder/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(config.connect_timeout)
         .redirect(redirect::Policy::none())

@@ -1,5 +1,6 @@
 //! The seam to origins.
 
+use bytes::Bytes;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -53,6 +54,8 @@ pub struct Fetched {
     pub absent: Option<Value>,
     /// Response inputs for policies: `status`, and `header.*` in lower case.
     pub attributes: Vec<(String, String)>,
+    /// The `Set-Cookie` lines of the answer: for the one whose request it was, and never stored.
+    pub cookies: Vec<Bytes>,
 }
 
 impl Fetched {
@@ -63,6 +66,7 @@ impl Fetched {
             value,
             absent: None,
             attributes: Vec::new(),
+            cookies: Vec::new(),
         }
     }
 }

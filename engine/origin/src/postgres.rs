@@ -84,13 +84,7 @@ impl PostgresOrigin {
 
 impl Origin for PostgresOrigin {
     fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>> {
-        Box::pin(async move {
-            Ok(Fetched {
-                absent: None,
-                value: self.find(wanted).await?,
-                attributes: Vec::new(),
-            })
-        })
+        Box::pin(async move { Ok(Fetched::of(self.find(wanted).await?)) })
     }
 
     fn write<'a>(

@@ -123,11 +123,7 @@ impl Origin for SqliteOrigin {
         Box::pin(async move {
             let (id, fields) = (wanted.id.into(), fields::asked(&wanted));
             let found = only(self.reads.call(Task::Load { id, fields }).await?)?;
-            Ok(Fetched {
-                absent: None,
-                value: found.value,
-                attributes: Vec::new(),
-            })
+            Ok(Fetched::of(found.value))
         })
     }
 

@@ -18,7 +18,7 @@ use crate::route::Resolved;
 use crate::stale;
 use crate::typed::Check;
 use crate::unseen;
-use crate::variant;
+use crate::variant::{self, LoadedBy};
 
 /// A decision, who made it, and what the guard changed.
 #[derive(Clone, Debug)]
@@ -29,8 +29,9 @@ pub struct Decided {
     pub policy: Arc<Identity>,
     /// What holds, after the guard and the route's rule for queries.
     pub decision: Decision,
-    /// The query as it was sent, where the decision's key does not tell it: the entry is then a
-    /// variant of that key, and goes stale with it.
+    /// The query as it was sent, where the decision's key does not tell it; and where the application
+    /// loads, behind a `#` the context and the credentials that its policy does not declare. The
+    /// entry is then a variant of that key, and goes stale with it.
     pub query: Option<Arc<str>>,
     /// Why the engine keeps the request out of the cache, whatever the policy decided.
     pub kept_out: Option<NotStored>,
@@ -178,7 +179,9 @@ impl Inner {
     pub(crate) fn decide(&self, request: &Request) -> Result<Decided, Error> {
         request.validate()?;
         let route = self.route(request)?;
-        Ok(self.ask(route, request, self.wall.now())?.decided)
+        Ok(self
+            .ask((route, LoadedBy::Route), request, self.wall.now())?
+            .decided)
     }
 
     /// Decides about `request` by the policy named, whatever its route says.
@@ -186,10 +189,14 @@ impl Inner {
         request.validate()?;
         let known = self.routes.0.iter().find(|route| &*route.policy == policy);
         match known {
-            Some(route) => Ok(self.ask(route, request, self.wall.now())?.decided),
+            Some(route) => Ok(self
+                .ask((route, LoadedBy::Route), request, self.wall.now())?
+                .decided),
             None if self.policies.current(policy).is_some() => {
                 let route = self.unrouted(policy);
-                Ok(self.ask(&route, request, self.wall.now())?.decided)
+                Ok(self
+                    .ask((&route, LoadedBy::Route), request, self.wall.now())?
+                    .decided)
             }
             None => Err(Error::NoPolicy(policy.to_owned())),
         }
@@ -197,10 +204,20 @@ impl Inner {
 
     /// Decides about `request` and prepares what every pattern needs.
     pub(crate) fn job(&self, request: Request, deadline: Instant) -> Result<Job, Error> {
+        self.job_for(request, deadline, LoadedBy::Route)
+    }
+
+    /// As [`Inner::job`], where `by` brings what is missing.
+    pub(crate) fn job_for(
+        &self,
+        request: Request,
+        deadline: Instant,
+        by: LoadedBy,
+    ) -> Result<Job, Error> {
         let came = Instant::now();
         request.validate()?;
         let route = Arc::clone(self.route(&request)?);
-        let Asked { decided, policy } = self.ask(&route, &request, self.wall.now())?;
+        let Asked { decided, policy } = self.ask((&route, by), &request, self.wall.now())?;
         let manifest = policy.as_ref().map(|one| one.manifest());
         let attributes = fallback::for_origin(manifest, &request, route.reads_query());
         let unseen = manifest.and_then(|manifest| unseen::class(manifest, &route));
@@ -223,7 +240,7 @@ impl Inner {
     /// has no part: the names need not be fit for a request of the engine's.
     pub(crate) fn decide_change(&self, request: &Request) -> Result<(Decision, &OnFailure), Error> {
         let route = self.route(request)?;
-        match self.ask(route, request, self.clock.now()) {
+        match self.ask((route, LoadedBy::Route), request, self.clock.now()) {
             Ok(asked) => Ok((asked.decided.decision, &route.on_failure)),
             Err(
                 Error::Denied { policy, failure }
@@ -250,10 +267,15 @@ impl Inner {
         route.ok_or_else(|| Error::NoRoute(larder_core::request::clip(&request.resource)))
     }
 
-    fn ask(&self, route: &Resolved, request: &Request, now: Timestamp) -> Result<Asked, Error> {
+    fn ask(
+        &self,
+        (route, by): (&Resolved, LoadedBy),
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Asked, Error> {
         let mut asked = self.ask_policy(route, request, now)?;
         let manifest = asked.policy.as_ref().map(|one| one.manifest());
-        variant::complete(route, request, manifest, &mut asked.decided)?;
+        variant::complete((route, by), request, manifest, &mut asked.decided)?;
         Ok(asked)
     }
 

@@ -54,8 +54,6 @@ pub(crate) struct Inner {
     pub(crate) seals: Seals,
     /// Whether entries of other builds of a policy are misses.
     pub(crate) retire: bool,
-    /// Whether keys can have variants, for queries that no policy tells.
-    pub(crate) variants: bool,
     pub(crate) shared: Arc<Shared>,
 }
 

@@ -263,6 +263,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Request(RequestError::UndeclaredQuery { .. }) => "undeclared_query",
+            Self::Request(RequestError::UndeclaredContext(_)) => "undeclared_context",
             Self::Request(_) => "invalid_request",
             Self::NoRoute(_) => "no_route",
             Self::NoPolicy(_) => "no_policy",

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use larder_core::NotStored;
 use larder_core::freshness::Windows;
 use larder_core::{Dependency, Key, Value, Version};
@@ -50,6 +51,8 @@ pub(crate) enum Landing {
 pub(crate) struct Loaded {
     pub(crate) value: Option<Value>,
     pub(crate) absent: Option<Value>,
+    /// For the one whose request it was.
+    pub(crate) cookies: Vec<Bytes>,
     pub(crate) stored: Result<Windows, NotStored>,
     /// Whether the store failed before the load or after it.
     pub(crate) store_down: bool,

@@ -207,9 +207,7 @@ impl Inner {
     /// What gets a new version: the tags, the namespaces, and behind them the variants of the keys.
     pub(crate) fn outdated(&self, what: &Invalidation) -> Vec<Dependency> {
         let mut all = what.dependencies();
-        if self.variants {
-            all.extend(variant::of_keys(&what.tenant, &what.keys));
-        }
+        all.extend(variant::of_keys(&what.tenant, &what.keys));
         all
     }
 
@@ -221,7 +219,7 @@ impl Inner {
         for (namespace, key) in &what.keys {
             let whole = Key::new(&what.tenant, namespace, key);
             let mut there = self.store.invalidate(&whole, what.mode, now).await?;
-            if let Some((key, query)) = variant::named(key).filter(|_| self.variants) {
+            if let Some((key, query)) = variant::named(key) {
                 let variant = Key::of(&what.tenant, namespace, key, Some(query));
                 there |= self.store.invalidate(&variant, what.mode, now).await?;
             }

@@ -261,6 +261,7 @@ impl Inner {
         Loaded {
             value: fetched.value,
             absent: fetched.absent,
+            cookies: fetched.cookies,
             stored,
             store_down: matches!(hold, Hold::StoreDown) || stored == Err(NotStored::StoreFailed),
             admits,
@@ -272,7 +273,11 @@ impl Inner {
     async fn drop_superseded(&self, job: &Job, why: NotStored) {
         if !matches!(
             why,
-            NotStored::ZeroTtl | NotStored::Refused | NotStored::Varies | NotStored::TooLarge
+            NotStored::ZeroTtl
+                | NotStored::Refused
+                | NotStored::Status
+                | NotStored::Varies
+                | NotStored::TooLarge
         ) {
             return;
         }

@@ -80,6 +80,7 @@ impl Inner {
             Ok(fetched) => Ok(Reading {
                 not_stored: Some(NotStored::Looked),
                 absent: fetched.absent,
+                cookies: fetched.cookies,
                 ..Reading::new(job.decided.clone(), outcome, fetched.value)
             }),
             Err(error) => match spare {

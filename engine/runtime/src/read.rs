@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use larder_core::freshness::State;
 use larder_core::{
     Identity, NotStored, Operation, Outcome, Plan, ReadPlan, Request, Timestamp, Value, plan,
@@ -20,6 +21,7 @@ use crate::flight::Landing;
 use crate::load::{Order, Seen};
 use crate::loader::{Loader, no_origin};
 use crate::typed::Check;
+use crate::variant::LoadedBy;
 use crate::vault::Sight;
 
 /// What a read answered.
@@ -33,6 +35,9 @@ pub struct Reading {
     pub value: Option<Value>,
     /// What the origin said of there being no such thing, with the status in its head.
     pub absent: Option<Value>,
+    /// The `Set-Cookie` lines of the origin's answer to this very request; none where somebody else's
+    /// brought the value.
+    pub cookies: Vec<Bytes>,
     /// What came of the read.
     pub outcome: Outcome,
     /// Whether it shared the load of another read.
@@ -55,6 +60,7 @@ impl Reading {
             decided,
             value,
             absent: None,
+            cookies: Vec::new(),
             outcome,
             collapsed: false,
             not_stored: None,
@@ -136,7 +142,7 @@ impl Inner {
         check: Option<Check>,
     ) -> Result<Reading, Error> {
         request.operation = Operation::Read;
-        let mut job = self.job(request, deadline)?;
+        let mut job = self.job_for(request, deadline, LoadedBy::Closure)?;
         job.check = check;
         let reading = match plan::plan(Operation::Read, job.decision().strategy) {
             Plan::Read(ReadPlan::Origin) | Plan::Write(_) => self.read_past(job, loader).await?,
@@ -155,6 +161,7 @@ impl Inner {
         let fetched = fetched.inspect_err(|error| self.meters.load_failed(error.code()))?;
         let mut reading = Reading::new(job.decided.clone(), Outcome::Bypass, fetched.value);
         reading.absent = fetched.absent;
+        reading.cookies = fetched.cookies;
         reading.not_stored = Some(job.decided.kept_out.unwrap_or(NotStored::Bypass));
         Ok(reading)
     }
@@ -304,6 +311,11 @@ impl Inner {
                 },
                 collapsed,
                 absent: loaded.absent.clone(),
+                cookies: if collapsed {
+                    Vec::new()
+                } else {
+                    loaded.cookies.clone()
+                },
                 not_stored: loaded.stored.err(),
                 ttl_ms: loaded
                     .stored

@@ -147,11 +147,6 @@ impl Resolved {
 pub(crate) struct Routes(pub(crate) Vec<Arc<Resolved>>);
 
 impl Routes {
-    /// Whether any key can have variants.
-    pub(crate) fn read_queries(&self) -> bool {
-        self.0.iter().any(|route| route.reads_query())
-    }
-
     pub(crate) fn of(&self, resource: &str) -> Option<&Arc<Resolved>> {
         self.0.iter().find(|route| route.resource.matches(resource))
     }

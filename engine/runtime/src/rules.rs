@@ -92,7 +92,6 @@ pub(crate) fn resolve(rules: Rules, shared: Arc<Shared>) -> Result<Inner, BuildE
     check::check_seen(&*rules.policies, &routes)?;
     shared.gates.limit(&rules.limits);
     Ok(Inner {
-        variants: routes.read_queries(),
         routes,
         policies: rules.policies,
         on_failure: rules.on_failure,

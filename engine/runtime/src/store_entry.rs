@@ -35,6 +35,14 @@ pub(crate) struct Origin<'a> {
 /// The right to fill a key, and the versions that were read before the load.
 pub(crate) type Right<'a> = (Token, &'a [(Dependency, Version)]);
 
+/// The status of an answer that is no representation of the thing: it is not done yet, is about
+/// several, or stands for what only the first request did (RFC 9110, 15.3; RFC 9111, 3).
+fn promises_no_value(origin: &Origin<'_>) -> Option<u16> {
+    let head = origin.value.as_ref()?.head.as_ref()?;
+    let status = head.status();
+    (!matches!(status, 200 | 203 | 204)).then_some(status)
+}
+
 /// The header by which a response varies though others under the same key may have sent another:
 /// the policy does not declare it, or the origin never gets it.
 fn varies_by(job: &Job, attributes: &[(String, String)]) -> Option<String> {
@@ -126,6 +134,10 @@ impl Inner {
         if job.decision().encrypt && !self.seals.are_there() {
             self.seals.missed_by(&job.route.policy);
             return Err(NotStored::NoKeyRing);
+        }
+        if let Some(status) = promises_no_value(&origin) {
+            tracing::debug!(key = %job.key, status, "not stored: the status promises no value");
+            return Err(NotStored::Status);
         }
         if let Some(field) = varies_by(job, origin.attributes) {
             tracing::debug!(

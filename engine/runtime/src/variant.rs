@@ -1,10 +1,10 @@
-//! What the engine adds to a policy's key: the query, where the policy does not tell it.
+//! What the engine adds to a policy's key: the query, where the policy does not tell it, and where an
+//! application loads, the context and the credentials of the request as well.
 //!
-//! An entry of such a query is a variant of the policy's key. What makes a key stale makes its
+//! An entry of such a request is a variant of the policy's key. What makes a key stale makes its
 //! variants stale, by a tag of the engine's own that each of them carries.
 
-use std::sync::Arc;
-
+use larder_core::beside;
 use larder_core::query::{self, Unsaid};
 use larder_core::{
     Dependency, Hex, Manifest, NotStored, Operation, Request, RequestError, Strategy, request,
@@ -46,51 +46,115 @@ pub(crate) fn named(key: &str) -> Option<(&str, &str)> {
     larder_core::key::taken(key)
 }
 
-/// Holds a decision to the query of its request, by the rule of the route.
+/// Who brings what is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoadedBy {
+    /// The route's origin; under a cache-aside decision, and without an origin, the application.
+    Route,
+    /// A closure of the application, whatever the route says.
+    Closure,
+}
+
+impl LoadedBy {
+    /// Whether it is the application, which may heed all that a request says.
+    fn is_application(self, route: &Resolved, request: &Request, strategy: Strategy) -> bool {
+        let is_leased = request.operation == Operation::Read && strategy == Strategy::CacheAside;
+        self == Self::Closure || route.origin.is_none() || is_leased
+    }
+}
+
+/// Holds a decision to what its request says and its policy does not tell, by the rule of the route.
 ///
 /// # Errors
 /// Where the route refuses what its policy does not tell.
 pub(crate) fn complete(
-    route: &Resolved,
+    (route, by): (&Resolved, LoadedBy),
     request: &Request,
     manifest: Option<&Manifest>,
     decided: &mut Decided,
 ) -> Result<(), Error> {
-    if !route.reads_query() {
-        return Ok(());
-    }
+    let by_application = by.is_application(route, request, decided.decision.strategy);
     let declared = |name: &str| manifest.is_some_and(|manifest| manifest.declares(name));
-    let Some(unsaid) = query::unsaid(&request.attributes, declared) else {
+    let attributes = &request.attributes;
+    let mut query = None;
+    if by_application || route.reads_query() {
+        query = query::unsaid(attributes, declared);
+    }
+    let mut beside = Vec::new();
+    if by_application {
+        beside = beside::unsaid(attributes, declared);
+    }
+    if query.is_none() && beside.is_empty() {
         return Ok(());
-    };
-    match (route.described.undeclared, unsaid) {
-        (Undeclared::Refuse, Unsaid::Undeclared(name)) => Err(refusal(&name, "in it")),
-        (Undeclared::Refuse, Unsaid::Repeated(name)) => Err(refusal(&name, "more than once")),
-        (Undeclared::Bypass, Unsaid::Undeclared(name)) => {
-            keep_out(request, decided, &name, "the policy does not declare");
-            Ok(())
+    }
+    match (route.described.undeclared, Odd::of(query.as_ref(), &beside)) {
+        (Undeclared::Refuse, Some(odd)) => return Err(odd.refusal()),
+        (Undeclared::Bypass, Some(odd)) => odd.keep_out(request, decided),
+        // The key of a fallback is made of every attribute.
+        _ if decided.fallback.is_some() => {}
+        (Undeclared::Key, _) | (_, None) => {
+            let sent = query.as_ref().and_then(|_| query::as_sent(attributes));
+            decided.query = Some(beside::variant(sent.as_deref(), &beside).into());
         }
-        (Undeclared::Bypass, Unsaid::Repeated(name)) => {
-            keep_out(request, decided, &name, "is given more than once");
-            Ok(())
-        }
-        (Undeclared::Key, _) | (_, Unsaid::Spelling) => {
-            // The key of a fallback is made of every attribute.
-            if decided.fallback.is_none() {
-                let sent = query::as_sent(&request.attributes);
-                decided.query = sent.map(|sent| Arc::from(sent.as_ref()));
+    }
+    Ok(())
+}
+
+/// What a route can refuse, or keep out.
+#[derive(Clone, Copy)]
+enum Odd<'a> {
+    /// A parameter of the query, and what is odd about it, in two forms.
+    Query(&'a str, &'static str, &'static str),
+    /// A context that the policy does not declare.
+    Context(&'a str),
+}
+
+impl<'a> Odd<'a> {
+    /// Another spelling of the query and credentials are none.
+    fn of(query: Option<&'a Unsaid>, beside: &[(&'a str, &'a str)]) -> Option<Self> {
+        match query {
+            Some(Unsaid::Undeclared(name)) => {
+                Some(Self::Query(name, "in it", "the policy does not declare"))
             }
-            Ok(())
+            Some(Unsaid::Repeated(name)) => {
+                let why = "is given more than once";
+                Some(Self::Query(name, "more than once", why))
+            }
+            Some(Unsaid::Spelling) | None => beside::context(beside).map(Self::Context),
         }
+    }
+
+    fn refusal(self) -> Error {
+        match self {
+            Self::Query(name, what, _) => {
+                let name = request::clip(name);
+                RequestError::UndeclaredQuery { name, what }.into()
+            }
+            Self::Context(name) => RequestError::UndeclaredContext(request::clip(name)).into(),
+        }
+    }
+
+    fn keep_out(self, request: &Request, decided: &mut Decided) {
+        let (why, what) = match self {
+            Self::Query(name, _, why) => (
+                NotStored::UndeclaredQuery,
+                format!("the query has `{}`, which {why}", request::clip(name)),
+            ),
+            Self::Context(name) => (
+                NotStored::UndeclaredContext,
+                format!(
+                    "the request has the context `{}`, which the policy does not declare",
+                    request::clip(name)
+                ),
+            ),
+        };
+        go_around(request, decided);
+        decided.decision.reason = format!("kept out of the cache: {what}");
+        decided.kept_out = Some(why);
     }
 }
 
-fn refusal(name: &str, what: &'static str) -> Error {
-    let name = request::clip(name);
-    RequestError::UndeclaredQuery { name, what }.into()
-}
-
-fn keep_out(request: &Request, decided: &mut Decided, name: &str, why: &str) {
+fn go_around(request: &Request, decided: &mut Decided) {
     let decision = &mut decided.decision;
     let around = match decision.strategy {
         // Their writes fill nothing, and without an origin there is no other way for them.
@@ -100,9 +164,6 @@ fn keep_out(request: &Request, decided: &mut Decided, name: &str, why: &str) {
     if around {
         decision.strategy = Strategy::Bypass;
     }
-    let name = request::clip(name);
-    decision.reason = format!("kept out of the cache: the query has `{name}`, which {why}");
-    decided.kept_out = Some(NotStored::UndeclaredQuery);
 }
 
 #[cfg(test)]

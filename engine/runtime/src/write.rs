@@ -122,11 +122,7 @@ impl Inner {
         let own = stale::own_key(decision);
         match stores(plan) {
             // The entry that the write fills is the one of the key itself: only its variants go.
-            true if job.variants.is_none() => {
-                if job.route.reads_query() {
-                    stale.tags.push(variant::tag(&own.0, &own.1));
-                }
-            }
+            true if job.variants.is_none() => stale.tags.push(variant::tag(&own.0, &own.1)),
             _ => stale.keys.push(own),
         }
         Ok(Ready {

@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use larder::core::Outcome;
 use larder::{Operation, Reading, Value, Writing};
 use tokio::time::Instant;
@@ -89,6 +90,7 @@ fn answer(
         &app.builds.of(&app.engine, resource, build),
     );
     front::add(headers, &reading, audience, app.shared_max_age);
+    add_cookies(headers, &reading.cookies);
     if !app.shared_max_age.is_zero() {
         targeted::add(headers);
     }
@@ -97,6 +99,16 @@ fn answer(
         insert(headers, "larder-lease-ttl-ms", &lease.ttl_ms().to_string());
     }
     Ok(response)
+}
+
+/// Cookies are for who asked, and so is an answer with any.
+fn add_cookies(headers: &mut HeaderMap, cookies: &[Bytes]) {
+    for cookie in cookies {
+        if let Ok(cookie) = HeaderValue::from_maybe_shared(cookie.clone()) {
+            headers.append(header::SET_COOKIE, cookie);
+            front::forbid(headers);
+        }
+    }
 }
 
 fn missing(resource: &str, reading: &Reading) -> Problem {

@@ -106,9 +106,11 @@ impl Said {
     fn of(headers: &HeaderMap) -> Self {
         let mut said = Self::default();
         let lines = headers.get_all(header::CACHE_CONTROL).iter();
-        for line in lines.filter_map(|line| line.to_str().ok()) {
-            // A comma within quotes parts a value in two, and makes this no laxer.
-            line.split(',').for_each(|directive| said.add(directive));
+        for line in lines.map(|line| String::from_utf8_lossy(line.as_bytes())) {
+            // A comma within quotes parts a value in two, and makes this no laxer. Semicolons that
+            // stand for commas, and quotes around directives, hide nothing.
+            line.split([',', ';'])
+                .for_each(|directive| said.add(directive));
         }
         said
     }
@@ -124,7 +126,7 @@ impl Said {
 
     fn add(&mut self, directive: &str) {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-        let name = name.trim().to_ascii_lowercase();
+        let name = name.trim().trim_matches('"').to_ascii_lowercase();
         match name.as_str() {
             "no-store" | "private" | "no-cache" => self.forbids = true,
             "max-age" => {
@@ -221,6 +223,7 @@ mod tests {
             outcome,
             made_by: None,
             absent: None,
+            cookies: Vec::new(),
             collapsed: false,
             not_stored: None,
             age_ms: Some(10_000),
@@ -302,6 +305,9 @@ mod tests {
             (&["max-age=5"], "max-age=0, s-maxage=0"),
             (&["max-age=soon"], "max-age=0, s-maxage=0"),
             (&["private, max-age=30"], "private, no-store"),
+            (&["private; max-age=30"], "private, no-store"),
+            (&["\"private, max-age=30\""], "private, no-store"),
+            (&["max-age=30; public"], "max-age=30, s-maxage=0"),
             (&["No-Store"], "private, no-store"),
             (&["private=\"x, y\""], "private, no-store"),
             (&["no-transform"], "max-age=60, s-maxage=0, no-transform"),

@@ -230,11 +230,7 @@ impl Origin for Truth {
     fn load<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Fetched, OriginError>> {
         Box::pin(async move {
             let text = self.load_value(number(wanted)?).await;
-            Ok(Fetched {
-                absent: None,
-                value: Some(Value::new(text)),
-                attributes: Vec::new(),
-            })
+            Ok(Fetched::of(Some(Value::new(text))))
         })
     }
 

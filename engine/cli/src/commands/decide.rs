@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use larder::core::guard::ClampValue;
-use larder::core::{Decision, Manifest, Policies, Policy, Target};
+use larder::core::{Decision, Manifest, Policies, Policy, Target, beside, query};
 use larder::store::{MemoryConfig, MemoryStore};
 use larder::wasm::inspect;
 use larder::{Decided, Engine, Error, OnFailure, Operation, Request};
@@ -65,14 +65,9 @@ pub(crate) fn run(args: Args) -> Outcome {
         attributes: args.attributes,
     };
     for name in unseen(policy.manifest(), &request) {
-        let so = match larder::core::query::is_part(name) {
-            true => {
-                "it is not shown it; where an origin reads the query, the engine adds it to the key"
-            }
-            false => "neither it nor the origin is shown it",
-        };
         note(&format!(
-            "note: the policy does not declare `{name}`, so {so}"
+            "note: the policy does not declare `{name}`, so {}",
+            what_follows(name)
         ));
     }
     let decided = decide(policy, &request)?;
@@ -80,6 +75,18 @@ pub(crate) fn run(args: Args) -> Outcome {
         print_json(&DecideReply::from(decided))
     } else {
         print(&columns(&rows(&decided)))
+    }
+}
+
+/// What becomes of an attribute that the policy does not declare.
+fn what_follows(name: &str) -> &'static str {
+    if query::is_part(name) {
+        "it is not shown it; where an origin reads the query or an application loads, the engine adds \
+         it to the key"
+    } else if beside::is_part(name) {
+        "neither it nor the origin is shown it; where an application loads, the engine adds it to the key"
+    } else {
+        "neither it nor the origin is shown it"
     }
 }
 

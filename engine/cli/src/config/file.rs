@@ -243,8 +243,9 @@ pub(super) struct Route {
     #[serde(default)]
     pub(super) older: larder::Older,
     /// What becomes of a request whose query has parameters that the policy does not declare, or one
-    /// more than once, where the origin reads queries: the query is added to the key, the cache is
-    /// left alone, or the request is refused. Default: `"key"`.
+    /// more than once, where the origin reads queries or an application loads, and there of one with
+    /// a context that it does not declare: both are added to the key, the cache is left alone, or the
+    /// request is refused. Default: `"key"`.
     #[serde(default)]
     pub(super) undeclared: larder::Undeclared,
 }

@@ -3,7 +3,8 @@
 use std::error::Error as _;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::LOCATION;
+use larder_core::request::clip;
+use reqwest::header::{LOCATION, TRANSFER_ENCODING};
 use reqwest::{Response, StatusCode, Url};
 
 use super::address::shown;
@@ -56,10 +57,29 @@ pub(super) fn describe(method: &str, url: &Url, response: &Response) -> String {
     )
 }
 
+/// Whether the body is as it was made. One in another transfer coding than chunks is sent only to
+/// who asks for it (RFC 9112, 7.4), and taken as it comes it would be another value.
+fn check_transfer(response: &Response) -> Result<(), OriginError> {
+    let lines = response.headers().get_all(TRANSFER_ENCODING).iter();
+    let lines: Vec<_> = lines
+        .map(|line| String::from_utf8_lossy(line.as_bytes()))
+        .collect();
+    let codings = lines.iter().flat_map(|line| line.split(',')).map(str::trim);
+    let mut others = codings.filter(|coding| !coding.eq_ignore_ascii_case("chunked"));
+    match others.next() {
+        Some(coding) => Err(OriginError::Broken(format!(
+            "its body is in the transfer coding `{}`, which nobody asked for",
+            clip(coding)
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The whole body, of at most `max` bytes. One without a length ends with its connection (RFC 9112,
 /// 6.3), and is whole if that was closed in order.
 pub(super) async fn body(mut response: Response, max: u64) -> Result<Bytes, OriginError> {
     let too_large = || OriginError::TooLarge { limit_bytes: max };
+    check_transfer(&response)?;
     let announced = response.content_length().unwrap_or(0);
     if announced > max {
         return Err(too_large());

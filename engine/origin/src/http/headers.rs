@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use larder_core::request::clip;
 use larder_core::{Head, Value};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use reqwest::{Method, StatusCode};
 
 use crate::{HeaderFate, OpenError, OriginError};
@@ -110,6 +110,14 @@ pub(super) fn incoming(status: StatusCode, headers: &HeaderMap) -> Vec<(String, 
         attributes.push((format!("header.{name}"), values.join(", ")));
     }
     attributes
+}
+
+/// What an answer gives to the one whose request it was.
+pub(super) fn cookies(headers: &HeaderMap) -> Vec<Bytes> {
+    let lines = headers.get_all(SET_COOKIE).iter();
+    lines
+        .map(|line| Bytes::copy_from_slice(line.as_bytes()))
+        .collect()
 }
 
 /// What of an answer's status and headers is kept with its value.

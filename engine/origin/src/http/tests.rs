@@ -177,7 +177,7 @@ async fn absent_is_not_an_error() {
 #[tokio::test]
 async fn bad_answers_are_errors_of_their_kind() {
     type Case = (fn() -> Reply, &'static str, &'static str);
-    let cases: [Case; 14] = [
+    let cases: [Case; 15] = [
         (
             || Reply::Keep(answer("400 Bad Request", "", b"")),
             "rejected",
@@ -222,6 +222,14 @@ async fn bad_answers_are_errors_of_their_kind() {
             || Reply::Close(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec()),
             "broken",
             "",
+        ),
+        (
+            || {
+                let lines = "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n";
+                Reply::Close(format!("{lines}2\r\nha\r\n0\r\n\r\n").into())
+            },
+            "broken",
+            "transfer coding `gzip`",
         ),
         (
             || Reply::Close(b"\x00\x01 what is this\r\n\r\n".to_vec()),
@@ -349,6 +357,7 @@ async fn requests_carry_what_they_should_and_no_more() {
     assert_eq!(
         headers,
         [
+            "accept-encoding: identity",
             "accept-language: de",
             "accept: */*",
             "authorization: Basic YW5uOnB3",

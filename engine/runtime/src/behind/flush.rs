@@ -228,7 +228,7 @@ impl Lane {
             .iter()
             .map(|(parcel, _)| &parcel.last.change.key)
             .collect();
-        let renewed = match Outdated::of(stale, inner.variants) {
+        let renewed = match Outdated::of(stale) {
             Ok(outdated) => inner
                 .renew(&outdated, &own)
                 .await

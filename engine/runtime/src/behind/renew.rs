@@ -29,10 +29,7 @@ impl Outdated {
     ///
     /// # Errors
     /// A pattern is none.
-    pub(super) fn of<'a>(
-        all: impl Iterator<Item = &'a Invalidation>,
-        variants: bool,
-    ) -> Result<Self, Error> {
+    pub(super) fn of<'a>(all: impl Iterator<Item = &'a Invalidation>) -> Result<Self, Error> {
         let mut outdated = Self::default();
         let mut patterns = HashSet::new();
         for what in all {
@@ -40,10 +37,8 @@ impl Outdated {
             let keys = keys.map(|(namespace, key)| Key::new(&what.tenant, namespace, key));
             outdated.keys.extend(keys);
             outdated.dependencies.extend(what.dependencies());
-            if variants {
-                let of_keys = variant::of_keys(&what.tenant, &what.keys);
-                outdated.dependencies.extend(of_keys);
-            }
+            let of_keys = variant::of_keys(&what.tenant, &what.keys);
+            outdated.dependencies.extend(of_keys);
             for (namespace, glob) in &what.patterns {
                 if patterns.insert((&what.tenant, namespace, glob)) {
                     let pattern = Pattern::new(&what.tenant, namespace, glob)?;

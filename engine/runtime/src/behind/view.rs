@@ -109,7 +109,7 @@ impl QueueView {
         }
         // The value that was acknowledged may be in the cache, and lists that show it.
         self.inner.drop_entries(&keys).await?;
-        let outdated = Outdated::of(stale.iter(), self.inner.variants)?;
+        let outdated = Outdated::of(stale.iter())?;
         self.inner.renew(&outdated, &[]).await?;
         Ok(forgotten.len() as u64)
     }

@@ -85,11 +85,7 @@ impl Origin for Ledger {
             Self::dawdle().await;
             let value = value(self.truth[key].load(Ordering::SeqCst));
             Self::dawdle().await;
-            Ok(Fetched {
-                absent: None,
-                value: Some(value),
-                attributes: Vec::new(),
-            })
+            Ok(Fetched::of(Some(value)))
         })
     }
 

@@ -125,3 +125,31 @@ async fn looking_leaves_everything_as_it_is() {
     assert_eq!(look().await.outcome, Outcome::Hit);
     assert_eq!(rig.shop.loads(), 3);
 }
+
+#[tokio::test]
+async fn what_a_closure_loads_is_for_one_context_whatever_the_origin_is_sent() {
+    let rig = rig(Strategy::WriteThrough, |_| ());
+    rig.shop.set("42", "one");
+    let of = |tier: &str| Request::read("product", "42").with("context.tier", tier);
+    let load = async |tier: &'static str| {
+        let load = move || async move { Ok::<_, std::fmt::Error>(Some(Value::new(tier))) };
+        let loaded = rig.engine.get_or_load(of(tier), load).await;
+        let loaded = loaded.expect("is answered");
+        (loaded.outcome, text(&loaded.value))
+    };
+    for outcome in [Outcome::Miss, Outcome::Hit] {
+        for tier in ["gold", "basic"] {
+            assert_eq!(load(tier).await, (outcome, Some(tier.to_owned())));
+        }
+    }
+    // The origin is sent none, so its value is for all of them.
+    for (tier, outcome) in [("gold", Outcome::Miss), ("basic", Outcome::Hit)] {
+        let read = rig.engine.read(of(tier)).await.expect("is answered");
+        assert_eq!(
+            (read.outcome, text(&read.value)),
+            (outcome, Some("one".to_owned()))
+        );
+    }
+    rig.write("42", "two").await;
+    assert_eq!(load("gold").await.0, Outcome::Miss);
+}

@@ -227,9 +227,8 @@ impl Origin for Shop {
             match mood.load_error {
                 Some(error) => Err(error),
                 None => Ok(Fetched {
-                    absent: None,
-                    value,
                     attributes: vec![("header.etag".into(), "v1".into())],
+                    ..Fetched::of(value)
                 }),
             }
         })
