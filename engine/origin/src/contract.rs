@@ -10,6 +10,7 @@
 mod batches;
 mod classes;
 mod kept;
+mod poison;
 mod subject;
 mod values;
 
@@ -37,8 +38,12 @@ macro_rules! origin_contract {
                 loads_run_together;
             batches:
                 many_are_answered_in_their_places,
-                the_same_batch_twice_does_no_harm,
-                a_poison_row_is_refused_alone;
+                the_same_batch_twice_does_no_harm;
+            poison:
+                a_poison_row_is_refused_alone,
+                a_batch_of_poison_is_refused_row_by_row,
+                a_refused_write_leaves_the_row_as_it_was,
+                what_is_told_of_a_write_is_what_a_load_brings;
             classes:
                 a_refusal_is_no_failure,
                 a_value_is_written_as_it_was_read,

@@ -166,10 +166,17 @@ pub trait Origin: Send + Sync {
     }
 
     /// What a load will answer once `value` is written, whatever is there before; none where that
-    /// cannot be told without asking, as of an object that names some fields of many. It is not
-    /// said what the origin makes of the value by itself.
+    /// cannot be told without asking, as of an object that names some fields of many, or where the
+    /// origin makes something of its own of the value.
     fn whole(&self, wanted: Wanted<'_>, value: &Value) -> Option<Value> {
         let _ = wanted;
+        Some(value.clone())
+    }
+
+    /// The fields that `value` names as a load will show them once they are written, where writes
+    /// are merged: a price of 5.126 as 5.13 where that is how it is kept. None where that cannot be
+    /// told without asking.
+    fn as_read(&self, value: &Value) -> Option<Value> {
         Some(value.clone())
     }
 
@@ -177,6 +184,12 @@ pub trait Origin: Send + Sync {
     /// over its own need not be the row.
     fn computes(&self) -> bool {
         false
+    }
+
+    /// Whether one id under two resources is two things. By default it is; a table has one row for
+    /// each id.
+    fn tells_resources(&self) -> bool {
+        true
     }
 
     /// Whether the query of a request can shape the value. By default it can.

@@ -1,6 +1,7 @@
 //! Rows of a PostgreSQL table as an origin.
 
 mod address;
+mod as_read;
 mod batch;
 mod config;
 mod connect;
@@ -28,7 +29,7 @@ use inspected::Inspected;
 pub use outbox::PostgresOutbox;
 use session::Sessions;
 
-use crate::{Change, Fetched, OpenError, Origin, OriginError, PutMeaning, Wanted, Written};
+use crate::{Change, Fetched, OpenError, Origin, OriginError, PutMeaning, Wanted, Written, whole};
 
 /// One table of a PostgreSQL database, one row for each id.
 ///
@@ -127,7 +128,16 @@ impl Origin for PostgresOrigin {
         let table = &rows.table;
         let computed = |name: &str| name != table.key.name;
         let mut made = table.columns.iter().filter(|column| !column.settable);
-        made.any(|column| computed(&column.name))
+        table.stirred || made.any(|column| computed(&column.name))
+    }
+
+    fn as_read(&self, value: &Value) -> Option<Value> {
+        if self.meaning == PutMeaning::Replace {
+            return Some(value.clone());
+        }
+        let rows = self.inspected.known()?;
+        let (columns, key) = (&rows.table.columns, &rows.table.key.name);
+        whole::fields(columns, key, &value.bytes).map(Value::json)
     }
 
     fn trouble(&self) -> Option<String> {
@@ -141,6 +151,10 @@ impl Origin for PostgresOrigin {
     /// A row is found by its key; a query may name one of its fields.
     fn sees(&self, class: &str) -> bool {
         class == "query.*"
+    }
+
+    fn tells_resources(&self) -> bool {
+        false
     }
 
     fn reads_query(&self) -> bool {

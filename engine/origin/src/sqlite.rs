@@ -1,5 +1,6 @@
 //! Rows of a SQLite table as an origin.
 
+mod as_read;
 mod batch;
 mod config;
 #[cfg(test)]
@@ -35,7 +36,9 @@ use schema::Table;
 use statement::Limits;
 use worker::{Pool, Post, Task, Watch};
 
-use crate::{Change, Fetched, OpenError, Origin, OriginError, PutMeaning, Wanted, Written, fields};
+use crate::{
+    Change, Fetched, OpenError, Origin, OriginError, PutMeaning, Wanted, Written, fields, whole,
+};
 
 /// Connections that read.
 const READERS: usize = 2;
@@ -181,7 +184,18 @@ impl Origin for SqliteOrigin {
 
     fn computes(&self) -> bool {
         let table = self.seen.table();
-        table.is_none_or(|table| table.columns.iter().any(|column| column.generated))
+        table.is_none_or(|table| {
+            table.stirred || table.columns.iter().any(|column| column.generated)
+        })
+    }
+
+    fn as_read(&self, value: &Value) -> Option<Value> {
+        let table = self.seen.table()?;
+        whole::fields(&table.columns, table.key_name(), &value.bytes).map(Value::json)
+    }
+
+    fn tells_resources(&self) -> bool {
+        false
     }
 
     fn reads_query(&self) -> bool {

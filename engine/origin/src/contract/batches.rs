@@ -106,32 +106,3 @@ async fn put_next(origin: &dyn Origin, id: &str, value: &Value) -> Option<u64> {
         .version
         .map(|version| version + 1)
 }
-
-/// Those that the origin will never take are answered so, in their places, and leave nothing
-/// behind; the others go through, before and after.
-pub(super) async fn a_poison_row_is_refused_alone(subject: &Subject) {
-    let poisoned = [0, 13, 31, 49];
-    let ids: Vec<String> = (0..50).map(|n| format!("poison-{n}")).collect();
-    let values: Vec<Value> = ids
-        .iter()
-        .enumerate()
-        .map(|(n, id)| match poisoned.contains(&n) {
-            true => subject.poison.clone(),
-            false => (subject.value)(id, 1),
-        })
-        .collect();
-    let changes: Vec<Change<'_>> = ids
-        .iter()
-        .zip(&values)
-        .map(|(id, value)| queued(id, Some(value), 7))
-        .collect();
-    let answers = subject.origin.apply(&changes).await;
-    assert_eq!(answers.len(), ids.len());
-    for (n, (id, answer)) in ids.iter().zip(answers).enumerate() {
-        let poison = poisoned.contains(&n);
-        let refused = answer.as_ref().is_err_and(|e| e.as_str() == "rejected");
-        assert_eq!(refused, poison, "{id}: {answer:?}");
-        assert_eq!(answer.is_err(), poison, "{id}: {answer:?}");
-        holds(subject, id, (!poison).then_some(1), "beside poison").await;
-    }
-}

@@ -9,8 +9,7 @@ use larder_core::request::clip;
 use serde_json::value::RawValue;
 
 use super::schema::{Column, Table};
-use crate::whole::{self, Shown};
-use crate::{OriginError, Wanted, fields};
+use crate::{OriginError, Wanted, fields, whole};
 
 /// What one write sets: the columns by their place in the table, and a JSON object for the
 /// statement.
@@ -43,20 +42,18 @@ pub(super) fn fits(id: &str, key: &Column) -> bool {
 
 /// The row that a write of `body` leaves, where it names all of it.
 pub(super) fn whole(table: &Table, wanted: &Wanted<'_>, body: &[u8]) -> Option<Bytes> {
-    if !fields::asked(wanted).is_empty() {
+    if table.stirred || !fields::asked(wanted).is_empty() {
         return None;
     }
     let id = wanted.id;
-    let columns = table.columns.iter().map(|column| Shown {
-        name: &column.name,
-        settable: column.settable,
-    });
     let id = match table.key.kind.as_str() {
         "smallint" | "integer" | "bigint" => whole::as_number(id),
         "text" | "character varying" | "uuid" => Some(whole::as_text(id)),
         _ => None,
     };
-    whole::row(columns, (&table.key.name, id), body)
+    let key = |column: &Column| column.name == table.key.name;
+    let key = table.columns.iter().position(key)?;
+    whole::row(&table.columns, (key, id), body)
 }
 
 /// A write of `value`, or a delete, as the `place`th of its statement.

@@ -22,6 +22,12 @@ pub(super) struct Column {
     pub(super) default: Option<String>,
     /// Whether an insert has to name it.
     pub(super) needed: bool,
+    /// The length, or precision and scale, of its type, as the server keeps it.
+    pub(super) modifier: i32,
+    /// Whether its values are names of a list.
+    pub(super) enumerated: bool,
+    /// Whether the server shows times in UTC.
+    pub(super) utc: bool,
 }
 
 /// The table, its names as they are in the database.
@@ -43,6 +49,8 @@ pub(super) struct Table {
     pub(super) buries: bool,
     /// Views are.
     pub(super) read_only: bool,
+    /// Whether triggers or rules may make something else of a row than was written.
+    pub(super) stirred: bool,
 }
 
 impl Table {
@@ -71,6 +79,7 @@ impl Table {
             });
         };
         let (oid, read_only): (u32, bool) = (found.get(0), found.get(3));
+        let stirred = client.query_one(STIRRED, &[&oid]).await.map_err(broken)?;
         let quoted = format!("{}.{}", quote(found.get(1)), quote(found.get(2)));
         let rows = client.query(COLUMNS, &[&oid]).await.map_err(broken)?;
         let all = rows.iter().map(|row| Column {
@@ -79,6 +88,9 @@ impl Table {
             settable: row.get(2),
             default: row.get(3),
             needed: row.get(4),
+            modifier: row.get(5),
+            enumerated: row.get(6),
+            utc: row.get(7),
         });
         let table = Self::new(quoted, all.collect(), config, database)?;
         let unique = client
@@ -97,7 +109,11 @@ impl Table {
                 ),
             });
         }
-        Ok(Self { read_only, ..table })
+        Ok(Self {
+            read_only,
+            stirred: stirred.get(0),
+            ..table
+        })
     }
 
     fn new(
@@ -143,6 +159,7 @@ impl Table {
             sequence: config.sequence.as_deref().map(quote),
             deleted: config.deleted.as_deref().map(quote),
             read_only: false,
+            stirred: false,
         })
     }
 }
@@ -228,9 +245,11 @@ pub(super) const TABLES: &str = "
 pub(super) const COLUMNS: &str = "
     SELECT name, kind, settable,
            CASE WHEN made THEN NULL ELSE '(' || coalesce(own, 'NULL') || ')' END,
-           attnotnull AND NOT made AND own IS NULL
+           attnotnull AND NOT made AND own IS NULL, modifier, enumerated,
+           current_setting('TimeZone') IN ('UTC', 'Etc/UTC', 'GMT')
     FROM (
         SELECT a.attnum, a.attname::text AS name, format_type(a.atttypid, -1) AS kind,
+               a.atttypmod AS modifier, t.typtype = 'e' AS enumerated,
                a.attgenerated = '' AND a.attidentity <> 'a' AS settable, a.attnotnull,
                a.attgenerated <> '' OR a.attidentity <> '' AS made,
                coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(t.typdefaultbin, 0)) AS own
@@ -238,6 +257,21 @@ pub(super) const COLUMNS: &str = "
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
     ) columns ORDER BY attnum";
+
+/// Triggers before the row may change it, and those after it where their function names the table,
+/// or makes up what it does as it goes; what such a function calls is not looked at.
+const STIRRED: &str = r"
+    SELECT EXISTS (
+        SELECT 1 FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid
+        JOIN pg_language l ON l.oid = p.prolang JOIN pg_class c ON c.oid = g.tgrelid
+        WHERE g.tgrelid = $1 AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A')
+          AND g.tgtype & 20 <> 0
+          AND (g.tgtype & 3 = 3 OR l.lanname <> 'plpgsql' OR p.prosrc ~* '\mexecute\M'
+               OR strpos(lower(regexp_replace(p.prosrc, '''[^'']*''', '', 'g')),
+                         lower(c.relname)) > 0)
+    ) OR EXISTS (
+        SELECT 1 FROM pg_rewrite r WHERE r.ev_class = $1 AND r.ev_type IN ('2', '3')
+    )";
 
 const UNIQUE: &str = "
     SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = $2

@@ -1,4 +1,5 @@
 mod absent;
+mod as_read;
 mod blame;
 mod changed;
 mod fields;

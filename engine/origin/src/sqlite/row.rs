@@ -13,8 +13,7 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::schema::{Column, Table};
-use crate::whole::{self, Shown};
-use crate::{OriginError, Wanted, fields};
+use crate::{OriginError, Wanted, fields, whole};
 
 /// A row as a JSON object of at most `max` bytes, the columns that are shown in table order.
 pub(super) fn to_json(
@@ -42,7 +41,11 @@ pub(super) fn to_json(
     Ok(out.into())
 }
 
-fn push_value(out: &mut Vec<u8>, value: ValueRef<'_>, column: &Column) -> Result<(), OriginError> {
+pub(super) fn push_value(
+    out: &mut Vec<u8>,
+    value: ValueRef<'_>,
+    column: &Column,
+) -> Result<(), OriginError> {
     let broken = |why: &str| OriginError::Broken(format!("column `{}` {why}", column.name));
     let pushed = match value {
         ValueRef::Null => out.write_all(b"null"),
@@ -65,15 +68,11 @@ fn push_value(out: &mut Vec<u8>, value: ValueRef<'_>, column: &Column) -> Result
 
 /// The row that a write of `body` leaves, where it names all of it.
 pub(super) fn whole(table: &Table, wanted: &Wanted<'_>, body: &[u8]) -> Option<Bytes> {
-    if !fields::asked(wanted).is_empty() {
+    if table.stirred || !fields::asked(wanted).is_empty() {
         return None;
     }
     let key = table.columns.get(table.key)?;
-    let columns = table.columns.iter().map(|column| Shown {
-        name: &column.name,
-        settable: !column.generated,
-    });
-    whole::row(columns, (&key.name, key.spelled(wanted.id)), body)
+    whole::row(&table.columns, (table.key, key.spelled(wanted.id)), body)
 }
 
 /// What a body sets: columns by their place in the table, the key left out, and the key as the
@@ -135,7 +134,8 @@ fn key(value: Sql, id: &str, column: &Column) -> Result<Sql, OriginError> {
     )))
 }
 
-fn sql(text: &str, column: &Column) -> Result<Sql, OriginError> {
+/// A value of a body as it is handed to the database.
+pub(super) fn sql(text: &str, column: &Column) -> Result<Sql, OriginError> {
     let refused = |why: &str| OriginError::Rejected(format!("column `{}` {why}", column.name));
     let value = serde_json::from_str(text).map_err(|error| refused(&error.to_string()))?;
     Ok(match value {

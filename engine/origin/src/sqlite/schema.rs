@@ -27,7 +27,7 @@ pub(super) struct Column {
     pub(super) default: Option<String>,
     /// Computed by the database, and left out of writes.
     pub(super) generated: bool,
-    declared: String,
+    pub(super) declared: String,
 }
 
 impl Column {
@@ -64,6 +64,8 @@ pub(super) struct Table {
     pub(super) kept: Kept,
     /// Whether a write may change other rows than its own: there are triggers or references.
     pub(super) stirs: bool,
+    /// Whether triggers may make something else of a row than was written.
+    pub(super) stirred: bool,
     pub(super) sql: Statements,
 }
 
@@ -124,11 +126,13 @@ impl Table {
         let key = key - own.iter().filter(|at| **at < key).count();
         let sql = Statements::new(table, (&columns, key), &kept);
         let stirs = stirs(db).map_err(broken)?;
+        let stirred = stirred(db, table).map_err(broken)?;
         Ok(Self {
             columns,
             key,
             kept,
             stirs,
+            stirred,
             sql,
         })
     }
@@ -189,6 +193,30 @@ fn stirs(db: &Connection) -> rusqlite::Result<bool> {
         [],
         |row| row.get(0),
     )
+}
+
+/// Whether a trigger of the table names it outside of texts; what others do that it leads to is not
+/// looked at.
+fn stirred(db: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let mut triggers = db.prepare(
+        "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE",
+    )?;
+    let texts = triggers.query_map(params![table], |row| row.get::<_, Option<String>>(0))?;
+    for text in texts {
+        if text?.is_some_and(|text| names_again(&text, table)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether what a trigger does names the table. Where it begins to do something is the first
+/// `BEGIN` after the table's own name.
+fn names_again(trigger: &str, table: &str) -> bool {
+    let code: String = trigger.split('\'').step_by(2).collect::<Vec<_>>().join(" ");
+    let code = code.to_ascii_lowercase();
+    let does = code.split_once("begin").map_or("", |(_, does)| does);
+    does.contains(&table.to_ascii_lowercase())
 }
 
 pub(super) fn tables(db: &Connection) -> rusqlite::Result<Vec<String>> {

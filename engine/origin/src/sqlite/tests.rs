@@ -1,3 +1,4 @@
+mod as_read;
 mod changed;
 mod kept;
 mod limits;
