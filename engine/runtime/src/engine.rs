@@ -428,6 +428,7 @@ impl Inner {
             policy: policy.into(),
             origin: None,
             origin_name: None,
+            rows_of: None,
             gate: Gate::new(policy, &OriginLimits::default()),
             write_hold_ms: 0,
             whole: None,

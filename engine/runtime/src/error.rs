@@ -191,14 +191,19 @@ pub enum Error {
         /// The dead letter.
         letter: LetterId,
     },
-    /// The queue holds some fields of a row, and what the rest of it will be only the origin can say.
+    /// The queue holds writes of a row, and what all of it will be only the origin can say.
     #[error(
-        "the write-behind queue holds writes of some fields of `{row}`, and what the rest of it will \
-         be only its origin can say, which does not have them yet{rest}"
+        "the write-behind queue holds writes of {of}`{row}`, and what {will} be only its origin can \
+         say, which does not have them yet{rest}",
+        of = if *fields { "some fields of " } else { "" },
+        will = if *fields { "the rest of it will" } else { "this read of it will" }
     )]
     PartlyQueued {
         /// The resource and the id.
         row: String,
+        /// Whether they name fields of it; otherwise they are of all of it, under another key or
+        /// with other attributes.
+        fields: bool,
         /// Why the origin does not have them.
         rest: Rest,
     },

@@ -118,6 +118,9 @@ pub(crate) struct Resolved {
     pub(crate) origin: Option<Arc<dyn Origin>>,
     /// The name of the origin.
     pub(crate) origin_name: Option<Arc<str>>,
+    /// The resource under which the queue knows its rows, where the origin has one row for each id
+    /// whatever the resource; none where that is the request's.
+    pub(crate) rows_of: Option<Arc<str>>,
     /// Before the origin, or before the closures that load where there is none.
     pub(crate) gate: Arc<Gate>,
     /// How long after a write what the origin answers is not stored, in milliseconds.
@@ -141,6 +144,20 @@ impl Resolved {
             .as_ref()
             .is_none_or(|origin| origin.reads_query())
     }
+}
+
+/// The resource by which the queue knows the rows of an origin that has one row for each id: that
+/// of the first of its routes that names one. Otherwise two writes of one row through two resources
+/// would be flushed in any order.
+pub(crate) fn rows_of(name: &str, origin: &dyn Origin, routes: &[Route]) -> Option<Arc<str>> {
+    if origin.tells_resources() {
+        return None;
+    }
+    let mut own = routes
+        .iter()
+        .filter(|route| route.origin.as_deref() == Some(name));
+    let named = own.find(|route| !route.resource.contains(['*', '?']));
+    named.map(|route| route.resource.as_str().into())
 }
 
 /// The routing table; the first match wins.

@@ -16,7 +16,7 @@ use crate::fallback::OnFailure;
 use crate::gate::Gate;
 use crate::limits::OriginLimits;
 use crate::meters::PolicyMeters;
-use crate::route::{Resolved, Route, Routes};
+use crate::route::{self, Resolved, Route, Routes};
 use crate::vault::{Seals, Vault};
 
 /// What of an engine can change while it runs: everything that says what to do with a request, and
@@ -127,6 +127,9 @@ fn one(route: &Route, rules: &Rules, shared: &Shared) -> Result<Resolved, BuildE
         policy: route.policy.as_str().into(),
         origin: origin.map(Arc::clone),
         origin_name: name.map(Arc::from),
+        rows_of: name
+            .zip(origin)
+            .and_then(|(name, origin)| route::rows_of(name, &**origin, &rules.routes)),
         gate: shared.gates.of(route, &rules.limits),
         write_hold_ms: hold.copied().unwrap_or_default(),
         whole: name.filter(has_outbox).map(Dependency::origin),

@@ -29,6 +29,8 @@ pub(super) struct Answer<'a> {
     pub(super) changes: usize,
     /// How often it failed before while others were answered.
     pub(super) attempts: u32,
+    /// Whether writes wait that were acknowledged before it, of whatever row and origin.
+    pub(super) older: bool,
     /// Whether others were taken since it last failed.
     pub(super) others: bool,
 }
@@ -44,8 +46,13 @@ pub(super) fn fates(answers: &[Answer<'_>], attempts_max: u32) -> Vec<Fate> {
     let fate = |answer: &Answer<'_>| {
         let works = any_answered || (alone && answer.others);
         let blamed = answer.error.is_some_and(|error| is_blamed(error, alone));
-        let given_up =
-            permanent(answer) || (works && blamed && answer.attempts + 1 >= attempts_max);
+        let tries = match answer.error {
+            // What it refers to, or who holds the value that it is to have, may be one of them.
+            Some(OriginError::Rejected(_)) if answer.changes == 1 && answer.older => attempts_max,
+            _ if permanent(answer) => 1,
+            _ => attempts_max,
+        };
+        let given_up = works && blamed && answer.attempts + 1 >= tries;
         match answer.error {
             None => Fate::Done,
             Some(_) if given_up && answer.changes > 1 => Fate::Singly,
@@ -64,6 +71,7 @@ pub(super) fn fates(answers: &[Answer<'_>], attempts_max: u32) -> Vec<Fate> {
 /// statement too, unless the row was handed over alone.
 pub(super) const fn is_blamed(error: &OriginError, alone: bool) -> bool {
     match error {
+        error if error.is_permanent() => true,
         OriginError::Failed(_) | OriginError::Broken(_) => true,
         OriginError::Timeout { .. } | OriginError::Schema(_) => alone,
         _ => false,
@@ -81,11 +89,17 @@ mod tests {
         let late = OriginError::Timeout { limit_ms: 1 };
         let away = OriginError::Unreachable("away".into());
         let refused = OriginError::Rejected("no".into());
+        let large = OriginError::WriteTooLarge { limit_bytes: 1 };
         let answer = |error, changes, attempts| Answer {
             error,
             changes,
             attempts,
+            older: false,
             others: false,
+        };
+        let older = |error, attempts| Answer {
+            older: true,
+            ..answer(Some(error), 1, attempts)
         };
         let others = |error, attempts| Answer {
             others: true,
@@ -123,6 +137,21 @@ mod tests {
                 vec![Done, Later],
             ),
             ("refused", vec![answer(Some(&refused), 1, 0)], vec![Bury]),
+            (
+                "refused while older ones wait",
+                vec![older(&refused, 0)],
+                vec![Later],
+            ),
+            (
+                "refused again and again while older ones wait",
+                vec![older(&refused, 2)],
+                vec![Bury],
+            ),
+            (
+                "too large, which no other write changes",
+                vec![older(&large, 0)],
+                vec![Bury],
+            ),
             (
                 "the last refused",
                 vec![answer(Some(&refused), 2, 0)],

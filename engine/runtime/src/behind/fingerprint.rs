@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::write::Ready;
 
 impl Inner {
-    /// What tells the request that chose `name` from others: verb, row, query, type and body.
-    /// Headers are left out: who repeats a request may send others, such as the time. Of a value
+    /// What tells the request that chose `name` from others: verb, row, query, type, encoding and
+    /// body. Other headers are left out: who repeats a request may send others, such as the time. Of a value
     /// that is to be sealed it says no more than the key ring lets out.
     pub(super) fn fingerprint(&self, ready: &Ready, name: &str) -> Result<Fingerprint, Error> {
         let request = &ready.job.request;
@@ -29,6 +29,11 @@ impl Inner {
         for (name, text) in query.filter(|(name, _)| larder_core::query::is_part(name)) {
             add(name.as_bytes());
             add(text.as_bytes());
+        }
+        // Said only where there is one: names that were taken before it was are known again.
+        if let Some(coding) = value.and_then(larder_core::Value::coding) {
+            add(b"content-encoding");
+            add(coding.as_bytes());
         }
         let digest = hash.finalize().into();
         match ready.job.decision().encrypt {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use larder_core::{Key, Value};
+use larder_core::{Key, Timestamp, Value};
 use larder_origin::{Change, OriginError, PutMeaning, Wanted, Written};
 use larder_store::queue::{Claim, QueueError, Queued};
 
@@ -73,18 +73,29 @@ impl Lane {
         if !alone {
             self.pace.note(&answers, self.tuning().batch_max);
         }
+        let oldest = self.oldest(&answers).await?;
         let judged: Vec<_> = parcels
             .iter()
             .zip(&answers)
             .map(|(parcel, answer)| Answer {
                 error: answer.as_ref().err(),
                 changes: parcel.run.len(),
+                older: oldest.is_some_and(|oldest| oldest < parcel.last.at),
                 attempts: self.attempts(&parcel.last.change.row),
                 others: self.others_pass(&parcel.last.change.row),
             })
             .collect();
         let fates = fates(&judged, self.tuning().attempts_max);
         self.settle(inner, claim, &parcels, &answers, &fates).await
+    }
+
+    /// When the oldest change was taken that waits in the whole queue, where that is of matter.
+    async fn oldest(&self, answers: &[Answered]) -> Result<Option<Timestamp>, QueueError> {
+        let refused = |answer: &Answered| matches!(answer, Err(OriginError::Rejected(_)));
+        match answers.iter().any(refused) {
+            true => Ok(self.queue.depth().await?.oldest),
+            false => Ok(None),
+        }
     }
 
     /// Opens the values. What cannot be read is no reason to keep others waiting.

@@ -29,10 +29,11 @@ pub(crate) enum Overlay {
 /// What a request names at its origin; none where it has none.
 pub(super) fn row_of(job: &Job) -> Option<Row> {
     let origin = Arc::clone(job.route.origin_name.as_ref()?);
+    let named = job.route.rows_of.as_ref();
     Some(Row {
         origin,
         tenant: job.request.tenant.as_str().into(),
-        resource: job.request.resource.as_str().into(),
+        resource: named.map_or_else(|| job.request.resource.as_str().into(), Arc::clone),
         id: job.request.id.as_str().into(),
     })
 }
@@ -67,16 +68,20 @@ impl Inner {
                 let pending = self.pending_of(job).await?;
                 self.merged(&**origin, job, &pending)
             }
-            _ => self.replaced(job).await,
+            Some(origin) => self.replaced(&**origin, job).await,
+            None => Ok(Overlay::Nothing),
         }
     }
 
-    async fn replaced(&self, job: &Job) -> Result<Overlay, Error> {
+    /// Asked with another query or other headers, an origin may show something else of what was
+    /// written.
+    async fn replaced(&self, origin: &dyn Origin, job: &Job) -> Result<Overlay, Error> {
         match self.queued_of(job).await? {
-            Some(queued) if answers(&queued.change, job) => {
+            None => Ok(Overlay::Nothing),
+            Some(queued) if answers(&queued.change, job) || !origin.reads_query() => {
                 Ok(Overlay::Known(self.opened(&queued.change)?))
             }
-            _ => Ok(Overlay::Nothing),
+            Some(_) => Ok(Overlay::Unknown),
         }
     }
 
@@ -154,6 +159,6 @@ fn made(
         Some(whole) => Made::Known(Some(whole)),
         // What a new row has beside these fields, and what follows from them, the origin makes up.
         None if deleted || origin.computes() => Made::Unknown,
-        None => Made::Over(written),
+        None => origin.as_read(&written).map_or(Made::Unknown, Made::Over),
     }
 }

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use larder_origin::Fetched;
+use larder_origin::{Fetched, PutMeaning};
 use tokio::time::{Instant, timeout};
 
 use super::fields;
@@ -66,8 +66,11 @@ impl Inner {
         let (Some(behind), Some(row)) = (&self.behind, row_of(job)) else {
             return Ok(());
         };
+        let origin = job.route.origin.as_ref();
+        let fields = origin.is_some_and(|origin| origin.put_meaning() == PutMeaning::Merge);
         let partly = |rest| Error::PartlyQueued {
             row: in_words(&row),
+            fields,
             rest,
         };
         let partition = row.partition();

@@ -78,6 +78,22 @@ impl Origin for Faucet {
         self.origin.whole(wanted, value)
     }
 
+    fn as_read(&self, value: &Value) -> Option<Value> {
+        self.origin.as_read(value)
+    }
+
+    fn tells_resources(&self) -> bool {
+        self.origin.tells_resources()
+    }
+
+    fn reads_query(&self) -> bool {
+        self.origin.reads_query()
+    }
+
+    fn keeps_headers(&self) -> bool {
+        self.origin.keeps_headers()
+    }
+
     fn sees(&self, class: &str) -> bool {
         self.origin.sees(class)
     }

@@ -23,6 +23,7 @@ const SQLITE: &str = "CREATE TABLE carts (id TEXT PRIMARY KEY, price REAL, stock
     note TEXT, big INTEGER, CHECK (stock < 999));
     CREATE TABLE kept (id TEXT PRIMARY KEY, price REAL, stock INTEGER DEFAULT 7, note TEXT, big INTEGER,
     v INTEGER, s INTEGER NOT NULL DEFAULT 0, gone BOOLEAN, CHECK (stock < 999));
+    CREATE TABLE slots (id TEXT PRIMARY KEY, slot INTEGER UNIQUE);
     CREATE TABLE totals (id TEXT PRIMARY KEY, price REAL, stock INTEGER, total REAL AS (price * stock));";
 const POSTGRES: &str = "CREATE TABLE carts (id text PRIMARY KEY, price numeric, stock int DEFAULT 7,
     note text, big numeric, CHECK (stock < 999));
@@ -82,6 +83,11 @@ impl Place {
 
 /// An engine whose requests name their strategy.
 pub(super) fn engine(place: &Place, queue: Arc<dyn Queue>) -> Engine {
+    engine_of(place, queue, &["*"])
+}
+
+/// One with a route of its own for each of these resources.
+pub(super) fn engine_of(place: &Place, queue: Arc<dyn Queue>, resources: &[&str]) -> Engine {
     let policies = Arc::new(Shelf::default());
     policies.put(policy(Strategy::WriteBehind, |request, decision| {
         let by = request.attributes.iter().find(|(name, _)| name == "by");
@@ -98,8 +104,12 @@ pub(super) fn engine(place: &Place, queue: Arc<dyn Queue>) -> Engine {
         batch_age_ms: 1,
         ..QueueTuning::default()
     };
-    Engine::builder(policies, store)
-        .route(Route::new("*", "native").origin("shop"))
+    let route = |resource: &&str| Route::new(*resource, "native").origin("shop");
+    let mut routed = Engine::builder(policies, store);
+    for route in resources.iter().map(route) {
+        routed = routed.route(route);
+    }
+    routed
         .origin("shop", place.faucet.clone())
         .queue(queue, tuning)
         .build()
@@ -127,7 +137,7 @@ pub(super) fn json(value: Option<&Value>) -> Option<serde_json::Value> {
     value.map(|value| serde_json::from_slice(&value.bytes).expect("is JSON"))
 }
 
-/// A service that keeps what is put under its path.
+/// A service that keeps what is put under its path, and shows it whatever the query.
 async fn serve(listener: TcpListener) {
     let values = Arc::new(parking_lot::Mutex::new(HashMap::new()));
     while let Ok((stream, _)) = listener.accept().await {
@@ -156,7 +166,8 @@ async fn converse(
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await.ok()?;
         let mut words = head.split(' ');
-        let (method, path) = (words.next()?, words.next()?.to_owned());
+        let (method, address) = (words.next()?, words.next()?);
+        let path = address.split('?').next()?.to_owned();
         let answer = match method {
             "PUT" => values
                 .lock()

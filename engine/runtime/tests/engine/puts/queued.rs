@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use larder::core::Head;
 use larder::store::queue::{Letters, Queue};
 use larder::store::testing::Server;
 use larder::store::{LocalQueue, LocalQueueConfig, Mirror, MirroredQueue, RedisConfig};
@@ -9,7 +11,7 @@ use larder::{Engine, Error, Reading, Request, Value};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::place::{Place, engine, flushed, json, request};
+use super::place::{Place, engine, engine_of, flushed, json, request};
 use crate::kit::Shelter;
 
 const ROW: &str = r#"{"price":1.5,"stock":1,"note":"n","big":1}"#;
@@ -194,6 +196,166 @@ async fn a_read_under_another_key_sees_what_is_queued() {
     let reading = engine.read(other).await.expect("it is read");
     let price = json(reading.value.as_ref()).map(|row| row["price"].clone());
     assert_eq!(price, Some(json!(5.5)));
+}
+
+/// A service may make of the query what it likes, so what it will answer only it can say.
+#[tokio::test]
+async fn a_read_with_another_query_waits_for_what_is_queued_or_says_so() {
+    let place = Place::http().await;
+    let engine = engine(&place, shelter());
+    let fields = || request("c1", "write_behind").with("query.fields", "price");
+    put(&engine, "c1", r#"{"price":1}"#).await;
+    flushed(&engine).await;
+    let before = engine.read(fields()).await.expect("it is read");
+    assert_eq!(json(before.value.as_ref()), Some(json!({"price": 1})));
+
+    place.faucet.shut();
+    put(&engine, "c1", r#"{"price":2}"#).await;
+    assert_eq!(row(&engine, "c1").await, Some(json!({"price": 2})));
+    let error = engine.read(fields()).await.expect_err("only it can say");
+    assert_eq!(error.code(), "partly_queued", "{error}");
+    assert!(error.retry_after_ms().is_some());
+    place.faucet.open();
+    flushed(&engine).await;
+    put(&engine, "c1", r#"{"price":3}"#).await;
+    let after = engine
+        .read(fields())
+        .await
+        .expect("its flush is waited for");
+    assert_eq!(json(after.value.as_ref()), Some(json!({"price": 3})));
+}
+
+/// The same bytes in another encoding are another value.
+#[tokio::test]
+async fn a_key_belongs_to_one_encoding() {
+    let place = Place::http().await;
+    let engine = engine(&place, shelter());
+    place.faucet.shut();
+    let put = async |key: &str, lines: &[&'static str]| {
+        let lines = lines
+            .iter()
+            .map(|line| ("content-encoding", Bytes::from(*line)));
+        let value = Value {
+            head: Head::new(200, lines).expect("they are valid"),
+            ..Value::json("1")
+        };
+        let writing = engine.write_once(Request::write("cart", "c1"), value, key);
+        let queued = writing.await.map(|writing| writing.queued);
+        queued.map(|queued| queued.is_some_and(|queued| queued.repeated))
+    };
+    for (key, first, same, other) in [
+        ("plain", &[][..], &["identity"][..], &["gzip"][..]),
+        ("packed", &["gzip"], &["GZIP"], &["br"]),
+        ("twice", &["gzip", "br"], &["gzip, br"], &["br, gzip"]),
+    ] {
+        assert_eq!(put(key, first).await, Ok(false), "{key}");
+        assert_eq!(put(key, same).await, Ok(true), "{key}");
+        let error = put(key, other).await.expect_err("it is another request");
+        assert_eq!(error.code(), "idempotency_key_reused", "{key}");
+    }
+}
+
+/// A text for a number, a whole number for one with a point: what is kept is not what was spelled.
+#[tokio::test]
+async fn a_read_before_the_flush_shows_values_as_the_origin_will_keep_them() {
+    let place = Place::sqlite("carts").await;
+    in_place(&place, "c1").await;
+    let engine = engine(&place, shelter());
+    place.faucet.shut();
+    put(&engine, "c1", r#"{"price":6,"note":7}"#).await;
+    put(
+        &engine,
+        "c2",
+        r#"{"price":6,"stock":1.0,"note":7,"big":true}"#,
+    )
+    .await;
+    let merged = json!({"id": "c1", "price": 6.0, "stock": 1, "note": "7", "big": 1});
+    let whole = json!({"id": "c2", "price": 6.0, "stock": 1, "note": "7", "big": 1});
+    for _ in 0..2 {
+        assert_eq!(row(&engine, "c1").await, Some(merged.clone()));
+        assert_eq!(row(&engine, "c2").await, Some(whole.clone()));
+        place.faucet.open();
+        flushed(&engine).await;
+    }
+    place.faucet.shut();
+    // A text that is a number is one for SQLite, and how it is spelled then SQLite says.
+    put(&engine, "c1", r#"{"big":"0x10"}"#).await;
+    put(&engine, "c2", r#"{"big":"1e2"}"#).await;
+    let shown = row(&engine, "c1").await.map(|row| row["big"].clone());
+    assert_eq!(shown, Some(json!("0x10")));
+    let error = look(&engine, "c2").await.expect_err("only it can say");
+    assert_eq!(error.code(), "partly_queued", "{error}");
+}
+
+/// A table has one row for each id, through whatever resource it is written.
+#[tokio::test]
+async fn two_resources_over_one_table_write_one_row_in_order() {
+    let place = Place::sqlite("carts").await;
+    let ids: Vec<String> = (0..20).map(|n| format!("c{n}")).collect();
+    for id in &ids {
+        in_place(&place, id).await;
+    }
+    let engine = engine_of(&place, shelter(), &["cart", "basket"]);
+    place.faucet.shut();
+    for id in &ids {
+        for (resource, body) in [
+            ("cart", r#"{"price":5.5}"#),
+            ("basket", r#"{"price":6.5,"note":"m"}"#),
+            ("cart", r#"{"note":"o"}"#),
+        ] {
+            let write = engine.write(Request::write(resource, id.as_str()), Value::json(body));
+            assert!(write.await.expect("it is queued").queued.is_some());
+        }
+    }
+    let whole = |id: &str| json!({"id": id, "price": 6.5, "stock": 1, "note": "o", "big": 1});
+    let shown = async |resource: &str, id: &str| {
+        let read = Request::read(resource, id).with("by", "bypass");
+        let reading = engine.read(read).await.expect("it is read");
+        json(reading.value.as_ref())
+    };
+    for resource in ["cart", "basket"] {
+        assert_eq!(shown(resource, "c7").await, Some(whole("c7")), "{resource}");
+    }
+    place.faucet.open();
+    flushed(&engine).await;
+    for id in &ids {
+        assert_eq!(shown("basket", id).await, Some(whole(id)));
+    }
+}
+
+/// Parts of a queue are flushed beside each other, and after an outage at moments of their own.
+#[tokio::test]
+async fn a_row_that_needs_another_that_waits_is_no_dead_letter() {
+    let place = Place::sqlite("slots").await;
+    let engine = engine(&place, shelter());
+    let pairs: Vec<(String, String)> = (0..12)
+        .map(|n| (format!("old{n}"), format!("new{n}")))
+        .collect();
+    let put = async |id: &str, slot: usize| {
+        let body = Value::json(format!(r#"{{"slot":{slot}}}"#));
+        let writing = engine.write(Request::write("slot", id), body).await;
+        assert!(writing.expect("it is queued").queued.is_some());
+    };
+    for (n, (old, _)) in pairs.iter().enumerate() {
+        put(old, n).await;
+    }
+    flushed(&engine).await;
+    place.faucet.shut();
+    for (n, (old, new)) in pairs.iter().enumerate() {
+        put(old, n + 100).await;
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+        put(new, n).await;
+    }
+    place.faucet.open();
+    flushed(&engine).await;
+    let view = engine.queue().expect("there is one");
+    assert_eq!(view.letters(None, 99).await, Ok(Vec::new()));
+
+    // Nothing that waits can help this one.
+    put("late", 100).await;
+    flushed(&engine).await;
+    let letters = view.letters(None, 99).await.expect("they are listed");
+    assert_eq!(letters.len(), 1, "{letters:?}");
 }
 
 #[tokio::test]
