@@ -139,6 +139,39 @@ impl Operations {
 mod tests {
     use super::*;
 
+    /// Setting the clock back forgets nothing, as long as it takes; set forward, it forgets what it
+    /// takes for older than ten minutes.
+    #[test]
+    fn a_name_is_known_for_ten_minutes_by_the_clock() {
+        const MINUTE: u64 = 60_000;
+        let request = |byte| Mark {
+            on_row: [byte; 16],
+            named: Some(([2; 16], Fingerprint([byte; 16]))),
+        };
+        let taken = Timestamp(1_800_000_000_000);
+        let mut operations = Operations::default();
+        operations.put(&request(1), micros(taken));
+        for (now, known) in [
+            (taken, true),
+            (taken.plus(10 * MINUTE - 1), true),
+            (taken.plus(10 * MINUTE), false),
+            (taken.plus(60 * MINUTE), false),
+            (Timestamp(taken.0 - 60 * MINUTE), true),
+            (Timestamp(0), true),
+        ] {
+            let same = operations.find(&request(1), now);
+            assert_eq!(same, Ok(known.then(|| micros(taken))), "{now:?}");
+            let other = operations.find(&request(3), now);
+            assert_eq!(other == Err(QueueError::Reused), known, "{now:?}");
+        }
+        // After its time a name is whoever's takes it next.
+        let later = micros(taken.plus(10 * MINUTE));
+        operations.put(&request(3), later);
+        let now = taken.plus(11 * MINUTE);
+        assert_eq!(operations.find(&request(3), now), Ok(Some(later)));
+        assert_eq!(operations.find(&request(1), now), Err(QueueError::Reused));
+    }
+
     #[test]
     fn marks_come_back_and_those_of_before_have_no_request() {
         let full = Mark {
