@@ -81,10 +81,11 @@ impl SqliteOrigin {
     /// Names the setting, file, table or column that is wrong, and what exists instead.
     pub fn open(config: SqliteConfig) -> Result<Self, OpenError> {
         check(&config)?;
-        Table::inspect(&open_first(&config)?, &config)?;
+        let table = Table::inspect(&open_first(&config)?, &config)?;
         let limits = Limits::of(&config);
         let summary = format!("sqlite {}, table {}", config.path.display(), config.table);
         let seen = Arc::new(Seen::default());
+        seen.fits(&Arc::new(table));
         let config = Arc::new(config);
         let file = File::at(&config.path);
         let post = |writes| Post {

@@ -38,7 +38,7 @@ impl Seen {
         }
     }
 
-    fn fits(&self, table: &Arc<Table>) {
+    pub(super) fn fits(&self, table: &Arc<Table>) {
         *self.table.lock() = Some(Arc::clone(table));
         if self.trouble.lock().take().is_some() {
             tracing::info!("the table is as it has to be again");
