@@ -52,6 +52,7 @@ mod outage;
 mod outbox;
 mod overload;
 mod program;
+mod queued;
 mod quickstart;
 mod race;
 mod reload;
