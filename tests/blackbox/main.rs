@@ -55,6 +55,7 @@ mod program;
 mod queued;
 mod quickstart;
 mod race;
+mod redis_clock;
 mod reload;
 mod replay;
 mod says;

@@ -84,19 +84,25 @@ async fn serve(place: &Place) -> Serving {
 
 /// Serves by the `larder.toml` of a folder, on ports of its own.
 pub(crate) async fn serve_in(dir: &Path) -> Serving {
-    serve_with(dir, Stdio::inherit()).await
+    serve_with(dir, &[], Stdio::inherit()).await
 }
 
 /// The same with its log in a file.
 pub(crate) async fn serve_logging_to(dir: &Path, log: &Path) -> Serving {
-    serve_with(dir, std::fs::File::create(log).unwrap().into()).await
+    serve_under(dir, &[], log).await
 }
 
-async fn serve_with(dir: &Path, log: Stdio) -> Serving {
+/// The same with these variables set.
+pub(crate) async fn serve_under(dir: &Path, env: &[(&str, &str)], log: &Path) -> Serving {
+    serve_with(dir, env, std::fs::File::create(log).unwrap().into()).await
+}
+
+async fn serve_with(dir: &Path, env: &[(&str, &str)], log: Stdio) -> Serving {
     let mut command = larder(dir, &["serve", "--config", "larder.toml"]);
     for plane in ["LARDER__SERVER__LISTEN", "LARDER__SERVER__ADMIN"] {
         command.env(plane, "127.0.0.1:0");
     }
+    command.envs(env.iter().copied());
     command.stdout(Stdio::piped()).stderr(log);
     let mut command = tokio::process::Command::from(command);
     let mut child = command.kill_on_drop(true).spawn().unwrap();

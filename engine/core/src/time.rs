@@ -26,9 +26,9 @@ impl Timestamp {
 
 /// Where time comes from.
 ///
-/// Implementations must not block. Two nodes over one store answer wall-clock time and should agree
-/// within a second: a node that runs behind serves entries that much longer. Nothing that must not
-/// be undone (invalidations, leases) rests on clocks agreeing.
+/// Implementations must not block. Those of two nodes over one store should agree within a second: a
+/// node that runs behind serves entries that much longer, and may keep what was loaded before an
+/// invalidation of a tag that only an admission named.
 pub trait Clock: Send + Sync {
     /// The present.
     fn now(&self) -> Timestamp;

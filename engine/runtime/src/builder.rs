@@ -116,7 +116,8 @@ impl EngineBuilder {
     }
 
     /// Sets the wall clock; the default is [`SystemClock`](crate::SystemClock). Where no
-    /// [steady clock](Self::steady_clock) is set it stands for that too.
+    /// [steady clock](Self::steady_clock) is set it stands for that too. A store that others share
+    /// goes by it then, and not by the clock that it tells.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.wall = Some(clock);
@@ -202,7 +203,6 @@ impl EngineBuilder {
             let origin = origin.as_str().into();
             Followed::new(origin, outbox, tuning)
         });
-        let is_shared = self.store.is_shared();
         let clocks = Clocks::of(self.wall, self.steady);
         let longest_load_ms = [
             self.rules.guard.timeout_max_ms.into(),
@@ -219,10 +219,10 @@ impl EngineBuilder {
             write_holds: self.write_holds,
             behind,
             outboxes: outboxes.collect(),
+            clock: clocks.of_store(&*self.store),
             store: self.store,
             origins: self.origins,
             gates: Gates::default(),
-            clock: clocks.of_store(is_shared),
             wall: clocks.wall,
             steady: clocks.steady,
             tuning: self.tuning,

@@ -1,70 +1,26 @@
-//! The one place that reads the time.
+//! Which clock counts what.
 //!
 //! | what | goes by |
 //! |---|---|
 //! | entries, leases, writes and versions of a store that this process has for itself | [`SteadyClock`] |
-//! | those of a store that others share | [`SystemClock`]: nodes agree on no other |
+//! | those of a store that others share | the clock that the store tells, such as that of its Redis: [`Store::clock`](larder_store::Store::clock) |
 //! | what a policy is shown, decision ids, the write-behind queue and its claims | [`SystemClock`] |
 //! | how long a failed refresh is not tried again | [`SteadyClock`] |
 //! | breakers, limits of calls, deadlines, outboxes | the monotonic clock of tokio |
 
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
-use larder_core::{Clock, Timestamp};
-use rustix::time::{ClockId, clock_gettime};
-
-/// The system's wall clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "everything else is handed the time"
-        )]
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-        Timestamp(since_epoch.map_or(0, |elapsed| elapsed.as_millis() as u64))
-    }
-}
-
-/// Counts on while the machine sleeps, and is set by nobody.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSET: ClockId = ClockId::Boottime;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const UNSET: ClockId = ClockId::Monotonic;
-
-/// What the wall clock showed when this process first asked, and what has passed since by a clock
-/// that nobody sets. It never goes back, and a machine that slept has aged. What it shows may be
-/// wrong: it is for differences.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SteadyClock;
-
-impl Clock for SteadyClock {
-    fn now(&self) -> Timestamp {
-        /// One for the process, as engines may share a store.
-        static BEGAN: LazyLock<(Timestamp, Duration)> =
-            LazyLock::new(|| (SystemClock.now(), unset()));
-        let (at, began) = *BEGAN;
-        since(at, began, unset())
-    }
-}
-
-fn unset() -> Duration {
-    Duration::try_from(clock_gettime(UNSET)).unwrap_or_default()
-}
-
-fn since(at: Timestamp, began: Duration, now: Duration) -> Timestamp {
-    let passed = now.saturating_sub(began).as_millis();
-    at.plus(u64::try_from(passed).unwrap_or(u64::MAX))
-}
+use larder_core::Clock;
+use larder_store::Store;
+pub use larder_store::{SteadyClock, SystemClock};
 
 /// The clocks of an engine.
 #[derive(Clone)]
 pub(crate) struct Clocks {
     pub(crate) wall: Arc<dyn Clock>,
     pub(crate) steady: Arc<dyn Clock>,
+    /// Whether the wall clock was chosen: then it is the one that shared stores go by.
+    chosen: bool,
 }
 
 impl Clocks {
@@ -72,47 +28,18 @@ impl Clocks {
     pub(crate) fn of(wall: Option<Arc<dyn Clock>>, steady: Option<Arc<dyn Clock>>) -> Self {
         let steady = steady.or_else(|| wall.clone());
         Self {
+            chosen: wall.is_some(),
             wall: wall.unwrap_or_else(|| Arc::new(SystemClock)),
             steady: steady.unwrap_or_else(|| Arc::new(SteadyClock)),
         }
     }
 
     /// The one that a store is handed.
-    pub(crate) fn of_store(&self, shared: bool) -> Arc<dyn Clock> {
-        match shared {
-            true => Arc::clone(&self.wall),
-            false => Arc::clone(&self.steady),
+    pub(crate) fn of_store(&self, store: &dyn Store) -> Arc<dyn Clock> {
+        if !store.is_shared() {
+            return Arc::clone(&self.steady);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_steady_clock_agrees_with_the_wall_at_first_and_never_goes_back() {
-        let wall = SystemClock.now();
-        let first = SteadyClock.now();
-        assert!(first.0.abs_diff(wall.0) < 60_000, "{first:?} {wall:?}");
-        let mut last = first;
-        for _ in 0..10_000 {
-            let now = SteadyClock.now();
-            assert!(now >= last);
-            last = now;
-        }
-    }
-
-    #[test]
-    fn what_has_passed_is_added_to_where_it_began() {
-        let ms = Duration::from_millis;
-        for (at, began, now, shown) in [
-            (0, ms(5), ms(5), 0),
-            (1_000, ms(5), ms(2_006), 3_001),
-            (1_000, ms(5), ms(4), 1_000),
-            (u64::MAX - 1, ms(0), Duration::MAX, u64::MAX),
-        ] {
-            assert_eq!(since(Timestamp(at), began, now), Timestamp(shown));
-        }
+        let told = store.clock().filter(|_| !self.chosen);
+        told.unwrap_or_else(|| Arc::clone(&self.wall))
     }
 }

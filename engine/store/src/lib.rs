@@ -9,6 +9,7 @@
 //! values is left to `larder-origin`.
 
 mod bounded;
+mod clock;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod judge;
@@ -21,6 +22,7 @@ mod sweep;
 pub mod testing;
 mod tiered;
 
+pub use clock::{SteadyClock, SystemClock};
 pub use memory::{MemoryConfig, MemoryStore};
 pub use queue::{LocalQueue, LocalQueueConfig, MirroredQueue, QueueOpenError};
 #[doc(hidden)]

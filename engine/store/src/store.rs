@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, Either, Ready};
 use larder_core::dependency::Mode;
 use larder_core::freshness::Windows;
-use larder_core::{Dependency, Entry, Key, Pattern, Timestamp, Version};
+use larder_core::{Clock, Dependency, Entry, Key, Pattern, Timestamp, Version};
 
 use crate::sweep::Sweep;
 
@@ -336,6 +336,12 @@ pub trait Store: Send + Sync {
     /// clock.
     fn is_shared(&self) -> bool {
         true
+    }
+
+    /// The clock that all who share it agree on, where it tells one; otherwise they have to agree
+    /// on the wall clock.
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        None
     }
 
     /// Whether it answers now, without asking it.

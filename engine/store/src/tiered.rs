@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, select};
 use larder_core::dependency::Mode;
-use larder_core::{Dependency, Entry, Key, Pattern, Timestamp, Version};
+use larder_core::{Clock, Dependency, Entry, Key, Pattern, Timestamp, Version};
 
 pub use self::config::TieredConfig;
 use self::island::Island;
@@ -195,6 +195,10 @@ impl Store for TieredStore {
             bytes: self.near.bytes(),
             capacity: self.near.capacity(),
         }
+    }
+
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        self.far.clock()
     }
 
     fn health(&self) -> Health {

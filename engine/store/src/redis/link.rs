@@ -7,6 +7,7 @@
 //! | `diagnose` | tells a TLS port from a plain one, once, at the start |
 //! | `wire` | one connection, every command bounded in time |
 //! | `check` | what is looked at before a server is used |
+//! | `clock` | the time as the server tells it |
 //! | `eviction` | whether a server may evict what has no end |
 //! | `locate` | where the masters are: one server, `sentinel` or `cluster` |
 //! | `topology` | the masters with their connections, and which slot is whose |
@@ -16,6 +17,7 @@
 //! the server said that it did nothing: for a slot that moved, or a script it does not have.
 
 mod check;
+mod clock;
 mod cluster;
 mod diagnose;
 mod dial;
@@ -38,6 +40,7 @@ use redis::{Cmd, PushInfo, Script, Value};
 use tokio::sync::{mpsc::UnboundedSender, watch};
 use tokio::task::JoinHandle;
 
+use self::clock::ServerClock;
 use self::endpoint::Address;
 use self::shared::Shared;
 use self::slot::slot_of;
@@ -176,6 +179,11 @@ impl Link {
     /// Whether all masters answer, without asking them.
     pub(crate) fn health(&self) -> Health {
         self.topology().health()
+    }
+
+    /// The time as the masters tell it.
+    pub(crate) fn clock(&self) -> Arc<ServerClock> {
+        self.0.shared.clock.clone()
     }
 
     /// What the check found, in words.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use larder_core::dependency::Mode;
-use larder_core::{Dependency, Entry, Key, Pattern, Timestamp, Version};
+use larder_core::{Clock, Dependency, Entry, Key, Pattern, Timestamp, Version};
 use redis::{Script, Value};
 
 use super::ban_sweep::Adoption;
@@ -210,6 +210,10 @@ impl Store for RedisStore {
             bytes: 0,
             capacity: 0,
         }
+    }
+
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        Some(self.0.link.clock())
     }
 
     fn health(&self) -> Health {

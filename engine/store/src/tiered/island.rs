@@ -105,7 +105,7 @@ impl Island {
         Arc::clone(&self.store.read())
     }
 
-    /// The store at `now`. Times are those of the wall clock here: where that was set back, what is
+    /// The store at `now`. Times are those of a clock that may be set: where it was set back, what is
     /// kept would outlive its bound, so it goes.
     fn at(&self, now: Timestamp) -> Arc<MemoryStore> {
         let latest = Timestamp(self.latest.fetch_max(now.0, Ordering::SeqCst));

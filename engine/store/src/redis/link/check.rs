@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
+use larder_core::Clock;
 use redis::{Cmd, FromRedisValue, Value};
 
 use super::super::error::ConnectError;
+use super::clock::Reading;
 use super::dial::by_code;
 use super::eviction::{Memory, memory};
 use super::wire::{Failure, Wire};
+use crate::clock::SteadyClock;
 use crate::store::StoreError;
 
 /// What kind of server is expected.
@@ -42,19 +45,27 @@ impl Found {
 
 /// Whether the connection lives and leads to a master that serves. PING speaks for the data set
 /// (it is refused while loading or cut off), HELLO for the role, which ROLE and INFO would tell only
-/// with permissions that few users have.
-pub(super) async fn beat(wire: &Wire) -> Result<HashMap<String, Value>, ConnectError> {
-    let (ping, hello) = (redis::cmd("PING"), redis::cmd("HELLO"));
-    let replies = wire.send_all(&[&ping, &hello]).await;
+/// with permissions that few users have. Tells what time it is there as well, if that may be asked.
+pub(super) async fn beat(
+    wire: &Wire,
+) -> Result<(HashMap<String, Value>, Option<Reading>), ConnectError> {
+    let commands = ["TIME", "PING", "HELLO"].map(redis::cmd);
+    let asked = SteadyClock.now();
+    let replies = wire.send_all(&commands.each_ref()).await;
+    let mut replies = replies
+        .map_err(|failure| broken(wire, failure))?
+        .into_iter();
+    let time = replies.next().and_then(Result::ok);
+    let time = time.and_then(|answer| Reading::of(asked, answer));
     let mut hello = HashMap::new();
-    for reply in replies.map_err(|failure| broken(wire, failure))? {
+    for reply in replies {
         let reply = reply.map_err(|failure| not_ready(wire, failure))?;
         if let Ok(fields) = HashMap::<String, Value>::from_redis_value(reply) {
             hello = fields;
         }
     }
     match text(&hello, "role").as_str() {
-        "master" | "" => Ok(hello),
+        "master" | "" => Ok((hello, time)),
         _ => Err(ConnectError::IsReplica {
             address: wire.to().address().to_string(),
         }),
@@ -73,9 +84,9 @@ pub(super) async fn check(
     wire: &Wire,
     mode: Mode,
     accept_eviction: bool,
-) -> Result<Found, ConnectError> {
+) -> Result<(Found, Option<Reading>), ConnectError> {
     let address = wire.to().address().to_string();
-    let hello = beat(wire).await?;
+    let (hello, time) = beat(wire).await?;
     let mut found = Found {
         server: text(&hello, "server"),
         version: text(&hello, "version"),
@@ -96,7 +107,7 @@ pub(super) async fn check(
     if !accept_eviction {
         found.memory.keeps_bans(&address)?;
     }
-    Ok(found)
+    Ok((found, time))
 }
 
 pub(super) async fn ask(wire: &Wire, command: &Cmd) -> Result<Value, ConnectError> {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::super::config::RedisConfig;
 use super::super::error::ConnectError;
 use super::check::check;
+use super::clock::ServerClock;
 use super::diagnose::diagnose;
 use super::dial::Dialer;
 use super::endpoint::Address;
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     /// A command failed in a way that says more about the connection than about the command.
     pub(super) trouble: Arc<Notify>,
     pub(super) topology: watch::Sender<Arc<Topology>>,
+    pub(super) clock: Arc<ServerClock>,
 }
 
 impl Shared {
@@ -39,6 +41,7 @@ impl Shared {
             accept_eviction: config.accept_eviction,
             trouble: Arc::new(Notify::new()),
             topology: watch::Sender::new(Arc::new(nothing)),
+            clock: Arc::default(),
         })
     }
 
@@ -62,6 +65,7 @@ impl Shared {
         layout: Layout,
         alive: &[(Wire, Arc<str>)],
     ) -> (Topology, Vec<(Address, ConnectError)>) {
+        self.clock.among(&layout.masters);
         let ways = layout.masters.iter().map(async |address| {
             let mut alive = alive.iter();
             match alive.find(|(wire, _)| wire.to().address() == *address) {
@@ -85,7 +89,10 @@ impl Shared {
 
     async fn connect(&self, address: &Address) -> Result<(Wire, Arc<str>), ConnectError> {
         let wire = self.open(address, None).await?;
-        let found = check(&wire, self.locator.mode(), self.accept_eviction).await?;
+        let (found, time) = check(&wire, self.locator.mode(), self.accept_eviction).await?;
+        if let Some(time) = time {
+            self.clock.note(address, time);
+        }
         Ok((wire, found.words().into()))
     }
 

@@ -12,6 +12,7 @@ use super::Link;
 use crate::redis::config::{RedisConfig, SentinelConfig};
 use crate::store::{Health, StoreError};
 use crate::testing::{Cluster, Sentinels, until};
+use larder_core::Clock;
 
 fn single(url: &str) -> RedisConfig {
     RedisConfig {
@@ -67,4 +68,20 @@ async fn goes_down(link: &Link) -> String {
 
 async fn comes_up(link: &Link) {
     until("the link is up", async || link.health() == Health::Up).await;
+}
+
+#[tokio::test]
+async fn the_time_is_that_of_the_server() {
+    let server = crate::testing::Server::start().await;
+    let link = Link::connect(&single(&server.url())).await.unwrap();
+    let clock = link.clock();
+    let before = clock.now().0;
+    let told = link.query(command(&["TIME"])).await.unwrap();
+    let (seconds, micros) = <(u64, u64)>::from_redis_value(told).unwrap();
+    let (told, after) = (seconds * 1_000 + micros / 1_000, clock.now().0);
+    // Off by no more than half of the time for which the first question was under way.
+    assert!(
+        before <= told + 500 && told <= after + 500,
+        "{before} {told} {after}"
+    );
 }

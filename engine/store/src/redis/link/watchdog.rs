@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::error::ConnectError;
 use super::check::beat;
+use super::clock::ServerClock;
 use super::shared::Shared;
 use super::topology::{Topology, Way};
 use super::wire::Wire;
@@ -45,7 +46,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
 /// Looks after everything once; answers whether all is well.
 async fn round(shared: &Shared, due: bool, located: &mut Instant) -> bool {
     let before = shared.topology.borrow().clone();
-    let (alive, died) = beats(&before).await;
+    let (alive, died) = beats(&before, &shared.clock).await;
     // Callers need not wait out their limit while it is looked for a way.
     if let Some(now) = died {
         shared.publish(now);
@@ -78,10 +79,10 @@ type Alive = Vec<(Wire, Arc<str>)>;
 
 /// Asks every connection whether it lives: those that do, and how things stand without the
 /// others, if there are others.
-async fn beats(before: &Topology) -> (Alive, Option<Topology>) {
+async fn beats(before: &Topology, clock: &ServerClock) -> (Alive, Option<Topology>) {
     let asked = before.ways.iter().map(async |way| match way {
-        Way::Up { wire, found } => match beat(wire).await {
-            Ok(_) => Ok((wire.clone(), found.clone())),
+        Way::Up { wire, found } => match lives(wire, clock).await {
+            Ok(()) => Ok((wire.clone(), found.clone())),
             Err(error) => Err((error.to_string().into(), true)),
         },
         Way::Down(why) => Err((why.clone(), false)),
@@ -101,6 +102,13 @@ async fn beats(before: &Topology) -> (Alive, Option<Topology>) {
     let ways = ways.collect();
     let now = Topology::new(before.layout.clone(), ways, Instant::now());
     (alive, any_died.then_some(now))
+}
+
+async fn lives(wire: &Wire, clock: &ServerClock) -> Result<(), ConnectError> {
+    if let (_, Some(time)) = beat(wire).await? {
+        clock.note(&wire.to().address(), time);
+    }
+    Ok(())
 }
 
 /// How long to wait after so many attempts, between the half and the whole of a time that doubles;
