@@ -7,6 +7,7 @@
 //! | `life` | how long silence means that nothing changed |
 //! | `waiters` | those who wait for a change of a key |
 //! | `tracking` | hears of every change in Redis |
+//! | `mark` | notices that the database was exchanged for another one |
 //! | `change` | what the name of a changed key in Redis stands for |
 //! | `island` | what keeps reads off the origin while the shared store is away |
 
@@ -17,6 +18,7 @@ mod contract;
 mod far;
 mod island;
 mod life;
+mod mark;
 mod near;
 mod stamps;
 #[cfg(test)]

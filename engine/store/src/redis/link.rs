@@ -181,6 +181,11 @@ impl Link {
         self.topology().health()
     }
 
+    /// Whether the masters are those of a Cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.0.shared.locator.mode() == check::Mode::Cluster
+    }
+
     /// The time as the masters tell it.
     pub(crate) fn clock(&self) -> Arc<ServerClock> {
         self.0.shared.clock.clone()

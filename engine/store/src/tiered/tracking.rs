@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::change::Change;
+use super::mark::Mark;
 use super::near::Near;
 use crate::redis::link::endpoint::Address;
 use crate::redis::link::topology::Topology;
@@ -79,12 +80,14 @@ impl Follower {
         let (pushes, mut heard) = unbounded_channel();
         let opened = masters.iter().map(|at| self.track(at, pushes.clone()));
         let nodes = try_join_all(opened).await?;
-        let asked = all_heard(&nodes, Instant::now()).await?;
+        // A Cluster has one database and no SWAPDB.
+        let mark = (!self.link.is_cluster()).then(|| Mark::below(&self.prefix));
+        let (asked, mut data) = all_heard(&nodes, mark.as_ref(), Instant::now()).await?;
         self.near.follow(asked, self.bound);
         tracing::info!(masters = nodes.len(), "told of changes");
         let every = EVERY.min(self.bound / 3);
         let mut signed = asked;
-        let beat = all_heard(&nodes, asked + every);
+        let beat = all_heard(&nodes, mark.as_ref(), asked + every);
         tokio::pin!(beat);
         loop {
             tokio::select! {
@@ -97,9 +100,14 @@ impl Follower {
                 }
                 answered = &mut beat => {
                     match answered {
-                        Ok(asked) => {
+                        Ok((asked, found)) => {
                             // What was pushed before the answer is here, if not yet told.
                             self.tell_all(&mut heard)?;
+                            if data != found {
+                                tracing::info!("the database was emptied or exchanged; no copy of it is kept");
+                                self.near.all_changed();
+                                data = found;
+                            }
                             self.near.sign(asked, self.bound);
                             signed = asked;
                         }
@@ -107,7 +115,7 @@ impl Follower {
                         Err(StoreError::Timeout { .. }) if signed.elapsed() < self.bound => {}
                         Err(error) => return Err(error),
                     }
-                    beat.set(all_heard(&nodes, (signed + every).max(Instant::now())));
+                    beat.set(all_heard(&nodes, mark.as_ref(), (signed + every).max(Instant::now())));
                 }
             }
         }
@@ -160,13 +168,21 @@ impl Follower {
     }
 }
 
-/// Asks all masters whether they are there, at `at` or later; answers when they were asked.
-async fn all_heard(nodes: &[Node], at: Instant) -> Result<Instant, StoreError> {
+/// Asks all masters whether they are there, at `at` or later; answers when they were asked, and how
+/// the database is marked.
+async fn all_heard(
+    nodes: &[Node],
+    mark: Option<&Mark>,
+    at: Instant,
+) -> Result<(Instant, Option<String>), StoreError> {
     sleep_until(at).await;
     let asked = Instant::now();
+    if let (Some(mark), [node]) = (mark, nodes) {
+        return Ok((asked, mark.ask(node).await?));
+    }
     let each = nodes.iter().map(|node| node.query(redis::cmd("PING")));
     try_join_all(each).await?;
-    Ok(asked)
+    Ok((asked, None))
 }
 
 fn masters_now(

@@ -108,6 +108,45 @@ async fn what_one_node_changes_the_others_hear_of() {
 }
 
 #[tokio::test]
+async fn no_copy_outlives_the_database_that_it_is_from() {
+    let server = Server::start().await;
+    let config = config(server.url());
+    let (a, b) = (followed(&config).await, followed(&config).await);
+    let key = key();
+    // There and back: the second time the database has a mark already.
+    for n in 0..3 {
+        spread(&a, &[&a, &b], &key, "v").await;
+        server.ask(&["SWAPDB", "0", "1"]).await.expect("is done");
+        for node in [&a, &b] {
+            until("the copy is gone", async || {
+                node.near.get(&key, now()).is_none()
+            })
+            .await;
+        }
+        server.ask(&["FLUSHDB"]).await.expect("is done");
+        assert_eq!(text(&b.store, &key, now()).await, None, "time {n}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_mark_is_followed_all_the_same() {
+    let server = Server::start().await;
+    let config = config(server.url());
+    let (a, key) = (followed(&config).await, key());
+    spread(&a, &[&a], &key, "v").await;
+    for setting in ["1", "0"] {
+        let full = ["CONFIG", "SET", "maxmemory", setting];
+        server.ask(&full).await.expect("is done");
+        server
+            .ask(&["DEL", "larder:d:{data}"])
+            .await
+            .expect("is done");
+        tokio::time::sleep(BOUND).await;
+        assert_eq!(a.near.lost(), None);
+    }
+}
+
+#[tokio::test]
 async fn a_lease_that_is_given_up_on_one_node_wakes_the_others() {
     let server = Server::start().await;
     let config = config(server.url());
