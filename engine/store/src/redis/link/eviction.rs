@@ -50,6 +50,14 @@ impl Memory {
             (None, None) => Err(ConnectError::EvictsPerhaps { address }),
         }
     }
+
+    /// That nobody has let the server evict what has no end since it was reached.
+    pub(super) fn still_keeps_bans(&self, address: &str) -> Result<(), ConnectError> {
+        match &self.policy {
+            Some(_) => self.keeps_bans(address),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Asks a server. INFO tells all; where it is forbidden, unknown or silent on the policy, CONFIG

@@ -23,7 +23,7 @@ pub(super) struct Shared {
     pub(super) dialer: Dialer,
     pub(super) locator: Locator,
     pub(super) check_every: Duration,
-    accept_eviction: bool,
+    pub(super) accept_eviction: bool,
     /// A command failed in a way that says more about the connection than about the command.
     pub(super) trouble: Arc<Notify>,
     pub(super) topology: watch::Sender<Arc<Topology>>,

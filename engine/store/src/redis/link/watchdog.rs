@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::super::error::ConnectError;
 use super::check::beat;
 use super::clock::ServerClock;
+use super::eviction::memory;
 use super::shared::Shared;
 use super::topology::{Topology, Way};
 use super::wire::Wire;
@@ -23,10 +24,13 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// How often sentinels and Clusters are asked whether a master moved, although nothing failed.
 const REFRESH: Duration = Duration::from_secs(1);
 
+/// How often a server is asked again what it may evict, as that can be set while it runs.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Watches over the connections until the task is aborted.
 pub(super) async fn watch(shared: Arc<Shared>) {
     let mut failed: u32 = 0;
-    let mut located = Instant::now();
+    let (mut located, mut looked) = (Instant::now(), Instant::now());
     loop {
         let wait = match failed {
             0 => shared.check_every,
@@ -34,7 +38,11 @@ pub(super) async fn watch(shared: Arc<Shared>) {
         };
         let troubled = timeout(wait, shared.trouble.notified()).await.is_ok();
         let due = troubled || located.elapsed() >= REFRESH;
-        if Box::pin(round(&shared, due, &mut located)).await {
+        let look = !shared.accept_eviction && looked.elapsed() >= LOOK;
+        if look {
+            looked = Instant::now();
+        }
+        if Box::pin(round(&shared, look, due, &mut located)).await {
             failed = 0;
         } else {
             failed = failed.saturating_add(1);
@@ -44,9 +52,9 @@ pub(super) async fn watch(shared: Arc<Shared>) {
 }
 
 /// Looks after everything once; answers whether all is well.
-async fn round(shared: &Shared, due: bool, located: &mut Instant) -> bool {
+async fn round(shared: &Shared, look: bool, due: bool, located: &mut Instant) -> bool {
     let before = shared.topology.borrow().clone();
-    let (alive, died) = beats(&before, &shared.clock).await;
+    let (alive, died) = beats(&before, &shared.clock, look).await;
     // Callers need not wait out their limit while it is looked for a way.
     if let Some(now) = died {
         shared.publish(now);
@@ -79,9 +87,9 @@ type Alive = Vec<(Wire, Arc<str>)>;
 
 /// Asks every connection whether it lives: those that do, and how things stand without the
 /// others, if there are others.
-async fn beats(before: &Topology, clock: &ServerClock) -> (Alive, Option<Topology>) {
+async fn beats(before: &Topology, clock: &ServerClock, look: bool) -> (Alive, Option<Topology>) {
     let asked = before.ways.iter().map(async |way| match way {
-        Way::Up { wire, found } => match lives(wire, clock).await {
+        Way::Up { wire, found } => match lives(wire, clock, look).await {
             Ok(()) => Ok((wire.clone(), found.clone())),
             Err(error) => Err((error.to_string().into(), true)),
         },
@@ -104,9 +112,16 @@ async fn beats(before: &Topology, clock: &ServerClock) -> (Alive, Option<Topolog
     (alive, any_died.then_some(now))
 }
 
-async fn lives(wire: &Wire, clock: &ServerClock) -> Result<(), ConnectError> {
+async fn lives(wire: &Wire, clock: &ServerClock, look: bool) -> Result<(), ConnectError> {
     if let (_, Some(time)) = beat(wire).await? {
         clock.note(&wire.to().address(), time);
+    }
+    if look {
+        let address = wire.to().address().to_string();
+        // That it did not tell now is no news: it did when it was reached.
+        if let Ok(told) = memory(wire).await {
+            told.still_keeps_bans(&address)?;
+        }
     }
     Ok(())
 }

@@ -179,6 +179,11 @@ impl Wire {
             Some("OOM") => Failure::Store(refused(
                 "; raise `maxmemory` there, or let it evict with maxmemory-policy volatile-lru",
             )),
+            Some("WRONGTYPE") => Failure::Store(refused(
+                "; another program keeps something of its own under a name that Larder uses there: \
+                 give Larder another `prefix`, or another database of the server (`/1` behind its \
+                 address), and delete what is in the way",
+            )),
             _ => Failure::Store(refused("")),
         }
     }

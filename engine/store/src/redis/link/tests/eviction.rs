@@ -134,3 +134,22 @@ async fn one_of_the_two_commands_is_enough_to_tell_the_policy() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_server_that_is_let_evict_bans_while_it_runs_is_down_until_it_may_not() {
+    let server = Server::start().await;
+    let link = Link::connect(&single(&server.url())).await.unwrap();
+    let mut config = single(&server.url());
+    config.accept_eviction = true;
+    let direct = Link::connect(&config).await.unwrap();
+    let allow = async |policy: &str| {
+        let set = command(&["CONFIG", "SET", "maxmemory-policy", policy]);
+        direct.query(set).await.unwrap();
+    };
+    allow("allkeys-lfu").await;
+    let why = goes_down(&link).await;
+    assert!(why.contains("allkeys-lfu"), "{why}");
+    allow("volatile-lfu").await;
+    until("it is up", async || link.health() == Health::Up).await;
+    assert_eq!(direct.health(), Health::Up);
+}
