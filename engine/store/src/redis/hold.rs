@@ -216,7 +216,11 @@ impl Inner {
         let (claims, entry) = (self.names.claims(key), self.names.entry(key));
         let args = [&*exact(now.0), &Token::fresh().to_string(), mode.as_str()];
         let keys = [&*claims, &*entry];
-        let head = self.script(&self.scripts.invalidate, &keys, &args).await?;
+        let ask = || self.script(&self.scripts.invalidate, &keys, &args);
+        let head = match ask().await {
+            Err(StoreError::Refused(_)) if self.displaced(key).await => ask().await?,
+            head => head?,
+        };
         let head = reply::bytes(head)?.unwrap_or_default();
         // What is damaged could not have been served.
         let stored = decode(&head).ok();

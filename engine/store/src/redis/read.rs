@@ -89,7 +89,11 @@ impl Inner {
         let mut entry = cmd("GET");
         entry.arg(self.names.entry(key));
         for _ in 0..ATTEMPTS {
-            let (bytes, present) = self.with_present(&entry, expected.dependencies()).await?;
+            let asked = self.with_present(&entry, expected.dependencies()).await;
+            let (bytes, present) = match asked {
+                Err(StoreError::Refused(_)) if self.displaced(key).await => return Ok(None),
+                asked => asked?,
+            };
             let Some(bytes) = reply::bytes(bytes)? else {
                 return Ok(None);
             };
@@ -184,6 +188,25 @@ impl Inner {
             tracing::warn!("what is damaged could not be removed: {error}");
         }
         None
+    }
+
+    /// Removes what no fill has put where the entry of `key` belongs, a list or a hash of another
+    /// program; answers whether there was such a thing.
+    pub(super) async fn displaced(&self, key: &Key) -> bool {
+        let name = self.names.entry(key);
+        let mut kind = cmd("TYPE");
+        kind.arg(&name);
+        let kind = self.link.query(kind).await.and_then(reply::typed::<String>);
+        let Some(kind) = kind.ok().filter(|kind| kind != "string" && kind != "none") else {
+            return false;
+        };
+        tracing::warn!(
+            "`{name}` is a {kind}, which no Larder has put there: it is removed and counts as a \
+             miss; give the other program, or Larder, another prefix"
+        );
+        let mut remove = cmd("UNLINK");
+        remove.arg(&name);
+        self.link.query(remove).await.is_ok()
     }
 
     /// The entry, if `key` may have it; counts as use.

@@ -1,6 +1,7 @@
 //! Entries that are damaged, too large, or read now and then.
 
 use larder_core::Value;
+use larder_core::dependency::Mode;
 
 use super::*;
 
@@ -91,4 +92,36 @@ async fn nothing_is_kept_without_an_end() {
             assert!(left <= 12_000, "the hard ttl is the longest end: {left}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_another_program_keeps_under_the_name_of_an_entry_is_a_miss_and_removed() {
+    let bench = Bench::shared().await;
+    let [store, _] = bench.two();
+    let name = |key: &Key| store.inner().names.entry(key);
+    for (n, command) in ["LPUSH", "SADD"].iter().enumerate() {
+        let key = subject::key(&format!("foreign-{n}"));
+        raw::<u8>(&store, cmd(command).arg(name(&key)).arg("theirs")).await;
+        assert!(get(&store, &key).await.is_none());
+        assert!(!exists(&store, &name(&key)).await);
+        stored(&store, &key).await;
+        assert!(get(&store, &key).await.is_some());
+        raw::<u8>(&store, cmd("DEL").arg(name(&key))).await;
+        raw::<u8>(&store, cmd(command).arg(name(&key)).arg("theirs")).await;
+        let removed = store.invalidate(&key, Mode::Purge, subject::NOW).await;
+        assert_eq!(removed, Ok(false), "it was no entry");
+        assert!(!exists(&store, &name(&key)).await);
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_anything_else_is_an_error_that_says_so() {
+    let bench = Bench::shared().await;
+    let ([store, _], key) = (bench.two(), key());
+    let bans = store.inner().names.bans();
+    raw::<u8>(&store, cmd("SADD").arg(&bans).arg("theirs")).await;
+    let now = subject::NOW;
+    let error = store.get(&key, Expected::NOTHING, now).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("another `prefix`"), "{text}");
 }
