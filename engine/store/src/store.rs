@@ -56,6 +56,9 @@ pub struct Found {
     pub entry: Arc<Entry>,
     /// Its windows, moved where the key or one of its dependencies was expired since.
     pub windows: Windows,
+    /// The last read before this one, as far as reads are noted: they are of entries that may idle,
+    /// now and then. Otherwise when it came to where it was found.
+    pub read: Timestamp,
 }
 
 /// What an entry is expected to depend on, by the decision that asks for it. A store that keeps

@@ -143,6 +143,7 @@ impl Seals {
         Ok(Found {
             entry: Arc::new(entry),
             windows: found.windows,
+            read: found.read,
         })
     }
 
@@ -237,7 +238,7 @@ impl Inner {
             && entry.policy.revision != decided.policy.revision
     }
 
-    /// Whether the windows of the entry are no longer than the decision makes them: another build
+    /// Whether the entry lasts no longer than the decision makes it: another build
     /// has made it, or the same one under other settings.
     fn shortens(job: &Job, entry: &Entry) -> bool {
         let decided = &job.decided;
@@ -269,7 +270,9 @@ impl Inner {
         if Self::shortens(job, &found.entry) {
             let (freshness, absent) = (&job.decision().freshness, found.entry.value.is_none());
             found.windows = found.windows.at_most(freshness, absent);
-            if found.windows.gone_at() <= now {
+            let idle = freshness.time_to_idle_ms;
+            let idled = idle != 0 && now.since(found.read) >= idle;
+            if idled || found.windows.gone_at() <= now {
                 self.meters.unreadable("shortened");
                 return Err(found.entry.windows.created);
             }

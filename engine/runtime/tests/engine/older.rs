@@ -82,6 +82,30 @@ async fn stale_windows_and_the_ttl_of_absences_are_shortened_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_time_to_idle_that_a_newer_build_shortens_or_begins_holds_too() {
+    let idles = |idle_ms: u64| {
+        build(TTL, move |decision| {
+            decision.freshness.time_to_idle_ms = idle_ms;
+        })
+    };
+    for first in [5_000, 0] {
+        for (waited, outcome) in [(299, Outcome::Hit), (300, Outcome::Miss)] {
+            let rig = replaced(Older::default(), idles(first), idles(300)).await;
+            rig.clock.advance(waited);
+            assert_eq!(rig.look("42").await.0, outcome, "{first}");
+        }
+        let rig = replaced(Older::default(), idles(first), idles(6_000)).await;
+        rig.clock.advance(4_999);
+        assert_eq!(rig.look("42").await.0, Outcome::Hit, "{first}");
+    }
+    let rig = replaced(Older::default(), idles(5_000), idles(300)).await;
+    for _ in 0..10 {
+        rig.clock.advance(299);
+        assert_eq!(rig.look("42").await.0, Outcome::Hit, "it is in use");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn other_settings_of_one_build_count_as_another_build() {
     let first = build(TTL, |_| ()).settings("aa");
     let mut parts = Parts::new(first);

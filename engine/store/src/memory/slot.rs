@@ -72,14 +72,16 @@ impl Slot {
         if !self.entry.belongs_to(key) {
             return None;
         }
+        let read = self.read.load(Ordering::Relaxed);
         // Most reads fall into a millisecond that is noted already, and the cache line of an
         // entry that everybody reads then stays shared.
-        if self.entry.time_to_idle_ms != 0 && self.read.load(Ordering::Relaxed) < now.0 {
+        if self.entry.time_to_idle_ms != 0 && read < now.0 {
             self.read.fetch_max(now.0, Ordering::Relaxed);
         }
         Some(Found {
             entry: Arc::clone(&self.entry),
             windows,
+            read: Timestamp(read),
         })
     }
 

@@ -221,10 +221,12 @@ impl Inner {
             return None;
         }
         let windows = present.windows(&stored, now)?;
+        let read = stored.marks.read;
         self.note_read(key, &stored, now).await;
         Some(Found {
             entry: Arc::new(stored.entry),
             windows,
+            read,
         })
     }
 

@@ -81,6 +81,7 @@ impl Near {
         sound.then(|| Found {
             entry: Arc::clone(entry),
             windows: entry.windows,
+            read: slot.put,
         })
     }
 
