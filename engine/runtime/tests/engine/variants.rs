@@ -1,5 +1,6 @@
 //! Entries of queries that the policy does not tell: they go with the key that they are variants of.
 
+use larder::core::dependency::Mode;
 use larder::core::{NotStored, Outcome, Strategy};
 use larder::{Invalidation, QueueTuning, Reading, Request, Value};
 
@@ -8,6 +9,7 @@ use crate::kit::{Parts, Rig, policy, rig, text};
 
 races! {
     what_makes_a_key_stale_makes_its_variants_stale,
+    a_row_makes_variants_stale_under_every_strategy,
     a_queued_write_and_its_flush_make_variants_stale,
 }
 
@@ -60,6 +62,56 @@ async fn what_makes_a_key_stale_makes_its_variants_stale(ground: Ground) {
     rig.write("42", "two").await;
     let after = read(&rig, "a=1&a=2").await;
     assert_eq!(text(&after.value).as_deref(), Some("two"));
+}
+
+async fn a_row_makes_variants_stale_under_every_strategy(ground: Ground) {
+    let row = Invalidation {
+        rows: vec![("product".into(), "42".into())],
+        ..Invalidation::default()
+    };
+    for strategy in [
+        Strategy::ReadThrough,
+        Strategy::CacheAside,
+        Strategy::WriteThrough,
+    ] {
+        let rig = ground.rig(strategy, |_| ()).await;
+        rig.shop.set("42", "one");
+        for what in [&row, &expiry(&row)] {
+            fill(&rig, strategy).await;
+            rig.engine.invalidate(what).await.expect("is done");
+            for query in ["", "a=1&a=2", "a=2"] {
+                let reading = read(&rig, query).await;
+                assert_ne!(
+                    reading.outcome,
+                    Outcome::Hit,
+                    "{strategy:?} {query} {what:?}"
+                );
+                if let Some(lease) = reading.lease {
+                    rig.engine.release(lease).await.expect("is given up");
+                }
+            }
+        }
+    }
+}
+
+fn expiry(what: &Invalidation) -> Invalidation {
+    Invalidation {
+        mode: Mode::Expire,
+        ..what.clone()
+    }
+}
+
+/// Puts the key and two variants of it into the cache, as the strategy does.
+async fn fill(rig: &Rig, strategy: Strategy) {
+    for query in ["", "a=1&a=2", "a=2"] {
+        let reading = read(rig, query).await;
+        if strategy == Strategy::CacheAside {
+            let lease = reading.lease.expect("nobody else has it");
+            let filled = rig.engine.fill(lease, Some(Value::new("one")), &[]).await;
+            assert_eq!(filled.expect("is answered").not_stored, None, "{query}");
+        }
+        assert_eq!(read(rig, query).await.outcome, Outcome::Hit, "{query}");
+    }
 }
 
 async fn a_queued_write_and_its_flush_make_variants_stale(ground: Ground) {
