@@ -194,6 +194,9 @@ impl EngineBuilder {
             return Err(BuildError::NoRuntime);
         }
         let origins = self.origins.keys().map(String::as_str);
+        let clocks = Clocks::of(self.wall, self.steady);
+        let queue = self.queue.as_ref().map(|(queue, _)| &**queue);
+        let behind_clock = clocks.of_queue(queue);
         let behind = self.queue.map(|(queue, tuning)| {
             let behind = Behind::new(queue, tuning, origins);
             Arc::new(behind)
@@ -203,7 +206,6 @@ impl EngineBuilder {
             let origin = origin.as_str().into();
             Followed::new(origin, outbox, tuning)
         });
-        let clocks = Clocks::of(self.wall, self.steady);
         let longest_load_ms = [
             self.rules.guard.timeout_max_ms.into(),
             self.tuning.load_timeout_ms,
@@ -220,6 +222,7 @@ impl EngineBuilder {
             behind,
             outboxes: outboxes.collect(),
             clock: clocks.of_store(&*self.store),
+            queue_clock: behind_clock,
             store: self.store,
             origins: self.origins,
             gates: Gates::default(),

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | entries, leases, writes and versions of a store that this process has for itself | [`SteadyClock`] |
 //! | those of a store that others share | the clock that the store tells, such as that of its Redis: [`Store::clock`](larder_store::Store::clock) |
-//! | what a policy is shown, decision ids, the write-behind queue and its claims | [`SystemClock`] |
+//! | the write-behind queue and its claims | the clock that the queue tells, where nodes share it: [`Queue::clock`](larder_store::queue::Queue::clock); else [`SystemClock`] |
+//! | what a policy is shown, decision ids | [`SystemClock`] |
 //! | how long a failed refresh is not tried again | [`SteadyClock`] |
 //! | breakers, limits of calls, deadlines, outboxes | the monotonic clock of tokio |
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use larder_core::Clock;
 use larder_store::Store;
+use larder_store::queue::Queue;
 pub use larder_store::{SteadyClock, SystemClock};
 
 /// The clocks of an engine.
@@ -39,7 +41,46 @@ impl Clocks {
         if !store.is_shared() {
             return Arc::clone(&self.steady);
         }
-        let told = store.clock().filter(|_| !self.chosen);
+        self.or_wall(store.clock())
+    }
+
+    /// The one that a queue is handed.
+    pub(crate) fn of_queue(&self, queue: Option<&dyn Queue>) -> Arc<dyn Clock> {
+        self.or_wall(queue.and_then(Queue::clock))
+    }
+
+    fn or_wall(&self, told: Option<Arc<dyn Clock>>) -> Arc<dyn Clock> {
+        let told = told.filter(|_| !self.chosen);
         told.unwrap_or_else(|| Arc::clone(&self.wall))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_core::Timestamp;
+    use larder_store::{MemoryConfig, MemoryStore};
+
+    use super::*;
+
+    struct At(u64);
+
+    impl Clock for At {
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0)
+        }
+    }
+
+    #[test]
+    fn what_was_chosen_counts_then_what_is_told_then_the_wall() {
+        let at = |ms: u64| -> Option<Arc<dyn Clock>> { Some(Arc::new(At(ms))) };
+        let shown = |clock: Arc<dyn Clock>| clock.now().0;
+        let chosen = Clocks::of(at(1), at(2));
+        assert_eq!(shown(chosen.or_wall(at(3))), 1);
+        let unset = Clocks::of(None, at(2));
+        assert_eq!(shown(unset.or_wall(at(3))), 3);
+        assert!(shown(unset.or_wall(None)) > 1_000_000, "the wall clock");
+        let own = MemoryStore::new(MemoryConfig::default());
+        assert_eq!(shown(unset.of_store(&own)), 2);
+        assert!(shown(unset.of_queue(None)) > 1_000_000, "the wall clock");
     }
 }

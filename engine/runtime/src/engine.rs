@@ -65,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) gates: Gates,
     /// What the store is handed.
     pub(crate) clock: Arc<dyn Clock>,
+    /// What the queue is handed.
+    pub(crate) queue_clock: Arc<dyn Clock>,
     pub(crate) wall: Arc<dyn Clock>,
     /// For what only this process measures.
     pub(crate) steady: Arc<dyn Clock>,

@@ -16,7 +16,7 @@ mod unreadable;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, Either, Ready};
-use larder_core::{Key, Timestamp, Value};
+use larder_core::{Clock, Key, Timestamp, Value};
 
 pub use self::letter::{DeadLetter, LetterId, Letters, NoLetterId};
 pub use self::local::{LocalQueue, LocalQueueConfig, QueueOpenError};
@@ -236,6 +236,12 @@ pub trait Queue: Send + Sync {
 
     /// What the queue says of itself.
     fn summary(&self) -> QueueSummary;
+
+    /// The clock that all who share it agree on, where it tells one; otherwise times are those of
+    /// the wall clock.
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        None
+    }
 }
 
 /// How a queue failed.

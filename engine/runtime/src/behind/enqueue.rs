@@ -28,7 +28,7 @@ impl Inner {
         let under = self.versions_for(job).await?;
         let began = self.clock.now();
         let token = self.hold(job, self.write_hold_ms()).await?;
-        let taken = behind.queue.enqueue(change, self.wall.now()).await;
+        let taken = behind.queue.enqueue(change, self.queue_clock.now()).await;
         behind.meters.enqueued(&taken);
         let Enqueued { sequence, repeated } = match taken {
             Ok(enqueued) => enqueued,

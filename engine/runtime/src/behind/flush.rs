@@ -155,7 +155,7 @@ impl Lane {
             pass.end(&verdict(&answers));
             Ok(answers)
         };
-        self.keeping(claim, &*inner.wall, calling).await
+        self.keeping(claim, &*inner.queue_clock, calling).await
     }
 
     /// Takes off the queue what the origin has, and notes what is in the way of the rest.
@@ -296,7 +296,7 @@ impl Lane {
             "a queued write is given up and its row is parked: {why}"
         );
         self.no_trouble(row);
-        let now = inner.wall.now();
+        let now = inner.queue_clock.now();
         self.queue.bury(claim, queued.sequence, why, now).await
     }
 }

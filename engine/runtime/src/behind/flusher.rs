@@ -236,7 +236,7 @@ async fn show(inner: Present, mut phase: watch::Receiver<Phase>) {
         };
         match behind.queue.depth().await {
             Ok(depth) => {
-                behind.meters.show(&depth, inner.wall.now());
+                behind.meters.show(&depth, inner.queue_clock.now());
                 let known = targets(&inner.routes);
                 for (origin, waiting) in depth.origins.iter().filter(|(_, waiting)| *waiting > 0) {
                     if first && known.iter().all(|(name, ..)| name != origin) {

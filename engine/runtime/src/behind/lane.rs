@@ -127,11 +127,14 @@ impl Lane {
     }
 
     async fn try_step(&mut self, inner: &Inner) -> Result<Next, QueueError> {
-        let Some(claim) = self.claimed(&*inner.wall).await? else {
+        let Some(claim) = self.claimed(&*inner.queue_clock).await? else {
             return Ok(Next::Elsewhere);
         };
         let most = self.tuning.batch_max.max(1);
-        let batch = self.queue.head(&claim, most, inner.wall.now()).await?;
+        let batch = self
+            .queue
+            .head(&claim, most, inner.queue_clock.now())
+            .await?;
         if batch.is_empty() {
             self.troubles.clear();
             self.settled.clear();

@@ -46,7 +46,7 @@ impl QueueView {
     /// does.
     #[must_use]
     pub fn lag_ms(&self, depth: &Depth) -> Option<u64> {
-        depth.lag_ms(self.inner.wall.now())
+        depth.lag_ms(self.inner.queue_clock.now())
     }
 
     /// Why this node cannot flush what waits for an origin; none where its last try went well, and

@@ -12,7 +12,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, Either};
-use larder_core::Timestamp;
+use larder_core::{Clock, Timestamp};
 use parking_lot::Mutex;
 
 use self::showing::State;
@@ -32,7 +32,7 @@ const TURNS: usize = 64;
 /// an error, though it is kept. Once flushed or forgotten it is hidden; where that fails, others
 /// see it until it can be: each [`Queue::head`] tries again. What Redis loses, this node serves
 /// still. Operations are known to the node that took them, and numbers order the changes of
-/// different nodes as far as their clocks agree.
+/// different nodes as far as the times that are handed in agree, as those of [`Queue::clock`] do.
 pub struct MirroredQueue {
     local: LocalQueue,
     mirror: Mirror,
@@ -283,6 +283,10 @@ impl Queue for MirroredQueue {
 
     fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>> {
         self.local.depth()
+    }
+
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        Some(self.mirror.clock())
     }
 
     fn summary(&self) -> QueueSummary {

@@ -17,7 +17,7 @@
 //! the server said that it did nothing: for a slot that moved, or a script it does not have.
 
 mod check;
-mod clock;
+pub(crate) mod clock;
 mod cluster;
 mod diagnose;
 mod dial;

@@ -35,7 +35,7 @@ mod wait;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, Either};
-use larder_core::Timestamp;
+use larder_core::{Clock, Timestamp};
 use redis::{FromRedisValue, Script, Value};
 
 pub use self::config::RedisQueueConfig;
@@ -59,9 +59,10 @@ use crate::store::StoreError;
 /// [`QueueSummary::can_lose`] says what that is worth. Nothing is ever trimmed, and nothing but
 /// claims and the names of operations has an end.
 ///
-/// Flushers judge by their own clocks whether a claim has ended. Where clocks disagree by more than
-/// a claim lasts, two flushers may hand over the same changes; each step that one of them tells is
-/// still refused from the moment at which the other has taken over.
+/// Whether a claim has ended is judged by the times that flushers hand in, which should be those of
+/// [`Queue::clock`]. Where they disagree by more than a claim lasts, two flushers may hand over the
+/// same changes; each step that one of them tells is still refused from the moment at which the
+/// other has taken over.
 pub struct RedisQueue(Arc<Inner>);
 
 /// What all parts of the queue share.
@@ -243,6 +244,10 @@ impl Queue for RedisQueue {
 
     fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>> {
         Box::pin(self.0.depth())
+    }
+
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        Some(self.0.link.clock())
     }
 
     fn summary(&self) -> QueueSummary {

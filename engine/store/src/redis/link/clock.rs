@@ -129,8 +129,8 @@ impl Told {
             tracing::warn!(
                 redis = %address, off_ms = off,
                 "the wall clock of this machine differs from that of redis, which counts for all \
-                 entries; what policies are told of the time and the write-behind queue go by this \
-                 machine's: set it with NTP"
+                 entries and for queues that nodes share; what policies are told of the time goes \
+                 by this machine's: set it with NTP"
             );
         } else if was && !is {
             self.said = 0;

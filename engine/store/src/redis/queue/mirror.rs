@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::super::config::RedisConfig;
 use super::super::error::ConnectError;
 use super::super::link::Link;
+use super::super::link::clock::ServerClock;
 use super::super::link::topology::Topology;
 use super::names::{Names, row_name};
 use super::open::place;
@@ -104,6 +105,11 @@ impl Mirror {
             hide: Script::new(include_str!("lua/hide.lua")),
             older: Script::new(include_str!("lua/older.lua")),
         })
+    }
+
+    /// The time as its Redis tells it.
+    pub(crate) fn clock(&self) -> Arc<ServerClock> {
+        self.link.clock()
     }
 
     /// Where it is, without credentials.
