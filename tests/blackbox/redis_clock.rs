@@ -14,10 +14,8 @@ use crate::serving::{Serving, client, serve_under};
 use crate::shop::Shop;
 
 const SHIFT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/blackbox/redis_clock/shift.c");
-/// By how many seconds the wall clocks of the others are off.
-const OFF: [&str; 2] = ["-7200", "7200"];
 
-/// What sets the wall clock of a process, as the dynamic linker takes it.
+/// What sets the wall clock of a process by so many seconds as its variable `SHIFT` says.
 fn shift(dir: &Path) -> String {
     let library = dir.join("shift.so");
     let mut cc = Command::new("cc");
@@ -58,8 +56,7 @@ async fn fresh_for(client: &Client) -> Option<u64> {
 #[tokio::test]
 async fn nodes_whose_wall_clocks_differ_agree_on_when_an_entry_ends() {
     let (redis, shop) = (Redis::start().await, Shop::new());
-    let kinds = ["redis", "tiered"];
-    for (kind, off) in kinds.iter().flat_map(|kind| OFF.map(|off| (kind, off))) {
+    for (kind, off) in [("redis", "-7200"), ("tiered", "7200")] {
         redis.ask(&["FLUSHALL"]).await.unwrap();
         let dirs = [(); 2].map(|()| folder(kind, &redis, &shop));
         let library = shift(dirs[1].path());

@@ -135,6 +135,12 @@ fn understood(row: &Row) -> Result<(Kind, Mode), String> {
     if row.target.is_empty() {
         return Err("its target is empty".to_owned());
     }
+    if matches!(kind, Kind::Key | Kind::Pattern) && row.namespace.is_empty() {
+        let kind = kind.as_str();
+        return Err(format!(
+            "its namespace is empty, and a {kind} is one of a namespace"
+        ));
+    }
     for (name, text) in [
         ("target", &row.target),
         ("namespace", &row.namespace),
@@ -318,7 +324,9 @@ mod tests {
             (row("Tag", "", "a", "purge"), "`Tag`"),
             (row("", "", "a", "purge"), "none of row"),
             (row("tag", "", "a", "drop"), "`drop`"),
-            (row("tag", "", "", "purge"), "empty"),
+            (row("tag", "", "", "purge"), "its target is empty"),
+            (row("key", "", "k", "purge"), "a key is one of a namespace"),
+            (row("pattern", "", "*", "purge"), "its namespace is empty"),
             (row("tag", "", &format!("{long}ü"), "purge"), "8192"),
             (
                 row("key", &format!("{long}ü"), "k", "purge"),

@@ -88,6 +88,29 @@ async fn two(url: String) -> ([Node; 2], [MirroredQueue; 2]) {
 }
 
 #[tokio::test]
+async fn nodes_agree_on_the_time_that_numbers_are_made_of() {
+    let server = Server::start().await;
+    let (_nodes, queues) = two(server.url()).await;
+    let told = queues.map(|queue| queue.clock().expect("Redis tells it").now().0);
+    let spot = crate::redis::RedisQueueConfig {
+        redis: RedisConfig {
+            url: Some(server.url()),
+            ..RedisConfig::default()
+        },
+        accept_loss: true,
+        ..Default::default()
+    };
+    let shared = crate::redis::RedisQueue::connect(spot)
+        .await
+        .expect("listens");
+    let shared = shared.clock().expect("Redis tells it").now().0;
+    assert!(
+        told.iter().all(|one| one.abs_diff(shared) < 5_000),
+        "{told:?} {shared}"
+    );
+}
+
+#[tokio::test]
 async fn each_node_sees_the_newest_change_of_all_until_it_is_flushed() {
     let (_nodes, [here, there]) = two(Server::shared().await).await;
     let row = row("1");
