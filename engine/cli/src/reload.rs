@@ -58,6 +58,7 @@ impl Reloader {
         });
         let revised = running.engine.revised(rules);
         let engine = revised.map_err(|error| vec![error.to_string()])?;
+        host.take_over();
         // It was read before, with the rest.
         if let Err(error) = self.level.set(config.log.level.as_deref()) {
             tracing::error!("the level of the log stays as it was: {error}");

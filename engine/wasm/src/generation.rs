@@ -28,6 +28,8 @@ pub(crate) struct Parts {
     pub(crate) isolation: Isolation,
     pub(crate) limits: Limits,
     pub(crate) panics: PanicText,
+    /// Its file, for a disk that lost it.
+    pub(crate) bytes: Arc<[u8]>,
     pub(crate) loaded_at_ms: u64,
 }
 
@@ -62,6 +64,11 @@ impl Generation {
 
     pub(crate) fn revision(&self) -> &str {
         &self.identity.revision
+    }
+
+    /// What its file holds.
+    pub(crate) fn bytes(&self) -> Arc<[u8]> {
+        Arc::clone(&self.parts.bytes)
     }
 
     /// Frees the warm instances; calls still under way end as usual.

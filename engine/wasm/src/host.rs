@@ -24,6 +24,7 @@ pub struct Host {
     shared: Shared,
     commands: Sender<Command>,
     shelf: Arc<Shelf>,
+    ticket: u64,
 }
 
 impl Host {
@@ -35,19 +36,35 @@ impl Host {
     pub fn start(config: HostConfig) -> Result<Arc<Self>, HostError> {
         let config = config.checked()?;
         let shelf = Shelf::open(config.state.as_deref());
-        Self::start_over(config, Arc::new(shelf))
+        let ticket = shelf.ticket();
+        shelf.take(ticket);
+        Self::start_over(config, Arc::new(shelf), ticket)
     }
 
     /// Starts another host by `config`, to take the place of this one: what this one has kept, and
-    /// what was chosen for its policies, holds for that one too, whatever `config.state` says.
+    /// what was chosen for its policies, holds for that one too, whatever `config.state` says. It is
+    /// only looked at by the new one until that is told to [`Host::take_over`].
     ///
     /// # Errors
     /// As [`Host::start`]; this host goes on in any case, until it is dropped.
     pub fn succeeded_by(&self, config: HostConfig) -> Result<Arc<Self>, HostError> {
-        Self::start_over(config.checked()?, Arc::clone(&self.shelf))
+        let (config, ticket) = (config.checked()?, self.shelf.ticket());
+        Self::start_over(config, Arc::clone(&self.shelf), ticket)
     }
 
-    fn start_over(config: HostConfig, shelf: Arc<Shelf>) -> Result<Arc<Self>, HostError> {
+    /// Keeps on disk from now on what serves here and what is chosen for it. The host that did so
+    /// before keeps nothing any more.
+    pub fn take_over(&self) {
+        self.shelf.take(self.ticket);
+        // Its thread ends with the host alone.
+        let _ = self.commands.send(Command::Keep);
+    }
+
+    fn start_over(
+        config: HostConfig,
+        shelf: Arc<Shelf>,
+        ticket: u64,
+    ) -> Result<Arc<Self>, HostError> {
         let mut limits: Vec<_> = config
             .policies
             .iter()
@@ -63,7 +80,7 @@ impl Host {
             .then(|| start_watch(&config, commands.clone()))
             .flatten();
         let shared = Shared::default();
-        let mut owner = Owner::new(config, runtime, shared.clone(), Arc::clone(&shelf));
+        let mut owner = Owner::new(config, runtime, shared.clone(), Arc::clone(&shelf), ticket);
         owner.rescan();
         thread::Builder::new()
             .name("larder-policies".into())
@@ -73,6 +90,7 @@ impl Host {
             shared,
             commands,
             shelf,
+            ticket,
         }))
     }
 

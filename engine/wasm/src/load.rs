@@ -201,6 +201,7 @@ pub(crate) fn load(
         isolation: plan.isolation,
         limits: plan.limits.clone(),
         panics,
+        bytes: bytes.into(),
         loaded_at_ms: now_ms,
     };
     Ok(Generation::new(parts, instance))

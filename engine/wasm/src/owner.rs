@@ -42,6 +42,8 @@ pub(crate) enum Command {
         Option<String>,
         Reply<Result<PolicyStatus, HostError>>,
     ),
+    /// Keep what serves and what was chosen: this host takes another's place.
+    Keep,
     /// End.
     Stop,
 }
@@ -54,6 +56,8 @@ pub(crate) struct Owner {
     slots: BTreeMap<String, Slot>,
     shared: Shared,
     shelf: Arc<Shelf>,
+    /// This host's at the shelf.
+    ticket: u64,
     /// Builds that are kept no longer but may still answer a call. They are dropped here and not
     /// by the last caller, because unmapping their code takes long.
     retired: Vec<Arc<Generation>>,
@@ -65,6 +69,7 @@ impl Owner {
         runtime: Arc<Runtime>,
         shared: Shared,
         shelf: Arc<Shelf>,
+        ticket: u64,
     ) -> Self {
         let mut slots = BTreeMap::new();
         for policy in &config.policies {
@@ -84,6 +89,7 @@ impl Owner {
             slots,
             shared,
             shelf,
+            ticket,
             retired: Vec::new(),
         }
     }
@@ -138,6 +144,10 @@ impl Owner {
             Command::Pin(name, revision, reply) => {
                 let _ = reply.try_send(self.pin(&name, revision.as_deref()));
             }
+            Command::Keep => {
+                self.slots.values().for_each(|slot| self.keep(slot));
+                self.publish();
+            }
             Command::Stop => {}
         }
     }
@@ -151,6 +161,7 @@ impl Owner {
         }
         self.slots
             .retain(|_, slot| slot.configured || slot.present || slot.current().is_some());
+        self.shelf.retry();
         self.publish();
     }
 
@@ -201,7 +212,7 @@ impl Owner {
             };
             slot.record.rolled_back = slot.current().map(|current| current.revision().to_owned());
             slot.record.pinned = Some(before.revision().to_owned());
-            owner.serve(slot, &before, "rolled_back", None);
+            owner.serve(slot, &before, "rolled_back");
             Ok(())
         })
     }
@@ -211,14 +222,16 @@ impl Owner {
             let Some(revision) = revision else {
                 slot.record.pinned = None;
                 slot.record.rolled_back = None;
-                owner.keep(slot, None);
+                slot.record.unread = None;
+                owner.keep(slot);
                 owner.look(slot, false);
                 return Ok(());
             };
             let kept = owner.find(slot, revision)?;
             slot.record.pinned = Some(kept.revision().to_owned());
             slot.record.rolled_back = None;
-            owner.serve(slot, &kept, "pinned", None);
+            slot.record.unread = None;
+            owner.serve(slot, &kept, "pinned");
             Ok(())
         })
     }
@@ -270,6 +283,10 @@ impl Owner {
 
     /// Lets the slot's file serve, or else what served before this process.
     fn look(&mut self, slot: &mut Slot, again: bool) {
+        if let Some(why) = slot.record.unread.clone() {
+            slot.present = folder::path_of(&self.config.dir, &slot.plan.module).exists();
+            return failed(slot, unchosen(&why), None);
+        }
         self.try_file(slot, again);
         if slot.current().is_none() {
             self.recover(slot);
@@ -285,7 +302,7 @@ impl Owner {
         match self.off_shelf(&slot.plan, &revision) {
             Ok(build) => {
                 let (failure, failed) = (slot.failure.take(), slot.failed.take());
-                self.serve(slot, &build, "kept", None);
+                self.serve(slot, &build, "kept");
                 (slot.failure, slot.failed) = (failure, failed);
             }
             Err(why) if pinned.is_some() => {
@@ -399,31 +416,28 @@ impl Owner {
             return failed(slot, failure, None);
         }
         if let Some(kept) = slot.kept(&revision) {
-            return self.serve(slot, &kept, "loaded", None);
+            return self.serve(slot, &kept, "loaded");
         }
         match self.load(&bytes, &plan) {
-            Ok(generation) => self.serve(slot, &Arc::new(generation), "loaded", Some(&bytes)),
+            Ok(generation) => self.serve(slot, &Arc::new(generation), "loaded"),
             Err(failure) => failed(slot, failure, Some(revision)),
         }
     }
 
-    /// Lets `next` serve; `bytes` are those of a build that is not kept yet.
-    fn serve(
-        &mut self,
-        slot: &mut Slot,
-        next: &Arc<Generation>,
-        result: &'static str,
-        bytes: Option<&[u8]>,
-    ) {
+    fn serve(&mut self, slot: &mut Slot, next: &Arc<Generation>, result: &'static str) {
         let (policy, revision) = (slot.plan.name.clone(), next.revision().to_owned());
         tracing::info!(policy, revision, result, "policy serves");
         self.retired.extend(slot.serve(next));
-        self.keep(slot, bytes.map(|bytes| (revision.as_str(), bytes)));
+        self.keep(slot);
         count(policy, result);
     }
 
-    fn keep(&self, slot: &Slot, new: Option<(&str, &[u8])>) {
-        self.shelf.keep(&slot.plan.name, slot.record.clone(), new);
+    fn keep(&self, slot: &Slot) {
+        // Nothing was chosen yet, and what is there may be mended.
+        if slot.record.unread.is_none() {
+            let (name, record) = (&slot.plan.name, slot.record.clone());
+            self.shelf.keep(self.ticket, name, record, slot.files());
+        }
     }
 
     fn publish(&self) {
@@ -437,6 +451,17 @@ impl Owner {
 fn follow(watch: Option<&mut Watch>) {
     if let Some(Err(error)) = watch.map(Watch::follow) {
         tracing::debug!(%error, "not all of the policy folder is watched; it is polled");
+    }
+}
+
+fn unchosen(why: &str) -> LoadFailure {
+    LoadFailure {
+        stage: Stage::Read,
+        reason: format!(
+            "{why}; make it readable and start anew, pin the policy to one of its builds, or unpin it \
+             to let the file in the policy folder serve"
+        ),
+        revision: None,
     }
 }
 

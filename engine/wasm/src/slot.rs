@@ -58,6 +58,13 @@ impl Slot {
         self.kept.get(at.checked_sub(1)?).cloned()
     }
 
+    /// The files of the kept builds, by revision.
+    pub(crate) fn files(&self) -> Vec<(String, Arc<[u8]>)> {
+        let kept = self.kept.iter();
+        kept.map(|kept| (kept.revision().to_owned(), kept.bytes()))
+            .collect()
+    }
+
     /// A kept build by its revision.
     pub(crate) fn kept(&self, revision: &str) -> Option<Arc<Generation>> {
         let is = |kept: &&Arc<Generation>| kept.revision() == revision;

@@ -22,6 +22,10 @@ pub(crate) struct Record {
     pub(crate) pinned: Option<String>,
     /// The one that the operator went back from.
     pub(crate) rolled_back: Option<String>,
+    /// Why nobody knows what was chosen. Nothing serves then, as another build than the chosen one
+    /// might.
+    #[serde(skip)]
+    pub(crate) unread: Option<String>,
 }
 
 impl Default for Record {
@@ -33,6 +37,7 @@ impl Default for Record {
             serving: None,
             pinned: None,
             rolled_back: None,
+            unread: None,
         }
     }
 }

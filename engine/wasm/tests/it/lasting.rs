@@ -272,6 +272,90 @@ fn a_state_that_cannot_be_kept_is_said_and_policies_serve_on() {
     assert!(why.contains("cannot be made"), "{why}");
 }
 
+/// Another process holds the folder, as one does that still drains.
+#[test]
+fn a_pin_holds_where_the_state_can_be_read_and_not_written() {
+    let place = Place::new("good");
+    let host = place.start();
+    place.put("bad");
+    load(&host);
+    host.rollback("p").unwrap();
+    let next = Host::start(place.config()).unwrap();
+    assert_eq!(serving(&next).as_deref(), Some("good"));
+    let why = status(&next).not_kept.unwrap();
+    assert!(why.contains("another process serves"), "{why}");
+    drop(host);
+    eventually(|| {
+        next.rescan();
+        status(&next).not_kept.is_none()
+    });
+    let next = place.restart(next);
+    assert_eq!(serving(&next).as_deref(), Some("good"));
+}
+
+#[test]
+fn nothing_serves_while_nobody_knows_what_was_chosen() {
+    let place = Place::new("good");
+    let host = place.start();
+    let good = revision(&host);
+    place.put("bad");
+    load(&host);
+    host.rollback("p").unwrap();
+    drop(host);
+    let record = place.state().join("policy-p/record.json");
+    for (choice, expected) in [(Some(good.as_str()), "good"), (None, "bad")] {
+        drop(fs::write(&record, "{\"format\": 9, \"policy\": \"p\"}"));
+        let host = place.start();
+        assert_eq!(serving(&host), None);
+        let reason = status(&host).candidate_error.unwrap().reason;
+        let said = reason.contains("record.json cannot be read: ") && reason.contains("unpin it");
+        assert!(said, "{reason}");
+        assert_eq!(previous(&host).len(), 2, "nothing is thrown away");
+        host.pin("p", choice).unwrap();
+        assert_eq!(serving(&host).as_deref(), Some(expected));
+        let host = place.restart(host);
+        assert_eq!(serving(&host).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn a_choice_holds_though_the_state_was_removed_under_the_process() {
+    let place = Place::new("good");
+    let host = place.start();
+    let good = revision(&host);
+    place.put("bad");
+    load(&host);
+    fs::remove_dir_all(place.state()).unwrap();
+    assert_eq!(host.pin("p", Some(&good)).unwrap().not_kept, None);
+    let host = place.restart(host);
+    assert_eq!(serving(&host).as_deref(), Some("good"));
+    assert_eq!(previous(&host), ["bad"]);
+}
+
+/// A configuration that is refused was tried on a host of its own.
+#[test]
+fn a_host_that_never_took_over_leaves_what_is_kept_alone() {
+    let mut place = Place::new("good");
+    let policy = PolicyConfig {
+        limits: limits(),
+        ..PolicyConfig::new("p")
+    };
+    place.policies = vec![policy.clone()];
+    let host = place.start();
+    let mut config = place.config();
+    config.policies = vec![PolicyConfig {
+        module: "other".to_owned(),
+        ..policy
+    }];
+    fs::write(place.dir.path().join("policies/other.wasm"), build("other")).unwrap();
+    let refused = host.succeeded_by(config).unwrap();
+    assert_eq!(serving(&refused).as_deref(), Some("other"));
+    drop(refused);
+    fs::remove_file(place.dir.path().join("policies/p.wasm")).unwrap();
+    let host = place.restart(host);
+    assert_eq!(serving(&host).as_deref(), Some("good"), "what served last");
+}
+
 #[test]
 fn a_host_that_takes_the_place_of_another_knows_its_builds_and_choices() {
     for state in [true, false] {
@@ -285,6 +369,7 @@ fn a_host_that_takes_the_place_of_another_knows_its_builds_and_choices() {
         load(&host);
         host.rollback("p").unwrap();
         let next = host.succeeded_by(config).unwrap();
+        next.take_over();
         drop(host);
         assert_eq!(serving(&next).as_deref(), Some("1"));
         assert_eq!(previous(&next), ["2"]);
