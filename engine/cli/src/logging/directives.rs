@@ -13,6 +13,17 @@ const DEFAULT: &str = "info";
 /// What all of Larder's own targets begin with.
 const OWN: &str = "larder";
 
+/// What Larder's own targets are, or are below.
+const PARTS: [&str; 7] = [
+    OWN,
+    "larder_cli",
+    "larder_core",
+    "larder_origin",
+    "larder_server",
+    "larder_store",
+    "larder_wasm",
+];
+
 /// The filter of `log.level`.
 ///
 /// # Errors
@@ -36,15 +47,37 @@ fn spelled(level: &str) -> Result<String> {
             Ok(level) => own = Some(level),
             // A lone word would be taken for a target, all of which is logged: a misspelt level
             // would silence everything else.
+            Err(_) if is_misspelt(word) => return Err(no_target(word)),
             Err(_) if word.contains(['=', '[']) => named.push(word),
             Err(_) => return Err(wrong(level, word)),
         }
     }
     let own = own.unwrap_or(LevelFilter::INFO);
     let libraries = own.min(LevelFilter::WARN);
-    let mut all = vec![libraries.to_string(), format!("{OWN}={own}")];
+    // It warns of each folder that was replaced, which is watched anew.
+    let watching = own.min(LevelFilter::ERROR);
+    let mut all = vec![
+        libraries.to_string(),
+        format!("notify={watching}"),
+        format!("{OWN}={own}"),
+    ];
     all.extend(named.into_iter().map(str::to_owned));
     Ok(all.join(","))
+}
+
+/// Whether a directive names a part of Larder that there is not: nobody would hear of it.
+fn is_misspelt(word: &str) -> bool {
+    let target = word.split(['=', '[']).next().unwrap_or_default();
+    let root = target.split("::").next().unwrap_or_default();
+    word.contains(['=', '[']) && root.starts_with(OWN) && !PARTS.contains(&root)
+}
+
+fn no_target(word: &str) -> anyhow::Error {
+    anyhow!(
+        "`log.level`: `{}` names no part of Larder; there is {}",
+        word.escape_debug(),
+        PARTS.join(", ")
+    )
 }
 
 fn wrong(level: &str, word: &str) -> anyhow::Error {
@@ -81,6 +114,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_part_of_larder_that_there_is_not_is_refused() {
+        for word in [
+            "larder_stor=debug",
+            "info,larder_store::redis=debug,larder-store=trace",
+        ] {
+            let why = filter(Some(word)).unwrap_err().to_string();
+            assert!(
+                why.contains("names no part of Larder; there is larder,"),
+                "{why}"
+            );
+        }
+        for word in [
+            "larder=debug",
+            "larder_store::redis=debug",
+            "larder_wasm[x]=trace",
+            "larderette_=off",
+        ] {
+            assert_eq!(
+                filter(Some(word)).is_ok(),
+                !word.starts_with("larderette"),
+                "{word}"
+            );
+        }
+    }
+
     /// What passes of a line of each level by Larder and by a library.
     fn passed(level: Option<&str>) -> Vec<String> {
         let seen = Passed::default();
@@ -95,6 +154,7 @@ mod tests {
             tracing::debug!(target: "hyper::proto", "x");
             tracing::info!(target: "wasmtime", "x");
             tracing::warn!(target: "redis", "x");
+            tracing::warn!(target: "notify::inotify", "x");
             tracing::error!(target: "rustls", "x");
         });
         std::mem::take(&mut seen.0.lock())

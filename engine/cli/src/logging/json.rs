@@ -11,6 +11,7 @@ use serde::ser::SerializeMap as _;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
@@ -30,9 +31,15 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let meta = event.metadata();
+        // Lines of libraries that use `log` come under a target of the bridge's, with their own
+        // among the fields.
+        let bridged = event.normalized_metadata();
+        let meta = bridged.as_ref().unwrap_or_else(|| event.metadata());
         let mut fields = Fields::keeping(&["timestamp", "level", "target", "spans"]);
         event.record(&mut fields);
+        if bridged.is_some() {
+            fields.all.retain(|(name, _)| !name.starts_with("log."));
+        }
         let spans = spans(context);
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
@@ -139,6 +146,7 @@ mod tests {
 
     use parking_lot::Mutex;
     use serde::de::{Deserializer as _, Error as _, MapAccess, SeqAccess, Visitor};
+    use tracing_log::log;
     use tracing_subscriber::fmt::MakeWriter;
     use tracing_subscriber::fmt::format::JsonFields;
     use tracing_subscriber::layer::SubscriberExt as _;
@@ -297,6 +305,29 @@ mod tests {
             (&"outer".into(), &"n".into(), &2.into())
         );
         assert_eq!(read(7)["message"], "kinds\n\"of\" values");
+    }
+
+    #[test]
+    fn a_line_of_a_library_that_uses_log_has_its_own_target() {
+        let line = lines(|| {
+            let record = log::Record::builder()
+                .args(format_args!("gone"))
+                .level(log::Level::Warn)
+                .target("notify::inotify")
+                .file(Some("src/inotify.rs"))
+                .line(Some(1))
+                .build();
+            log::Log::log(&tracing_log::LogTracer::new(), &record);
+        })
+        .remove(0);
+        let read: Value = serde_json::from_str(&line).expect("is JSON");
+        assert_eq!(read["target"], "notify::inotify", "{line}");
+        assert_eq!(read["level"], "WARN", "{line}");
+        assert_eq!(
+            read.as_object().map(serde_json::Map::len),
+            Some(4),
+            "{line}"
+        );
     }
 
     #[test]
