@@ -224,6 +224,12 @@ async fn a_path_that_leads_nowhere_says_where_to_look() {
             "that is on the admin listener",
         ),
         (
+            "/metrics",
+            404,
+            "no_such_path",
+            "that is on the admin listener",
+        ),
+        (
             "/v1/decide",
             405,
             "wrong_method",
@@ -262,7 +268,19 @@ async fn a_path_that_leads_nowhere_says_where_to_look() {
     let long = running.data.get(&format!("/{}", "x".repeat(20_000))).await;
     long.expect_problem(404, "no_such_path", "there is no `GET /xxx");
     for (path, status, code, words) in [
-        ("/v1/decide", 404, "no_such_path", "/openapi.json describes"),
+        (
+            "/v1/decide",
+            404,
+            "no_such_path",
+            "that is on the data listener",
+        ),
+        (
+            "/v1/entries/product/1",
+            404,
+            "no_such_path",
+            "that is on the data listener",
+        ),
+        ("/v1/none", 404, "no_such_path", "/openapi.json describes"),
         (
             "/v1/policies/nobody",
             404,

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::guests::shipped;
-use crate::serving::{Serving, client, serve_in};
+use crate::serving::{Place, Serving, client, serve_in};
 use crate::shop::Shop;
 use crate::workspace::root;
 
@@ -138,7 +138,60 @@ async fn what_can_be_counted_is_there_before_it_happens() {
         "larder_outbox_errors_total{origin=\"shop\",at=\"decide\"} 0",
         "larder_outbox_rows_total{origin=\"shop\",kind=\"row\"} 0",
         "larder_origin_refused_total{origin=\"shop\",by=\"tenant_cap\"} 0",
+        "larder_origin_refused_total{origin=\"shop\",by=\"retry_after\"} 0",
         "larder_breaker_changes_total{origin=\"shop\",state=\"open\"} 0",
+        "larder_policy_failures_total{policy=\"catalogue\",failure=\"deadline\"} 0",
+        "larder_policy_reloads_total{policy=\"catalogue\",result=\"failed\"} 0",
+        "larder_loads_total{result=\"origin_unreachable\"} 0",
+        "larder_writes_total{operation=\"write\",result=\"ok\"} 0",
+        "larder_writes_total{operation=\"delete\",result=\"origin_failed\"} 0",
+        "larder_unreadable_entries_total{reason=\"unknown_key\"} 0",
+    ] {
+        assert!(text.lines().any(|one| one == line), "no `{line}`:\n{text}");
+    }
+}
+
+/// What docs/errors.md has with a status of 500 and above.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_error_of_the_server_is_counted_from_zero() {
+    let shop = Shop::new();
+    let (serving, _dir) = serving(&shop).await;
+    let text = scrape(&serving).await;
+    let reference = std::fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let mut codes = 0;
+    for row in reference.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        if cells[2].parse::<u16>().is_ok_and(|status| status >= 500) {
+            let line = format!(
+                "larder_http_errors_total{{code=\"{}\"}} 0",
+                cells[1].trim_matches('`')
+            );
+            assert!(text.lines().any(|one| one == line), "no `{line}`");
+            codes += 1;
+        }
+    }
+    assert!(codes > 30, "{codes}");
+}
+
+/// A share of failures is of all, those that the cache had no part in among them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loads_past_the_cache_and_writes_that_were_refused_are_counted() {
+    let place = Place::new(
+        "[[policy]]\nname = \"past\"\nmodule = \"standard\"\n\
+         [policy.settings]\nstrategy = \"bypass\"\n[policy.limits]\ndeadline = \"5s\"\n\
+         [[route]]\nresource = \"past\"\npolicy = \"past\"\norigin = \"shop\"\n",
+    );
+    let serving = serve_in(place.path()).await;
+    let data = client(&serving.data);
+    data.get("/v1/entries/past/7").await.expect(200);
+    data.put("/v1/entries/none/7", r#"{"price": 8}"#)
+        .await
+        .expect(404);
+    let text = scrape(&serving).await;
+    for line in [
+        "larder_loads_total{result=\"ok\"} 1",
+        "larder_load_seconds_count 1",
+        "larder_writes_total{operation=\"write\",result=\"no_route\"} 1",
     ] {
         assert!(text.lines().any(|one| one == line), "no `{line}`:\n{text}");
     }

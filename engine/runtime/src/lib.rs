@@ -29,6 +29,7 @@ pub mod behind;
 pub mod breaker;
 pub mod builder;
 pub mod clock;
+mod codes;
 mod complaints;
 mod deadline;
 pub mod decide;

@@ -1,15 +1,28 @@
-//! Counters and histograms, registered once so that the request path only adds.
+//! Counters and histograms, registered once so that the request path only adds, and all at zero: an
+//! alert on the rate of a series that comes with its first event misses that one.
 //!
 //! They go to whatever recorder the program has installed for the `metrics` facade when the
 //! engine is built; without one they cost next to nothing.
 
 use std::time::Duration;
 
-use larder_core::{NotStored, Outcome, Strategy};
+use larder_core::{NotStored, Operation, Outcome, Strategy};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::breaker::State;
+use crate::codes;
 use crate::limits::Full;
+
+/// How a policy fails, what the guard refuses among it.
+const FAILURES: [&str; 7] = [
+    "refused",
+    "trapped",
+    "deadline",
+    "memory",
+    "output",
+    "unavailable",
+    "guard",
+];
 
 /// What is counted for each policy.
 pub(crate) struct PolicyMeters {
@@ -21,6 +34,9 @@ pub(crate) struct PolicyMeters {
 impl PolicyMeters {
     pub(crate) fn new(policy: &str) -> Self {
         let policy = policy.to_owned();
+        for failure in FAILURES {
+            let _ = counter!("larder_policy_failures_total", "policy" => policy.clone(), "failure" => failure);
+        }
         Self {
             decisions: Strategy::ALL.map(|strategy| {
                 counter!("larder_decisions_total", "policy" => policy.clone(), "strategy" => strategy.as_str())
@@ -52,7 +68,12 @@ pub(crate) struct OriginMeters {
 impl OriginMeters {
     pub(crate) fn new(origin: &str) -> Self {
         let origin = origin.to_owned();
-        for by in ["breaker", Full::Origin.as_str(), Full::Tenant.as_str()] {
+        for by in [
+            "retry_after",
+            "breaker",
+            Full::Origin.as_str(),
+            Full::Tenant.as_str(),
+        ] {
             let _ = counter!("larder_origin_refused_total", "origin" => origin.clone(), "by" => by);
         }
         for state in [State::Closed, State::HalfOpen, State::Open] {
@@ -94,11 +115,34 @@ pub(crate) struct Meters {
     store_errors: Counter,
 }
 
+/// Why an entry is not used, whatever the policy decides now.
+const UNREADABLE: [&str; 7] = [
+    "unknown_key",
+    "does_not_open",
+    "not_sealed",
+    "does_not_decode",
+    "shortened",
+    "before_outbox",
+    "retired",
+];
+
 /// What invalidations name.
 const NAMES: [&str; 5] = ["row", "key", "tag", "namespace", "pattern"];
 
 impl Meters {
     pub(crate) fn new() -> Self {
+        for code in codes::OF_LOADS {
+            let _ = counter!("larder_loads_total", "result" => code);
+        }
+        for result in ["ok"].into_iter().chain(codes::OF_WRITES) {
+            for operation in [Operation::Write, Operation::Delete].map(Operation::as_str) {
+                let _ =
+                    counter!("larder_writes_total", "operation" => operation, "result" => result);
+            }
+        }
+        for why in UNREADABLE {
+            let _ = counter!("larder_unreadable_entries_total", "reason" => why);
+        }
         Self {
             reads: Outcome::ALL
                 .map(|outcome| counter!("larder_reads_total", "outcome" => outcome.as_str())),

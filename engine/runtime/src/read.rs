@@ -157,8 +157,10 @@ impl Inner {
     /// Loads and leaves the cache alone.
     pub(crate) async fn read_past(&self, job: Job, loader: Loader) -> Result<Reading, Error> {
         let job = Arc::new(job);
+        let started = Instant::now();
         let fetched = self.fetch(&job, loader, Some(job.deadline)).await;
         let fetched = fetched.inspect_err(|error| self.meters.load_failed(error.code()))?;
+        self.meters.loaded(started.elapsed());
         let mut reading = Reading::new(job.decided.clone(), Outcome::Bypass, fetched.value);
         reading.absent = fetched.absent;
         reading.cookies = fetched.cookies;

@@ -84,13 +84,17 @@ impl Inner {
             None => Operation::Delete,
         };
         let operation = request.operation.as_str();
-        let mut ready = self.ready(request, value)?;
-        ready.operation = named.map(Arc::from);
-        let inner = Arc::clone(self);
-        // In a task of its own: a caller who goes away must not leave a write without its
-        // invalidation.
-        let running = tokio::spawn(async move { inner.run(ready).await });
-        let result = running.await.unwrap_or_else(|_| Err(lost()));
+        let result = match self.ready(request, value) {
+            Ok(mut ready) => {
+                ready.operation = named.map(Arc::from);
+                let inner = Arc::clone(self);
+                // In a task of its own: a caller who goes away must not leave a write without its
+                // invalidation.
+                let running = tokio::spawn(async move { inner.run(ready).await });
+                running.await.unwrap_or_else(|_| Err(lost()))
+            }
+            Err(refused) => Err(refused),
+        };
         let name = result.as_ref().map_or_else(Error::code, |_| "ok");
         self.meters.wrote(operation, name);
         result

@@ -53,8 +53,15 @@ impl Access {
     pub(crate) fn new(tokens: Vec<Token>) -> Self {
         let guards = |plane| tokens.iter().any(|token| token.scope.enter(plane).is_ok());
         let (data, admin) = (guards(Plane::Data), guards(Plane::Admin));
+        let tokens: Vec<_> = tokens.into_iter().map(Arc::new).collect();
+        for (plane, _) in [(Plane::Data, data), (Plane::Admin, admin)]
+            .iter()
+            .filter(|(_, guarded)| *guarded)
+        {
+            caller::register(*plane, &tokens);
+        }
         Self {
-            tokens: tokens.into_iter().map(Arc::new).collect(),
+            tokens,
             data,
             admin,
         }

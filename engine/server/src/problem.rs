@@ -112,6 +112,51 @@ fn status_of(error: &Error) -> StatusCode {
     }
 }
 
+/// The codes of answers with a status of 500 and above.
+const OF_THE_SERVER: [&str; 34] = [
+    "precondition_unsupported",
+    "unsupported",
+    "no_origin",
+    "origin_unseen",
+    "not_invalidated",
+    "internal",
+    "origin_failed",
+    "origin_schema",
+    "origin_broken",
+    "origin_too_large",
+    "origin_unreachable",
+    "loader_failed",
+    "codec_failed",
+    "policy_denied",
+    "write_undecided",
+    "row_undecided",
+    "origin_unavailable",
+    "origin_resting",
+    "overloaded",
+    "behind_queue",
+    "partly_queued",
+    "row_changing",
+    "queue_full",
+    "queue_failed",
+    "queue_corrupt",
+    "no_key_ring",
+    "unflushable",
+    "store_failed",
+    "not_ready",
+    "shutting_down",
+    "deadline_exceeded",
+    "load_timeout",
+    "origin_timeout",
+    "request_timeout",
+];
+
+/// Errors of the server's at zero before the first, which an alert on the rate would miss.
+pub(crate) fn register() {
+    for code in OF_THE_SERVER {
+        let _ = metrics::counter!("larder_http_errors_total", "code" => code);
+    }
+}
+
 impl Problem {
     /// Counts an error of the server's.
     pub(crate) fn count(&self) {

@@ -43,6 +43,7 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(parts: Parts, settings: &Settings) -> Result<Self, BindError> {
+        crate::problem::register();
         let seal = Seal::new(settings.lease_secret.as_deref());
         Ok(Self {
             engine: parts.engine,
@@ -104,7 +105,7 @@ pub(crate) fn data(app: Arc<App>) -> Router {
         .route("/v1/invalidations/{id}", get(invalidate::sweep))
         .route("/openapi.json", get(openapi::openapi))
         .method_not_allowed_fallback(wrong_method)
-        .fallback(nothing_here)
+        .fallback(nothing_on_data)
         .with_state(app)
 }
 
@@ -128,28 +129,46 @@ pub(crate) fn admin(app: Arc<App>) -> Router {
         .route("/metrics", get(status::metrics))
         .route("/openapi.json", get(openapi::openapi))
         .method_not_allowed_fallback(wrong_method)
-        .fallback(nothing_here)
+        .fallback(nothing_on_admin)
         .with_state(app)
 }
 
-/// Beginnings of paths of the admin plane, for those who ask the other one.
-const ADMIN: [&str; 5] = [
+/// Beginnings of paths of the data plane, for those who ask the other one.
+const DATA: [&str; 4] = ["/v1/decide", "/v1/entries", "/v1/leases", "/v1/invalidat"];
+
+/// Those of the admin plane.
+const ADMIN: [&str; 6] = [
     "/v1/policies",
     "/v1/reload",
     "/v1/queue",
     "/v1/status",
     "/health",
+    "/metrics",
 ];
 
-async fn nothing_here(method: Method, uri: Uri) -> Problem {
-    let path = larder::core::request::clip(uri.path());
+async fn nothing_on_data(method: Method, uri: Uri) -> Problem {
+    let of_the_other = ADMIN.iter().any(|begin| uri.path().starts_with(begin));
     let hint = match uri.path() {
         path if path.starts_with("/v1/entries") => "; an entry is /v1/entries/RESOURCE/ID",
-        path if ADMIN.iter().any(|begin| path.starts_with(begin)) => {
-            "; that is on the admin listener"
-        }
-        _ => "; /openapi.json describes what there is",
+        _ if of_the_other => "; that is on the admin listener",
+        _ => DESCRIBED,
     };
+    nothing(&method, &uri, hint)
+}
+
+async fn nothing_on_admin(method: Method, uri: Uri) -> Problem {
+    let of_the_other = DATA.iter().any(|begin| uri.path().starts_with(begin));
+    let hint = match of_the_other {
+        true => "; that is on the data listener",
+        false => DESCRIBED,
+    };
+    nothing(&method, &uri, hint)
+}
+
+const DESCRIBED: &str = "; /openapi.json describes what there is";
+
+fn nothing(method: &Method, uri: &Uri, hint: &str) -> Problem {
+    let path = larder::core::request::clip(uri.path());
     let detail = format!("there is no `{method} {path}` here{hint}");
     Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
 }

@@ -56,6 +56,6 @@ pub use error::HostError;
 pub use host::Host;
 pub use limit::{Excess, Limit};
 pub use limits::{Isolation, Limits};
-pub use load::{Inspection, inspect};
+pub use load::{Inspection, inspect, inspect_allowed};
 pub use stage::{LoadFailure, Stage, StageReport};
 pub use status::{GenerationStatus, PolicyStatus, State};

@@ -56,6 +56,19 @@ pub struct Inspection {
 /// own, and answers the policy ready to be asked. Compiles on the calling thread.
 #[must_use]
 pub fn inspect(name: &str, bytes: &[u8], settings: &Value, limits: &Limits) -> Inspection {
+    inspect_allowed(name, bytes, settings, limits, &[])
+}
+
+/// As [`inspect`], where only the modules with the SHA-256 digests `allow` may run; an empty list
+/// allows any.
+#[must_use]
+pub fn inspect_allowed(
+    name: &str,
+    bytes: &[u8],
+    settings: &Value,
+    limits: &Limits,
+    allow: &[String],
+) -> Inspection {
     let plan = Plan {
         name: name.to_owned(),
         module: name.to_owned(),
@@ -81,7 +94,7 @@ pub fn inspect(name: &str, bytes: &[u8], settings: &Value, limits: &Limits) -> I
         }
     };
     let mut log = Log::default();
-    let loaded = load(bytes, &plan, &[], &runtime, 0, &mut log);
+    let loaded = load(bytes, &plan, allow, &runtime, 0, &mut log);
     let (policy, failure) = match loaded {
         Ok(generation) => (Some(Arc::new(generation) as Arc<dyn Policy>), None),
         Err(failure) => (None, Some(failure)),

@@ -80,6 +80,7 @@ impl Owner {
                 isolation: policy.isolation,
                 limits: policy.limits.clone(),
             };
+            register(&policy.name);
             let slot = Slot::new(Arc::new(plan), true, shelf.record(&policy.name));
             slots.insert(policy.name.clone(), slot);
         }
@@ -145,7 +146,7 @@ impl Owner {
                 let _ = reply.try_send(self.pin(&name, revision.as_deref()));
             }
             Command::Keep => {
-                self.slots.values().for_each(|slot| self.keep(slot));
+                self.slots.values().for_each(|slot| self.bring(slot));
                 self.publish();
             }
             Command::Stop => {}
@@ -191,6 +192,7 @@ impl Owner {
                 isolation: Isolation::default(),
                 limits: self.config.defaults.clone(),
             };
+            register(&module);
             let record = self.shelf.record(&module);
             self.slots
                 .insert(module, Slot::new(Arc::new(plan), false, record));
@@ -426,10 +428,26 @@ impl Owner {
 
     fn serve(&mut self, slot: &mut Slot, next: &Arc<Generation>, result: &'static str) {
         let (policy, revision) = (slot.plan.name.clone(), next.revision().to_owned());
-        tracing::info!(policy, revision, result, "policy serves");
+        // What is only tried serves nobody yet.
+        if self.shelf.is_held_by(self.ticket) {
+            tracing::info!(policy, revision, result, "policy serves");
+            count(policy, result);
+        }
         self.retired.extend(slot.serve(next));
         self.keep(slot);
-        count(policy, result);
+    }
+
+    /// Keeps what this host serves in the place of another, and tells where that is another build.
+    fn bring(&self, slot: &Slot) {
+        let policy = slot.plan.name.clone();
+        let before = self.shelf.record(&policy).serving;
+        if let Some(revision) = slot.current().map(|current| current.revision())
+            && before.as_deref() != Some(revision)
+        {
+            tracing::info!(policy, revision, result = "loaded", "policy serves");
+            count(policy, "loaded");
+        }
+        self.keep(slot);
     }
 
     fn keep(&self, slot: &Slot) {
@@ -501,6 +519,14 @@ fn failed(slot: &mut Slot, failure: LoadFailure, revision: Option<String>) {
     }
     slot.failure = Some(failure);
     slot.failed = revision;
+}
+
+/// At zero before the first, which an alert on the rate would miss.
+fn register(policy: &str) {
+    for result in ["loaded", "rolled_back", "pinned", "kept", "failed"] {
+        let policy = policy.to_owned();
+        let _ = metrics::counter!("larder_policy_reloads_total", "policy" => policy, "result" => result);
+    }
 }
 
 fn count(policy: String, result: &'static str) {

@@ -79,6 +79,11 @@ impl Shelf {
         self.state.lock().holder = ticket;
     }
 
+    /// Whether the host of this ticket says what is kept.
+    pub(crate) fn is_held_by(&self, ticket: u64) -> bool {
+        self.state.lock().holder == ticket
+    }
+
     /// What is kept of a policy.
     pub(crate) fn record(&self, policy: &str) -> Record {
         let state = self.state.lock();

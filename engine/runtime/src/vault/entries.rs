@@ -64,6 +64,9 @@ pub(crate) struct Seals {
 
 impl Seals {
     pub(crate) fn new(vault: Option<Arc<Vault>>) -> Self {
+        for result in ["ok", "failed"].into_iter().filter(|_| vault.is_some()) {
+            let _ = metrics::counter!("larder_key_ring_reloads_total", "result" => result);
+        }
         Self {
             vault,
             ..Self::default()

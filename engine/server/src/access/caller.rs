@@ -77,8 +77,20 @@ impl Stranger {
     }
 }
 
+/// The refusals that there may be of a plane by these tokens, at zero before the first, which an
+/// alert on the rate would miss.
+pub(super) fn register(plane: Plane, tokens: &[Arc<Token>]) {
+    let _ = counter(plane, "unauthenticated", "");
+    for token in tokens {
+        let _ = counter(plane, "forbidden", &token.name);
+    }
+}
+
 fn count(plane: Plane, code: &'static str, token: &str) {
+    counter(plane, code, token).increment(1);
+}
+
+fn counter(plane: Plane, code: &'static str, token: &str) -> metrics::Counter {
     metrics::counter!("larder_refused_requests_total",
         "plane" => plane.as_str(), "code" => code, "token" => token.to_owned())
-    .increment(1);
 }

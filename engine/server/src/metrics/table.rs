@@ -24,7 +24,7 @@ const ALL: [(Kind, &str, &str); 39] = [
     (Histogram, "larder_load_seconds", "How long loads took"),
     (Counter, "larder_loads_total", "Loads by result"),
     (Counter, "larder_not_stored_total", "Loaded or written values that did not become entries, by reason"),
-    (Counter, "larder_origin_refused_total", "Calls that were kept from an origin, by origin and what kept them: breaker, origin_cap or tenant_cap"),
+    (Counter, "larder_origin_refused_total", "Calls that were kept from an origin, by origin and what kept them: retry_after, breaker, origin_cap or tenant_cap"),
     (Histogram, "larder_origin_wait_seconds", "How long calls waited for a place at their origin"),
     (Counter, "larder_outbox_errors_total", "Failures to read an outbox, to decide about its rows, to apply or to remove them, by origin"),
     (Gauge, "larder_outbox_lag_seconds", "How old a commit may be that is not applied yet, by origin"),
