@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::guests::shipped;
 use crate::program::{bad, good, larder};
 use crate::running::Setup;
-use crate::serving::Place;
+use crate::serving::{Place, serve_logging_to};
 use crate::shop::Shop;
 
 /// A route to the policy that stands in `[[policy]]` as `other`.
@@ -68,6 +68,18 @@ fn serve_and_check_end_with_2_and_a_sentence_that_names_the_place() {
             ],
         ),
         (
+            other("llm", "").replace("\"shop\"", "\"web\"")
+                + "[origin.web]\ntype = \"http\"\nbase_url = \"http://h\"\n",
+            &[
+                "the policy `other` says that values depend on `context.*`",
+                "the origin `web` of the route for `other` is never sent that",
+            ],
+        ),
+        (
+            "[origin.web]\ntype = \"http\"\nbase_url = \"http://h\"\ntimeuot = \"1s\"\n".to_owned(),
+            &["line 21, `[origin.web]`: unknown field `timeuot`"],
+        ),
+        (
             "[origin.web]\ntype = \"http\"\nbase_url = \"http://h\"\n[origin.web.outbox]\n"
                 .to_owned(),
             &["`[origin.web]`", "only a database has one"],
@@ -99,8 +111,10 @@ fn serve_and_check_end_with_2_and_a_sentence_that_names_the_place() {
         ),
     ] {
         let place = Place::new(&extra);
-        let session = place.path().join("policies/session.wasm");
-        std::fs::write(session, shipped("session")).unwrap();
+        for more in ["session", "llm"] {
+            let file = place.path().join(format!("policies/{more}.wasm"));
+            std::fs::write(file, shipped(more)).unwrap();
+        }
         for args in [
             ["serve", "--config", "larder.toml"],
             ["config", "check", "larder.toml"],
@@ -150,6 +164,56 @@ fn a_check_says_everything_at_once_and_touches_no_database() {
         2,
         "nowhere.toml cannot be read",
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_works_and_is_probably_not_meant_is_a_warning_of_check_and_serve() {
+    for (extra, words) in [
+        (
+            other("standard", "strategy = \"write_behind\"") + "[write_behind]\n",
+            "`[origin.shop]` names no `sequence` column: a queued write that is handed over late",
+        ),
+        (
+            "[[route]]\nresource = \"page\"\npolicy = \"catalogue\"\n".to_owned(),
+            "the route for `page` chooses read_through, which loads from an origin",
+        ),
+        (
+            format!("[policies]\nallow = [\"{}\"]\n", "0".repeat(64)),
+            "is not on the allow-list",
+        ),
+    ] {
+        let place = Place::new(&extra);
+        let told = good(place.path(), &["config", "check", "larder.toml"]);
+        let warning = told.lines().find(|line| line.contains(words));
+        let warned = warning.is_some_and(|line| line.starts_with("warning: "));
+        assert!(warned, "`{words}` is not in {told}");
+        let log = place.path().join("log");
+        let serving = serve_logging_to(place.path(), &log).await;
+        drop(serving);
+        let log = std::fs::read_to_string(log).unwrap();
+        assert!(log.contains(words), "`{words}` is not in {log}");
+    }
+}
+
+#[test]
+fn a_file_in_another_encoding_is_named_with_what_to_do() {
+    let place = Place::new("# \u{e4}\n");
+    let text = std::fs::read_to_string(place.path().join("larder.toml")).unwrap();
+    let marked = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    std::fs::write(place.path().join("larder.toml"), marked).unwrap();
+    good(place.path(), &["config", "check", "larder.toml"]);
+    let latin: Vec<u8> = text.chars().map(|one| u8::try_from(one).unwrap()).collect();
+    let wide: Vec<u8> = std::iter::once(0xfeff)
+        .chain(text.encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (bytes, words) in [
+        (latin, "is no UTF-8, from line 18 on; save it as UTF-8"),
+        (wide, "is no UTF-8, from line 1 on; save it as UTF-8"),
+    ] {
+        std::fs::write(place.path().join("larder.toml"), bytes).unwrap();
+        bad(place.path(), &["config", "check", "larder.toml"], 2, words);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -177,6 +177,20 @@ fn ask(data: Client, done: Arc<AtomicBool>) -> JoinHandle<BTreeSet<(u64, String)
     })
 }
 
+/// A file that is being written, or that a full disk cut off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_empty_for_a_moment_changes_nothing() {
+    let place = Place::new("");
+    let serving = serve_in(place.path()).await;
+    for cut in ["", "# larder\n[server]\n"] {
+        std::fs::write(place.path().join("larder.toml"), cut).unwrap();
+        let reload = ["reload", "--admin", &serving.admin];
+        bad(place.path(), &reload, 2, "there is no [[route]] any more");
+    }
+    let data = client(&serving.data);
+    data.get("/v1/entries/product/7").await.expect(200);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_meet_the_old_configuration_or_the_new_one_and_never_parts_of_both() {
     let place = Place::new("");

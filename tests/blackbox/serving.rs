@@ -128,6 +128,34 @@ pub(crate) fn client(base: &str) -> Client {
     Client::new(base.trim_start_matches("http://").parse().unwrap())
 }
 
+/// On a disk without room nobody reads the greeting, and those who ask are answered.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_greeting_cannot_be_written_serves() {
+    let place = Place::new("");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    drop(taken);
+    let log = place.path().join("log");
+    let mut command = larder(place.path(), &["serve", "--config", "larder.toml"]);
+    command.env("LARDER__SERVER__LISTEN", address.to_string());
+    command.stdout(std::fs::File::create("/dev/full").unwrap());
+    command.stderr(std::fs::File::create(&log).unwrap());
+    let mut child = tokio::process::Command::from(command);
+    let _child = child.kill_on_drop(true).spawn().unwrap();
+    let said = eventually("the log to say it", async || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        log.contains("it was to say").then_some(log)
+    })
+    .await;
+    let words = format!(
+        "the output cannot be written: No space left on device (os error 28); it was to say: larder serves http://{address}"
+    );
+    assert!(said.contains(&words), "{said}");
+    let data = client(&format!("http://{address}"));
+    data.get("/v1/entries/product/7").await.expect(200);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_serves_is_asked_and_told_and_ends_with_its_signal() {
     let place = Place::new("");

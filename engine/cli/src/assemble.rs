@@ -36,6 +36,9 @@ pub(crate) async fn assemble(config: Config, metrics: Metrics) -> Result<(Settin
     if !problems.is_empty() {
         return Err(Wrong(problems).into());
     }
+    for warning in sense::warnings(&config, &*host) {
+        tracing::warn!("{warning}");
+    }
     let settings = settings(&config, None);
     let rules = rules(&config, policies, |_| true);
     let store = reach(config.store).await.context("[store]")?;

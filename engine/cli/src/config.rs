@@ -6,6 +6,7 @@ mod file;
 mod mistakes;
 mod origin;
 mod outbox;
+mod place;
 mod policy;
 mod route;
 mod server;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, fs};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use larder::core::Guard;
 use larder::wasm::HostConfig;
 use larder::{OnFailure, Route, Vault};
@@ -75,9 +76,21 @@ impl Config {
     /// # Errors
     /// Names the file and everything that is wrong with it.
     pub(crate) fn load(path: &Path, overrides: &Overrides) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| {
+        let bytes = fs::read(path).with_context(|| {
             format!(
-                "the configuration {} cannot be read; `larder demo` makes one to start from",
+                "the configuration {} cannot be read; `larder config reference` prints every field \
+                 of one",
+                path.display()
+            )
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = 1 + error.as_bytes()[..at]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count();
+            anyhow!(
+                "the configuration {} is no UTF-8, from line {line} on; save it as UTF-8",
                 path.display()
             )
         })?;
@@ -92,21 +105,34 @@ impl Config {
     /// As [`Config::load`], without the file.
     pub(crate) fn parse(text: &str, folder: &Path, overrides: &Overrides) -> Result<Self> {
         let (file, source) = overrides.read(text)?;
-        let mut problems = Problems::default();
+        let mut problems = Problems::of(text);
         let config = Self::from_file(file, folder, &mut problems);
-        match config.filter(|_| problems.0.is_empty()) {
+        match config.filter(|_| problems.all.is_empty()) {
             Some(config) => Ok(Self {
                 source: Source(source),
                 ..config
             }),
-            None => Err(Wrong(problems.0).into()),
+            None => {
+                if let Some(names) = overrides.names()
+                    && Self::parse(text, folder, &Overrides::default()).is_ok()
+                {
+                    problems.add(format!("the file alone would do, so look at {names}"));
+                }
+                Err(Wrong(problems.all).into())
+            }
         }
     }
 
     /// The configuration, unless a part of it could not be made at all; what is wrong with the
     /// others is in `problems`.
-    fn from_file(file: File, folder: &Path, problems: &mut Problems) -> Option<Self> {
-        let mut warnings = Vec::new();
+    fn from_file(file: File, folder: &Path, problems: &mut Problems<'_>) -> Option<Self> {
+        let near = Overrides::near_misses().into_iter().map(|name| {
+            format!(
+                "the variable {name} is not read: what overrides a field begins with LARDER__, and has two \
+                 underscores between the table and the field"
+            )
+        });
+        let mut warnings: Vec<_> = near.collect();
         let named: Vec<_> = file.origin.keys().cloned().collect();
         let origins = origin::read(file.origin, folder, problems);
         let host = policy::host(&file.policies, &file.policy, folder, problems);
@@ -167,11 +193,31 @@ impl std::error::Error for Wrong {}
 
 /// What is wrong, all of it, so that it can be put right in one go.
 #[derive(Debug, Default)]
-struct Problems(Vec<String>);
+struct Problems<'t> {
+    all: Vec<String>,
+    /// What was read.
+    text: &'t str,
+}
 
-impl Problems {
+impl<'t> Problems<'t> {
+    fn of(text: &'t str) -> Self {
+        Self {
+            all: Vec::new(),
+            text,
+        }
+    }
+
+    /// Adds one of the table at `path`, with its line where the file has it.
+    fn add_at(&mut self, path: &[&str], why: &str) {
+        let table = path.join(".");
+        self.add(match place::line_of(self.text, path, why) {
+            Some(line) => format!("line {line}, `[{table}]`: {why}"),
+            None => format!("`[{table}]`: {why}"),
+        });
+    }
+
     fn add(&mut self, problem: impl Into<String>) {
-        self.0.push(problem.into());
+        self.all.push(problem.into());
     }
 }
 

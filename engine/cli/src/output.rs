@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::exit::Outcome;
@@ -10,7 +11,8 @@ use crate::exit::Outcome;
 pub(crate) fn print(text: &str) -> Outcome {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| anyhow::Error::from(error).into())
+    let written = written.context("the output cannot be written");
+    written.map_err(Into::into)
 }
 
 /// Prints a result for programs.

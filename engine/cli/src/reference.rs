@@ -110,6 +110,19 @@ pub(crate) fn markdown() -> String {
     text
 }
 
+/// Whether a field of `[table]`, or of a table below it, is a text.
+pub(crate) fn is_text(table: &str, field: &str) -> bool {
+    let below = tables().filter(|(head, _)| {
+        let head = head.trim_start_matches('[');
+        head.strip_prefix(table)
+            .is_some_and(|rest| rest.starts_with([']', '.']))
+    });
+    let mut named = below
+        .flat_map(|(_, table)| table.fields)
+        .filter(|one| one.name == field);
+    named.any(|one| kind(one.kind) == "text")
+}
+
 fn tables() -> impl Iterator<Item = (&'static str, &'static Table)> {
     HEADS.iter().filter_map(|(head, name)| {
         let table = TABLES.iter().find(|table| table.name == *name)?;

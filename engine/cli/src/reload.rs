@@ -52,6 +52,8 @@ impl Reloader {
     async fn next(&self) -> Result<Next, Vec<String>> {
         let mut running = self.running.lock().await;
         let (config, host) = self.prepared(&running).await?;
+        let mut warnings = config.warnings.clone();
+        warnings.extend(sense::warnings(&config, &*host));
         let changes = between(&running.source.0, &config.source.0);
         let rules = assemble::rules(&config, Arc::clone(&host) as _, |name| {
             running.origins.contains(name)
@@ -82,7 +84,7 @@ impl Reloader {
             reply: ReloadReply {
                 changed: changes.taken,
                 needs_restart: changes.waiting,
-                warnings: config.warnings,
+                warnings,
             },
         })
     }
@@ -112,6 +114,7 @@ impl Reloader {
         ));
         problems.extend(exposed(&config, &running.settings));
         problems.extend(of_new_origins(&config, &running.origins));
+        problems.extend(emptied(&config.source, &running.source));
         match problems.is_empty() {
             true => Ok((config, host)),
             false => Err(problems),
@@ -145,6 +148,17 @@ fn of_new_origins(config: &Config, open: &[String]) -> Vec<String> {
         ))
     });
     new.collect()
+}
+
+/// A file that is being written, or that a full disk cut off, is empty for a moment: nothing would be
+/// wrong with it, and nothing would be answered.
+fn emptied(config: &Source, running: &Source) -> Option<String> {
+    let routes = |source: &Source| source.0.contains_key("route");
+    (routes(running) && !routes(config)).then(|| {
+        "there is no [[route]] any more, so every request would be refused; if that is meant, stop \
+         the server"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use larder::core::plan::{Plan, ReadPlan, plan};
 use larder::core::{Clock as _, Decision, Policies, Request, Strategy};
 use larder::wasm::{PolicyStatus, Stage};
-use larder::{Operation, Route, SystemClock};
+use larder::{Operation, Route, SystemClock, Unseen};
 
 use crate::assemble;
 use crate::config::Config;
@@ -80,42 +81,125 @@ fn refused_settings(policy: &PolicyStatus, config: &Config) -> Option<String> {
     })
 }
 
-/// What a request without attributes would meet: as plain as a request can be, so that what goes
-/// wrong for it goes wrong for all that are like it.
+/// What can only go wrong for a route.
 pub(crate) fn of_route(route: &Route, config: &Config, policies: &dyn Policies) -> Vec<String> {
-    let Some(policy) = policies.current(&route.policy) else {
-        return Vec::new();
-    };
-    let now = SystemClock.now();
-    let resource = route.resource.replace(['*', '?'], "x");
-    let asked = [Operation::Read, Operation::Write].map(|operation| Request {
-        operation,
-        ..Request::read(resource.as_str(), "1")
-    });
-    let mut problems = Vec::new();
-    for request in asked {
-        let answer = policy.decide(&request, now).ok();
-        // What the guard refuses is the policy's failure, and `on_failure` answers for that.
-        let asks = answer.as_ref().is_some_and(|decision| decision.encrypt);
-        let guarded = answer.and_then(|decision| config.guard.apply(&request, decision).ok());
-        if let Some((decision, _)) = guarded {
-            let why = impossible(route, &decision, asks, config);
-            problems.extend(
-                why.into_iter()
-                    .filter(|why| !problems.contains(why))
-                    .collect::<Vec<_>>(),
-            );
+    let mut problems: Vec<String> = unseen(route, config, policies).into_iter().collect();
+    for plain in plain_decisions(route, config, policies) {
+        for why in impossible(route, &plain, config) {
+            if !problems.contains(&why) {
+                problems.push(why);
+            }
         }
     }
     problems
 }
 
-/// Why `decision` cannot be acted on; `asks` says whether the policy itself wants encryption.
-fn impossible(route: &Route, decision: &Decision, asks: bool, config: &Config) -> Vec<String> {
+/// What is allowed of the routes and probably not meant, as their policies decide.
+pub(crate) fn warnings(config: &Config, policies: &dyn Policies) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for route in &config.routes {
+        for plain in plain_decisions(route, config, policies) {
+            let why = [
+                loads_nowhere(route, &plain),
+                unordered(route, &plain, config),
+            ];
+            for why in why.into_iter().flatten() {
+                if !warnings.contains(&why) {
+                    warnings.push(why);
+                }
+            }
+        }
+    }
+    warnings
+}
+
+/// What a policy decides about a plain request.
+struct Plain {
+    operation: Operation,
+    decision: Decision,
+    /// Whether it is the policy itself that wants encryption.
+    asks: bool,
+}
+
+/// What requests without attributes would meet: as plain as requests can be, so that what goes
+/// wrong for them goes wrong for all that are like them.
+fn plain_decisions(route: &Route, config: &Config, policies: &dyn Policies) -> Vec<Plain> {
+    let Some(policy) = policies.current(&route.policy) else {
+        return Vec::new();
+    };
+    let now = SystemClock.now();
+    let resource = route.resource.replace(['*', '?'], "x");
+    let asked = [Operation::Read, Operation::Write].into_iter();
+    let plain = asked.filter_map(|operation| {
+        let request = Request {
+            operation,
+            ..Request::read(resource.as_str(), "1")
+        };
+        let answer = policy.decide(&request, now).ok()?;
+        let asks = answer.encrypt;
+        // What the guard refuses is the policy's failure, and `on_failure` answers for that.
+        let (decision, _) = config.guard.apply(&request, answer).ok()?;
+        Some(Plain {
+            operation,
+            decision,
+            asks,
+        })
+    });
+    plain.collect()
+}
+
+/// The policy says that values depend on what the route's origin is never sent.
+fn unseen(route: &Route, config: &Config, policies: &dyn Policies) -> Option<String> {
+    let policy = policies.current(&route.policy)?;
+    let (name, origin) = config.origins.get_key_value(route.origin.as_ref()?)?;
+    let mut classes = policy.manifest().classes();
+    let class = classes.find(|class| !origin.kind.sees(class))?;
+    let unseen = Unseen {
+        resource: route.resource.clone(),
+        policy: route.policy.clone(),
+        origin: name.clone(),
+        class,
+    };
+    Some(unseen.to_string())
+}
+
+/// Reads of the route have nobody to load from. Decisions may still be all that is asked for.
+fn loads_nowhere(route: &Route, plain: &Plain) -> Option<String> {
+    let through = plain.operation == Operation::Read
+        && plan(plain.operation, plain.decision.strategy) == Plan::Read(ReadPlan::ThroughCache);
+    (through && route.origin.is_none()).then(|| {
+        format!(
+            "the policy `{}` of the route for `{}` chooses {}, which loads from an origin, and the \
+             route names none, so reads of its entries fail with no_origin; add `origin` to the route, \
+             or let the policy choose cache_aside",
+            route.policy,
+            route.resource,
+            plain.decision.strategy.as_str()
+        )
+    })
+}
+
+/// Writes of the route are queued for a table that cannot tell a late one from a new one.
+fn unordered(route: &Route, plain: &Plain, config: &Config) -> Option<String> {
+    let queued = plain.decision.strategy == Strategy::WriteBehind;
+    let name = route.origin.as_ref().filter(|_| queued)?;
+    config.origins.get(name)?.kind.is_unordered().then(|| {
+        format!(
+            "the policy `{}` of the route for `{}` chooses write_behind, and `[origin.{name}]` names no \
+             `sequence` column: a queued write that is handed over late, by a node that was thought \
+             dead, overwrites a newer one; add a whole-number column and name it",
+            route.policy, route.resource
+        )
+    })
+}
+
+/// Why a decision cannot be acted on.
+fn impossible(route: &Route, plain: &Plain, config: &Config) -> Vec<String> {
+    let decision = &plain.decision;
     let (resource, policy) = (&route.resource, &route.policy);
     let mut problems = Vec::new();
     if decision.encrypt && config.vault.is_none() {
-        let who = match asks {
+        let who = match plain.asks {
             true => format!("the policy `{policy}` of the route for `{resource}`"),
             false => format!("`guard.protected`, which covers the route for `{resource}`,"),
         };

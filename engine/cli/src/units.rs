@@ -1,10 +1,11 @@
 //! Sizes and durations as people write them.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::de::{Deserialize, Deserializer, Visitor};
 
 /// A number of bytes, written `512B`, `64KiB`, `256MiB` or `2GiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,13 +97,32 @@ fn scaled(
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
+        from.deserialize_str(Written(PhantomData))
     }
 }
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
+        from.deserialize_str(Written(PhantomData))
+    }
+}
+
+/// Reads the text, and a number without a unit for what it is told to be.
+struct Written<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = BadUnit>> Visitor<'_> for Written<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number and a unit, as a text")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
     }
 }
 
@@ -126,6 +146,25 @@ pub(crate) fn readable(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_alone_is_told_what_it_lacks() {
+        for text in ["5", "-5", "'5'"] {
+            let value: toml::Table = toml::from_str(&format!("v = {text}")).unwrap();
+            let span = value["v"]
+                .clone()
+                .try_into::<Span>()
+                .unwrap_err()
+                .to_string();
+            assert!(span.contains("5` is not a duration: write"), "{span}");
+            let size = value["v"]
+                .clone()
+                .try_into::<Size>()
+                .unwrap_err()
+                .to_string();
+            assert!(size.contains("5` is not a size: write"), "{size}");
+        }
+    }
 
     #[test]
     fn sizes_are_a_number_and_a_unit() {

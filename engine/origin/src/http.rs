@@ -271,9 +271,8 @@ impl Origin for HttpOrigin {
         Box::pin(stream::iter(requests).buffered(TOGETHER).collect())
     }
 
-    /// What the application says beside is no part of an HTTP request.
     fn sees(&self, class: &str) -> bool {
-        class != "context.*"
+        crate::service_sees(class)
     }
 
     fn keeps_headers(&self) -> bool {

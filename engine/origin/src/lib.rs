@@ -14,6 +14,7 @@ mod open;
 mod origin;
 pub mod outbox;
 mod postgres;
+mod sees;
 mod sqlite;
 #[cfg(any(test, feature = "contract"))]
 pub mod testing;
@@ -27,4 +28,5 @@ pub use open::OpenError;
 pub use origin::{Change, Fetched, HeaderFate, Origin, OriginError, Wanted, Written};
 pub use outbox::Outbox;
 pub use postgres::{PostgresConfig, PostgresOrigin, PostgresOutbox};
+pub use sees::{service_sees, table_sees};
 pub use sqlite::{SqliteConfig, SqliteOrigin, SqliteOutbox};

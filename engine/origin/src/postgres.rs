@@ -148,9 +148,8 @@ impl Origin for PostgresOrigin {
         self.inspected.is_unfit()
     }
 
-    /// A row is found by its key; a query may name one of its fields.
     fn sees(&self, class: &str) -> bool {
-        class == "query.*"
+        crate::table_sees(class)
     }
 
     fn tells_resources(&self) -> bool {

@@ -161,9 +161,8 @@ impl Origin for SqliteOrigin {
         })
     }
 
-    /// A row is found by its key; a query may name one of its fields.
     fn sees(&self, class: &str) -> bool {
-        class == "query.*"
+        crate::table_sees(class)
     }
 
     fn trouble(&self) -> Option<String> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use larder::core::{Policies, Policy};
-use larder::wasm::{PolicyConfig, Stage, inspect};
+use larder::wasm::{HostConfig, PolicyConfig, Stage, inspect_allowed};
 
 use crate::config::{Config, ENV_HELP, Overrides, Wrong};
 use crate::exit::{Code, Failure, Outcome};
@@ -72,8 +72,13 @@ fn check(file: &Path) -> Outcome {
     }
     let routes = config.routes.iter();
     problems.extend(routes.flat_map(|route| sense::of_route(route, &config, &*policies)));
-    let warnings = config.warnings.iter().chain(&policies.warnings);
-    let warnings: String = warnings.map(|one| format!("warning: {one}\n")).collect();
+    let mut warnings = config.warnings.clone();
+    warnings.extend(policies.warnings.clone());
+    warnings.extend(sense::warnings(&config, &*policies));
+    let warnings: String = warnings
+        .iter()
+        .map(|one| format!("warning: {one}\n"))
+        .collect();
     print(&warnings)?;
     if !problems.is_empty() {
         let wrong = anyhow::Error::from(Wrong(problems));
@@ -114,11 +119,14 @@ impl Policies for Compiled {
 
 impl Compiled {
     fn of(config: &Config) -> Self {
-        let mut all = config.host.policies.clone();
+        // What is wrong with it is told elsewhere.
+        let host = config.host.clone().checked();
+        let host = host.unwrap_or_else(|_| config.host.clone());
+        let mut all = host.policies.clone();
         for route in &config.routes {
             if all.iter().all(|policy| policy.name != route.policy) {
                 all.push(PolicyConfig {
-                    limits: config.host.defaults.clone(),
+                    limits: host.defaults.clone(),
                     ..PolicyConfig::new(&route.policy)
                 });
             }
@@ -129,18 +137,18 @@ impl Compiled {
             warnings: Vec::new(),
         };
         for policy in &all {
-            compiled.add(policy, &config.host.dir);
+            compiled.add(policy, &host);
         }
         compiled
     }
 
-    fn add(&mut self, policy: &PolicyConfig, dir: &Path) {
-        let name = &policy.name;
+    fn add(&mut self, policy: &PolicyConfig, host: &HostConfig) {
+        let (name, settings, limits) = (&policy.name, &policy.settings, &policy.limits);
         // One that is not there is told with the routes.
-        let Ok(bytes) = std::fs::read(dir.join(format!("{}.wasm", policy.module))) else {
+        let Ok(bytes) = std::fs::read(host.dir.join(format!("{}.wasm", policy.module))) else {
             return;
         };
-        let inspected = inspect(name, &bytes, &policy.settings, &policy.limits);
+        let inspected = inspect_allowed(name, &bytes, settings, limits, &host.allow);
         match (inspected.policy, inspected.failure) {
             (Some(policy), None) => {
                 self.loaded.insert(name.clone(), policy);

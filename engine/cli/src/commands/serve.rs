@@ -122,7 +122,15 @@ pub(super) fn serve(
             tokio::spawn(hangups.reload(server.handle()));
         }
         let (data, admin) = server.addresses();
-        print(&greeting(data, admin))?;
+        // Whoever reads it has gone or has no room; those who ask the server are still there.
+        let greeting = greeting(data, admin);
+        if let Err(failure) = print(&greeting) {
+            tracing::warn!(
+                "{:#}; it was to say: {}",
+                failure.error,
+                greeting.trim_end()
+            );
+        }
         let ended = server.run(signals::shutdown()).await;
         if let Err(error) = ended {
             note(&format!("stopped: {error}"));

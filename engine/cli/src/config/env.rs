@@ -5,6 +5,7 @@ use toml::{Table, Value};
 
 use super::file::File;
 use super::{Wrong, mistakes};
+use crate::reference;
 
 const PREFIX: &str = "LARDER__";
 
@@ -29,6 +30,20 @@ impl Overrides {
                 .then(|| (name, value.to_string_lossy().into_owned()))
         });
         Self::new(all)
+    }
+
+    /// The variables that look like overrides and are none.
+    pub(super) fn near_misses() -> Vec<String> {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let mut near: Vec<_> = names.filter(|name| is_near_miss(name)).collect();
+        near.sort();
+        near
+    }
+
+    /// What to look at besides the file.
+    pub(super) fn names(&self) -> Option<String> {
+        let names: Vec<_> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     /// These, in the order of their names.
@@ -60,14 +75,20 @@ impl Overrides {
                 return anyhow!(Wrong(mistakes::all(text, own)));
             }
             let error = super::origin::one_line(&error);
-            let names: Vec<_> = self.0.iter().map(|(name, _)| name.as_str()).collect();
-            anyhow!(
-                "{error}; the file alone would do, so look at {}",
-                names.join(", ")
-            )
+            let names = self.names().unwrap_or_default();
+            anyhow!("{error}; the file alone would do, so look at {names}")
         })?;
         Ok((file, root))
     }
+}
+
+/// One underscore where there should be two, or small letters.
+fn is_near_miss(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let own = upper
+        .strip_prefix("LARDER_")
+        .is_some_and(|rest| rest.contains("__"));
+    own && !name.starts_with(PREFIX)
 }
 
 fn set(root: &mut Table, name: &str, value: &str) -> Result<()> {
@@ -95,7 +116,10 @@ fn set(root: &mut Table, name: &str, value: &str) -> Result<()> {
             "the variable {name} can only override a single value, and `{known}` is more than that"
         );
     }
-    let typed = typed(table.get(&known), value);
+    let typed = match is_text(tables, &known) {
+        true => Value::String(value.to_owned()),
+        false => typed(table.get(&known), value),
+    };
     table.insert(known, typed);
     Ok(())
 }
@@ -104,6 +128,17 @@ fn set(root: &mut Table, name: &str, value: &str) -> Result<()> {
 fn spelling(table: &Table, part: &str) -> String {
     let known = table.keys().find(|key| key.eq_ignore_ascii_case(part));
     known.cloned().unwrap_or_else(|| part.to_ascii_lowercase())
+}
+
+/// Whether a field is a text whatever it looks like, such as a password of digits.
+fn is_text(tables: &[&str], field: &str) -> bool {
+    let lower = |part: &&str| part.to_ascii_lowercase();
+    let first = tables.first().map(lower).unwrap_or_default();
+    match tables.last().map(lower).as_deref() {
+        Some("headers") => true,
+        Some("sentinel") => ["master", "user", "password"].contains(&field),
+        _ => reference::is_text(&first, field),
+    }
 }
 
 /// The value with the type that the file's own value has; where it has none, a number or a
@@ -118,4 +153,23 @@ fn typed(known: Option<&Value>, text: &str) -> Value {
         }
     }
     Value::String(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_an_override_and_is_none_is_noticed() {
+        for (name, near) in [
+            ("LARDER__SERVER__LISTEN", false),
+            ("LARDER_SERVER__LISTEN", true),
+            ("larder__server__listen", true),
+            ("LARDER_TOKEN", false),
+            ("LARDER_KEYS", false),
+            ("OTHER__SERVER__LISTEN", false),
+        ] {
+            assert_eq!(is_near_miss(name), near, "{name}");
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! All mistakes of a configuration's text, where reading it stops at the first.
 
+use std::path::Path;
+
 use toml::Table;
 use toml::de::Error;
 
 use super::file::File;
+use super::{Problems, origin, store};
 
 /// More are not looked for.
 const MOST: usize = 20;
@@ -43,7 +46,23 @@ pub(super) fn all(text: &str, first: Error) -> Vec<String> {
         error = toml::from_str::<File>(&rest).err();
     }
     mistakes.sort();
-    mistakes.into_iter().map(|(_, told)| told).collect()
+    let mut mistakes: Vec<_> = mistakes.into_iter().map(|(_, told)| told).collect();
+    mistakes.extend(later(text, &rest));
+    mistakes
+}
+
+/// Those of the tables that are read after the others, where the `rest` of the text is right.
+fn later(text: &str, rest: &str) -> Vec<String> {
+    let mut problems = Problems::of(text);
+    if let Ok(file) = toml::from_str::<File>(rest) {
+        // Nothing is opened, so it does not matter to what paths are relative.
+        origin::read(file.origin, Path::new(""), &mut problems);
+        store::read(file.store, Path::new(""), &mut problems);
+        if let Some(Err(error)) = file.log.level.as_deref().map(crate::logging::check) {
+            problems.add(error.to_string());
+        }
+    }
+    problems.all
 }
 
 fn told(error: &Error) -> String {
@@ -107,6 +126,21 @@ mod tests {
             assert!(told.contains(&format!("line {line},")), "{told}");
         }
         assert_eq!(found.len(), lines.len(), "{found:#?}");
+    }
+
+    #[test]
+    fn tables_that_are_read_later_are_told_with_the_others() {
+        let text = "[server]\ndrain = 1\n[store]\ncapacity = '1GB'\n[origin.a]\ntype = 'http'\n\
+                    base_url = 'http://h'\ntimeuot = '1s'\n[log]\nlevel = 'loud'\n";
+        let found = mistakes(text).join("\n");
+        for words in [
+            "line 2,",
+            "line 4, `[store]`: `1GB`",
+            "line 8, `[origin.a]`: unknown field `timeuot`",
+            "`log.level`: `loud` is no level",
+        ] {
+            assert!(found.contains(words), "`{words}` is not in {found}");
+        }
     }
 
     #[test]

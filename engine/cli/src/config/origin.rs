@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use larder::origin::{HttpConfig, PostgresConfig, SqliteConfig};
+use larder::origin::{HttpConfig, PostgresConfig, SqliteConfig, service_sees, table_sees};
 use larder::{BreakerConfig, OriginLimits};
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -34,6 +34,25 @@ pub(crate) enum OriginKind {
     Http(HttpConfig),
 }
 
+impl OriginKind {
+    /// Whether what it answers can depend on a class of attributes.
+    pub(crate) fn sees(&self, class: &str) -> bool {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => table_sees(class),
+            Self::Http(_) => service_sees(class),
+        }
+    }
+
+    /// Whether it is a table without a column for the order of queued writes.
+    pub(crate) const fn is_unordered(&self) -> bool {
+        match self {
+            Self::Sqlite(table) => table.sequence.is_none(),
+            Self::Postgres(table) => table.sequence.is_none(),
+            Self::Http(_) => false,
+        }
+    }
+}
+
 /// What every origin has, beside its `type`: "sqlite", "postgres" or "http".
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,7 +74,8 @@ struct Sqlite {
     key: String,
     /// A column that changes with each change of a row.
     version: Option<String>,
-    /// A whole-number column for the order of queued writes; `write_behind` needs it.
+    /// A whole-number column for the order of queued writes; without it one that comes late
+    /// overwrites a newer one.
     sequence: Option<String>,
     /// A column that marks a row as deleted instead of removing it.
     deleted: Option<String>,
@@ -83,7 +103,8 @@ struct Postgres {
     column: Option<String>,
     /// A column that changes with each change of a row.
     version: Option<String>,
-    /// A whole-number column for the order of queued writes; `write_behind` needs it.
+    /// A whole-number column for the order of queued writes; without it one that comes late
+    /// overwrites a newer one.
     sequence: Option<String>,
     /// A column that marks a row as deleted instead of removing it.
     deleted: Option<String>,
@@ -169,7 +190,7 @@ impl Limits {
 pub(super) fn read(
     tables: BTreeMap<String, Table>,
     folder: &Path,
-    problems: &mut Problems,
+    problems: &mut Problems<'_>,
 ) -> BTreeMap<String, OriginConfig> {
     let mut origins = BTreeMap::new();
     for (name, table) in tables {
@@ -177,7 +198,7 @@ pub(super) fn read(
             Ok(origin) => {
                 origins.insert(name, origin);
             }
-            Err(why) => problems.add(format!("`[origin.{name}]`: {why}")),
+            Err(why) => problems.add_at(&["origin", &name], &why),
         }
     }
     origins

@@ -137,7 +137,11 @@ mod tests {
                 "postgres",
                 "`keep` is 5000 ms",
             ),
-            ("outbox = { poll = 1 }", "postgres", "invalid type"),
+            (
+                "outbox = { poll = 1 }",
+                "postgres",
+                "`1` is not a duration: write",
+            ),
         ] {
             let why = read_toml(text, kind).expect_err(text);
             assert!(why.contains(words), "{text}: {why}");

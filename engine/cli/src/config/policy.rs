@@ -17,7 +17,7 @@ pub(super) fn host(
     table: &Policies,
     policies: &[Policy],
     folder: &Path,
-    problems: &mut Problems,
+    problems: &mut Problems<'_>,
 ) -> HostConfig {
     let dir = relative(folder, &table.dir);
     if !dir.is_dir() {
@@ -31,6 +31,9 @@ pub(super) fn host(
     host.allow.clone_from(&table.allow);
     host.watch = table.watch;
     host.state = (table.state != Path::new("off")).then(|| relative(folder, &table.state));
+    if table.state.as_os_str().is_empty() {
+        problems.add("`policies.state` is empty; name a folder, or write \"off\"");
+    }
     if host.state.as_ref() == Some(&host.dir) {
         problems.add(
             "`policies.state` is the folder of the policies; give the state a folder of its own, or \
@@ -84,7 +87,7 @@ pub(crate) fn limits_over(lines: &[String], base: &Limits) -> Result<Limits, Str
     Ok(limits)
 }
 
-fn check_name(earlier: &[Policy], policy: &Policy, problems: &mut Problems) {
+fn check_name(earlier: &[Policy], policy: &Policy, problems: &mut Problems<'_>) {
     if policy.name.is_empty() {
         problems.add("a `[[policy]]` has an empty `name`");
     }
@@ -99,7 +102,7 @@ fn check_name(earlier: &[Policy], policy: &Policy, problems: &mut Problems) {
 /// What answers for each policy that fails.
 pub(super) fn on_failure(
     policies: Vec<Policy>,
-    problems: &mut Problems,
+    problems: &mut Problems<'_>,
 ) -> Vec<(String, OnFailure)> {
     let mut rules = Vec::new();
     for policy in policies {

@@ -12,7 +12,7 @@ pub(super) fn check(
     routes: &[Route],
     origins: &[String],
     host: &HostConfig,
-    problems: &mut Problems,
+    problems: &mut Problems<'_>,
 ) {
     for (at, route) in routes.iter().enumerate() {
         if route.resource.is_empty() || route.policy.is_empty() {
@@ -38,8 +38,9 @@ pub(super) fn warnings(routes: &[Route], origins: &[String], host: &HostConfig) 
     for policy in &host.policies {
         if let Some(file) = missing(host, &policy.module) {
             warnings.push(format!(
-                "the policy `{}` has no module yet: there is no {}; its on_failure answers until \
-                 there is, and the server is not ready",
+                "the policy `{}` has no module yet: there is no {}; until there is the \
+                 build that served last does, and where none has, its on_failure answers and the server \
+                 is not ready",
                 policy.name,
                 file.display()
             ));
@@ -71,7 +72,7 @@ fn missing(host: &HostConfig, module: &str) -> Option<PathBuf> {
 }
 
 /// The module of a `[[policy]]` may come later; a name that nothing bears is misspelt.
-fn check_policy(route: &Route, host: &HostConfig, problems: &mut Problems) {
+fn check_policy(route: &Route, host: &HostConfig, problems: &mut Problems<'_>) {
     let named = host
         .policies
         .iter()
@@ -92,7 +93,7 @@ fn check_policy(route: &Route, host: &HostConfig, problems: &mut Problems) {
     ));
 }
 
-fn check_origin(route: &Route, origins: &[String], problems: &mut Problems) {
+fn check_origin(route: &Route, origins: &[String], problems: &mut Problems<'_>) {
     let Some(origin) = &route.origin else { return };
     if !origins.contains(origin) {
         problems.add(format!(

@@ -25,10 +25,10 @@ pub(crate) struct Server {
 }
 
 /// Reads the table; none if it has no addresses to listen on.
-pub(super) fn read(server: file::Server, problems: &mut Problems) -> Option<Server> {
-    let told = problems.0.len();
+pub(super) fn read(server: file::Server, problems: &mut Problems<'_>) -> Option<Server> {
+    let told = problems.all.len();
     let tokens = token::read(server.token, problems);
-    let tokens_are_right = problems.0.len() == told;
+    let tokens_are_right = problems.all.len() == told;
     let (listen, admin) = addresses(&server.listen, &server.admin, problems)?;
     // With a token that is wrong nobody can say which planes have one.
     if tokens_are_right {
@@ -59,7 +59,7 @@ pub(super) fn read(server: file::Server, problems: &mut Problems) -> Option<Serv
 fn addresses(
     listen: &str,
     admin: &str,
-    problems: &mut Problems,
+    problems: &mut Problems<'_>,
 ) -> Option<(SocketAddr, Option<SocketAddr>)> {
     let mut address = |field: &str, text: &str| match text.parse::<SocketAddr>() {
         Ok(address) => Some(address),
@@ -91,7 +91,7 @@ fn check_exposure(
     listen: SocketAddr,
     admin: Option<SocketAddr>,
     tokens: &[Token],
-    problems: &mut Problems,
+    problems: &mut Problems<'_>,
 ) {
     let planes = [
         ("listen", Plane::Data, Some(listen)),

@@ -62,11 +62,15 @@ struct Shared {
 }
 
 /// The store, unless it is wrong.
-pub(super) fn read(table: Table, folder: &Path, problems: &mut Problems) -> Option<StoreConfig> {
+pub(super) fn read(
+    table: Table,
+    folder: &Path,
+    problems: &mut Problems<'_>,
+) -> Option<StoreConfig> {
     match one(table, folder) {
         Ok(store) => Some(store),
         Err(why) => {
-            problems.add(format!("`[store]`: {why}"));
+            problems.add_at(&["store"], &why);
             None
         }
     }

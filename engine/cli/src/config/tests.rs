@@ -205,7 +205,7 @@ fn each_mistake_is_named_with_its_place() {
         ),
         (
             "[server]\nbody_max = 8",
-            "invalid type: integer `8`, expected a string",
+            "`8` is not a size: write a whole number and a unit",
         ),
         ("[store]\ntype = 'redis'", "`[store]`: "),
         (
@@ -405,6 +405,30 @@ fn the_environment_overrides_single_values() {
 }
 
 #[test]
+fn a_text_of_digits_stays_a_text_under_overrides() {
+    let folder = Folder::new();
+    let file = format!("{EXAMPLE}\n[origin.web]\ntype = \"http\"\nbase_url = \"http://h\"\n");
+    let config = folder.parse_with(
+        &file,
+        &[
+            ("LARDER__ORIGIN__SHOP__SEQUENCE", "007"),
+            ("LARDER__ORIGIN__WEB__HEADERS__X_KEY", "00123456"),
+            ("LARDER__ORIGIN__WEB__PATH", "true"),
+        ],
+    );
+    let config = config.unwrap();
+    let OriginKind::Sqlite(shop) = &config.origins["shop"].kind else {
+        panic!("{:?}", config.origins);
+    };
+    assert_eq!(shop.sequence.as_deref(), Some("007"));
+    let OriginKind::Http(web) = &config.origins["web"].kind else {
+        panic!("{:?}", config.origins);
+    };
+    assert_eq!(web.headers[0].1, "00123456");
+    assert_eq!(web.path, "true");
+}
+
+#[test]
 fn a_wrong_override_is_named_and_its_value_is_not() {
     for (name, expected) in [
         ("LARDER__SERVER__LISTN", "unknown field `listn`"),
@@ -416,8 +440,19 @@ fn a_wrong_override_is_named_and_its_value_is_not() {
         ),
         ("LARDER__SERVER__LISTEN__PORT", "goes through `LISTEN`"),
         ("LARDER__SERVER", "can only override a single value"),
+        (
+            "LARDER__POLICIES__STATE",
+            "so look at LARDER__POLICIES__STATE",
+        ),
     ] {
-        let message = message(Folder::new().parse_with(EXAMPLE, &[(name, "hunter2")]));
+        let message = {
+            let value = if name.ends_with("STATE") {
+                ""
+            } else {
+                "hunter2"
+            };
+            message(Folder::new().parse_with(EXAMPLE, &[(name, value)]))
+        };
         assert!(message.contains(expected), "{name}: {message}");
         assert!(!message.contains("hunter2"), "{name}: {message}");
     }

@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Tokens {
 }
 
 /// The tokens that are right; what is wrong with the others is in `problems`.
-pub(super) fn read(tokens: Tokens, problems: &mut Problems) -> Vec<Token> {
+pub(super) fn read(tokens: Tokens, problems: &mut Problems<'_>) -> Vec<Token> {
     let Tokens::List(list) = tokens else {
         problems.add(
             "`server.token` is not a list; write one table for each token, headed \

@@ -22,7 +22,7 @@ pub(super) struct Table {
 pub(super) fn read(
     table: Option<Table>,
     folder: &Path,
-    problems: &mut Problems,
+    problems: &mut Problems<'_>,
 ) -> Option<Arc<Vault>> {
     let opened = match table? {
         Table {

@@ -89,7 +89,7 @@ pub(super) fn read(
     table: Option<Table>,
     store: Option<&StoreConfig>,
     folder: &Path,
-    problems: &mut Problems,
+    problems: &mut Problems<'_>,
 ) -> Option<WriteBehind> {
     let table = table?;
     let tuning = tuning(&table);
