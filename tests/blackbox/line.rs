@@ -239,7 +239,7 @@ async fn an_http_origin_is_read_written_and_deleted() {
     let value = running.data.request(reqwest::Method::PUT, path);
     let value = value.header("content-type", "text/x-tea").body("green");
     let written = crate::client::send(value).await;
-    assert_eq!(written.expect(200).json()["existed"], false);
+    assert_eq!(written.expect(201).json()["existed"], false);
     for status in ["Larder; fwd=uri-miss; stored; ttl=", "Larder; hit; ttl="] {
         let read = running.data.get(path).await;
         assert_eq!(read.expect(200).text(), "green");

@@ -19,9 +19,10 @@ pub(crate) const OF_LOADS: [&str; 14] = [
 ];
 
 /// Those of writes and deletes, where they fail.
-pub(crate) const OF_WRITES: [&str; 32] = [
+pub(crate) const OF_WRITES: [&str; 33] = [
     "invalid_request",
     "undeclared_query",
+    "undeclared_context",
     "no_route",
     "no_policy",
     "no_origin",

@@ -113,8 +113,9 @@ fn status_of(error: &Error) -> StatusCode {
 }
 
 /// The codes of answers with a status of 500 and above.
-const OF_THE_SERVER: [&str; 34] = [
+const OF_THE_SERVER: [&str; 35] = [
     "precondition_unsupported",
+    "unsupported_transfer",
     "unsupported",
     "no_origin",
     "origin_unseen",

@@ -144,9 +144,13 @@ mod tests {
     #[test]
     fn a_name_is_known_for_ten_minutes_by_the_clock() {
         const MINUTE: u64 = 60_000;
-        let request = |byte| Mark {
-            on_row: [byte; 16],
-            named: Some(([2; 16], Fingerprint([byte; 16]))),
+        let request = |byte| {
+            let mut fingerprint = Fingerprint::default();
+            fingerprint.0[4..].fill(byte);
+            Mark {
+                on_row: [byte; 16],
+                named: Some(([2; 16], fingerprint)),
+            }
         };
         let taken = Timestamp(1_800_000_000_000);
         let mut operations = Operations::default();
