@@ -3,8 +3,8 @@
 //! | what | goes by |
 //! |---|---|
 //! | entries, leases, writes and versions of a store that this process has for itself | [`SteadyClock`] |
-//! | those of a store that others share | the clock that the store tells, such as that of its Redis: [`Store::clock`](larder_store::Store::clock) |
-//! | the write-behind queue and its claims | the clock that the queue tells, where nodes share it: [`Queue::clock`](larder_store::queue::Queue::clock); else [`SystemClock`] |
+//! | those of a store that others share | the clock that the store tells, such as that of its Redis: [`Store::clock`] |
+//! | the write-behind queue and its claims | the clock that the queue tells, where nodes share it: [`Queue::clock`]; else [`SystemClock`] |
 //! | what a policy is shown, decision ids | [`SystemClock`] |
 //! | how long a failed refresh is not tried again | [`SteadyClock`] |
 //! | breakers, limits of calls, deadlines, outboxes | the monotonic clock of tokio |
