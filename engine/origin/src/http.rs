@@ -69,6 +69,7 @@ impl HttpOrigin {
     pub fn new(config: HttpConfig) -> Result<Self, OpenError> {
         OpenError::check_time("timeout", config.timeout)?;
         OpenError::check_time("connect_timeout", config.connect_timeout)?;
+        OpenError::check_size("max_bytes", config.max_bytes)?;
         let address = Address::new(&config.base_url, &config.path)?;
         Ok(Self {
             client: client(&config, None)?,

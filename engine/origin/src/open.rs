@@ -81,6 +81,18 @@ pub enum OpenError {
         /// The SQL that adds one.
         fix: String,
     },
+    /// The user may not read the table at all.
+    #[error("table `{table}` of {database} may not be read by `{user}`: {fix}")]
+    Forbidden {
+        /// Which server and database.
+        database: String,
+        /// Which table.
+        table: String,
+        /// As whom it was asked for.
+        user: String,
+        /// The SQL that allows it.
+        fix: String,
+    },
     /// The outbox is not there, or is not what it has to be.
     #[error("the outbox `{table}` in {database} {why}: {fix}")]
     Outbox {
@@ -104,6 +116,15 @@ impl OpenError {
     pub(crate) fn check_time(field: &'static str, time: Duration) -> Result<(), Self> {
         if time < Duration::from_millis(1) || time > Duration::from_secs(3600) {
             let why = "must be between 1 ms and 1 hour".into();
+            return Err(Self::Setting { field, why });
+        }
+        Ok(())
+    }
+
+    /// Refuses a limit that nothing is within.
+    pub(crate) fn check_size(field: &'static str, bytes: u64) -> Result<(), Self> {
+        if bytes == 0 {
+            let why = "must be at least 1".into();
             return Err(Self::Setting { field, why });
         }
         Ok(())

@@ -3,6 +3,7 @@
 mod as_read;
 mod batch;
 mod config;
+mod content;
 #[cfg(test)]
 mod contract;
 mod edit;
@@ -218,13 +219,7 @@ fn only(mut answers: Vec<Result<Written, OriginError>>) -> Result<Written, Origi
 }
 
 fn check(config: &SqliteConfig) -> Result<(), OpenError> {
-    OpenError::check_time("timeout", config.timeout)?;
-    if config.max_bytes == 0 {
-        return Err(OpenError::Setting {
-            field: "max_bytes",
-            why: "must be at least 1".into(),
-        });
-    }
+    config.check()?;
     if matches!(config.path.try_exists(), Ok(false)) {
         return Err(OpenError::NoFile {
             path: config.path.clone(),

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use super::HttpOrigin;
+use crate::OpenError;
+
 /// Where the service is and how it is asked.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +53,14 @@ impl HttpConfig {
             headers: Vec::new(),
         }
     }
+
+    /// Whether the settings make sense; nobody is called.
+    ///
+    /// # Errors
+    /// Names the setting that is wrong.
+    pub fn check(&self) -> Result<(), OpenError> {
+        HttpOrigin::new(self.clone()).map(drop)
+    }
 }
 
 /// Base and header values may hold credentials and are left out.
@@ -89,7 +100,6 @@ fn milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HttpOrigin;
 
     #[test]
     fn settings_are_read_strictly_and_shown_without_secrets() {

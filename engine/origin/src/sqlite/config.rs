@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::OpenError;
+
 /// Which table of which database holds the values.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +64,15 @@ impl SqliteConfig {
             timeout: default_timeout(),
             max_bytes: default_max_bytes(),
         }
+    }
+
+    /// Whether the settings make sense; no file is looked at.
+    ///
+    /// # Errors
+    /// Names the setting that is wrong.
+    pub fn check(&self) -> Result<(), OpenError> {
+        OpenError::check_time("timeout", self.timeout)?;
+        OpenError::check_size("max_bytes", self.max_bytes)
     }
 }
 

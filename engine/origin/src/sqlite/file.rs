@@ -162,14 +162,19 @@ impl Seat {
             }
             let now = now?;
             let mut held = self.link.lock();
-            if held.as_ref().is_some_and(Link::is_outdated) {
+            if held.as_mut().is_some_and(Link::is_outdated) {
                 *held = None;
             }
             if held.is_none() {
                 *held = self.open(now)?;
             }
             let Some(link) = &mut *held else { continue };
-            return work(link);
+            let before = link.db.total_changes();
+            let done = work(link);
+            if link.db.total_changes() != before {
+                link.written();
+            }
+            return done;
         }
         Err(OriginError::Unreachable(format!(
             "{} is replaced again and again",

@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::content::Content;
 use super::file::Identity;
 
 /// A connection keeps so many prepared statements: which fields are written is up to callers.
@@ -41,6 +42,9 @@ pub(super) struct Link {
     log: PathBuf,
     /// The file as it was, where SQLite was told that nobody changes it.
     fixed: Option<Fixed>,
+    path: PathBuf,
+    content: Content,
+    timeout: Duration,
 }
 
 /// Where a file is and how it looked.
@@ -77,20 +81,40 @@ impl Link {
             db.pragma_update(None, "query_only", true)?;
         }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let content = Content::of(path, &db);
         Ok(Self {
             db,
             number,
             read_only,
             log,
             fixed,
+            path: path.to_owned(),
+            content,
+            timeout: how.timeout,
         })
     }
 
-    /// Whether it was to be a file that nobody changes, and somebody has.
-    pub(super) fn is_outdated(&self) -> bool {
-        self.fixed
-            .as_ref()
-            .is_some_and(|fixed| self.log.exists() || !fixed.is_same())
+    /// Whether it was to be a file that nobody changes, and somebody has, or one that SQLite takes
+    /// for what it no longer is.
+    pub(super) fn is_outdated(&mut self) -> bool {
+        let fixed = self.fixed.as_ref();
+        if fixed.is_some_and(|fixed| self.log.exists() || !fixed.is_same()) {
+            return true;
+        }
+        if self.content.is_as_seen(&self.path) {
+            return false;
+        }
+        // What is left of the call before ends none of this.
+        let db = &mut self.db;
+        let free = db.progress_handler(0, None::<fn() -> bool>);
+        let free = free.and_then(|()| db.busy_timeout(Duration::ZERO));
+        let same = self.content.follow(&self.path, db);
+        free.and_then(|()| db.busy_timeout(self.timeout)).is_err() || !same
+    }
+
+    /// Takes what was written by this connection for known.
+    pub(super) fn written(&mut self) {
+        self.content.written(&self.path);
     }
 
     /// Closes a file that is no longer at its path. What its log holds goes into it, so that the

@@ -40,6 +40,10 @@ impl Seen {
 
     pub(super) fn fits(&self, table: &Arc<Table>) {
         *self.table.lock() = Some(Arc::clone(table));
+        self.ends();
+    }
+
+    pub(super) fn ends(&self) {
         if self.trouble.lock().take().is_some() {
             tracing::info!("the table is as it has to be again");
         }

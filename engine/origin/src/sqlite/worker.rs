@@ -176,16 +176,30 @@ impl Post {
                 }
             }
         });
+        self.note(&job.task, opened, result.as_ref().err());
         match result {
-            Ok(answers) if matches!(job.task, Task::Edit(_)) && !seat.is_current() => Ok(answers
-                .into_iter()
-                .map(|one| one.and(Err(replaced())))
-                .collect()),
-            Err(error @ OriginError::Unreachable(_)) if !opened => {
-                look.seen().begins(error.to_string());
-                Err(error)
+            Ok(answers) if matches!(job.task, Task::Edit(_)) && !self.seat.is_current() => {
+                Ok(answers
+                    .into_iter()
+                    .map(|one| one.and(Err(replaced())))
+                    .collect())
             }
             result => result,
+        }
+    }
+
+    /// Keeps in mind whether calls can succeed at all: a file that cannot be opened, or in which
+    /// there is no looking at the table, has none that do. A row that cannot be read is one row.
+    fn note(&self, task: &Task, opened: bool, failed: Option<&OriginError>) {
+        let seen = self.look.seen();
+        match failed {
+            None if matches!(task, Task::Look) => seen.ends(),
+            Some(
+                error @ (OriginError::Unreachable(_)
+                | OriginError::Broken(_)
+                | OriginError::Failed(_)),
+            ) if !opened || matches!(task, Task::Look) => seen.begins(error.to_string()),
+            _ => {}
         }
     }
 }

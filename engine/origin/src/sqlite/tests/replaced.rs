@@ -182,3 +182,96 @@ async fn a_restore_in_place_is_seen() {
     assert_eq!(row.as_deref(), Some(r#"{"title":"restored","id":"a"}"#));
     assert_eq!(text(&origin, "b").await, None);
 }
+
+/// Another file with the same counters, since it was made in the same way.
+fn made(path: &std::path::Path, columns: &str, row: &str) {
+    let _ = std::fs::remove_file(path);
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(&format!(
+        "CREATE TABLE items ({columns}); INSERT INTO items VALUES {row}"
+    ))
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_another_is_copied_over_is_read_as_it_is_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let (named, priced) = (
+        "id TEXT PRIMARY KEY, name TEXT, price REAL",
+        "id TEXT PRIMARY KEY, price REAL, name TEXT",
+    );
+    made(&at("shop.db"), named, "('a', 'old', 1.5)");
+    let origin = SqliteOrigin::open(SqliteConfig::new(at("shop.db"), "items", "id")).unwrap();
+    let both = async || {
+        let reads = (0..8).map(|_| text(&origin, "a"));
+        let rows = futures_util::future::join_all(reads).await;
+        assert!(rows.iter().all(|row| row == &rows[0]), "{rows:?}");
+        rows[0].clone().unwrap()
+    };
+    assert_eq!(both().await, r#"{"id":"a","name":"old","price":1.5}"#);
+    for (columns, row, read) in [
+        (
+            named,
+            "('a', 'new', 2.5)",
+            r#"{"id":"a","name":"new","price":2.5}"#,
+        ),
+        (
+            priced,
+            "('a', 3.5, 'newer')",
+            r#"{"id":"a","price":3.5,"name":"newer"}"#,
+        ),
+        (
+            named,
+            "('a', 'last', 4.5)",
+            r#"{"id":"a","name":"last","price":4.5}"#,
+        ),
+    ] {
+        made(&at("new.db"), columns, row);
+        std::fs::copy(at("new.db"), at("shop.db")).unwrap();
+        assert_eq!(both().await, read);
+        write(&origin, "b", &json!({"name": "b", "price": 9.5}))
+            .await
+            .unwrap();
+        assert_eq!(name_in(&at("shop.db"), "b").as_deref(), Some("b"), "{read}");
+        let check = Connection::open(at("shop.db")).unwrap();
+        let check = check.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
+        assert_eq!(check.unwrap(), "ok", "{read}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_any_more_is_known_without_a_call() {
+    for in_place in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        table_of(&at("shop.db"), "good", false);
+        std::fs::copy(at("shop.db"), at("good.db")).unwrap();
+        let origin = SqliteOrigin::open(SqliteConfig::new(at("shop.db"), "items", "id")).unwrap();
+        let becomes = async |is_trouble: bool| {
+            let begun = std::time::Instant::now();
+            while origin.trouble().is_some() != is_trouble {
+                assert!(
+                    begun.elapsed() < 4 * LOOK,
+                    "in place {in_place}: {is_trouble}"
+                );
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let put = |bytes: &[u8]| {
+            let path = at(if in_place { "shop.db" } else { "next.db" });
+            std::fs::write(&path, bytes).unwrap();
+            if !in_place {
+                std::fs::rename(path, at("shop.db")).unwrap();
+            }
+        };
+        put(&[b'x'; 8192]);
+        becomes(true).await;
+        let error = origin.load(wanted("a")).await.unwrap_err();
+        assert_eq!(error.as_str(), "broken", "{error}");
+        assert!(origin.trouble().unwrap().contains("not a database"));
+        put(&std::fs::read(at("good.db")).unwrap());
+        becomes(false).await;
+        assert!(text(&origin, "a").await.unwrap().contains("good"));
+    }
+}
