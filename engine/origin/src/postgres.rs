@@ -65,7 +65,7 @@ impl PostgresOrigin {
     /// # Errors
     /// Names the setting, server, table or column that is wrong, and what exists instead.
     pub async fn open(config: PostgresConfig) -> Result<Self, OpenError> {
-        check(&config)?;
+        config.check()?;
         let (pool, database, new) = connect::pool(&config)?;
         let sessions = Sessions::new(pool, config.timeout, new);
         let summary = format!("postgres {database}, table {}", config.table);
@@ -163,19 +163,4 @@ impl Origin for PostgresOrigin {
     fn summary(&self) -> String {
         self.summary.clone()
     }
-}
-
-fn check(config: &PostgresConfig) -> Result<(), OpenError> {
-    OpenError::check_time("timeout", config.timeout)?;
-    OpenError::check_time("connect_timeout", config.connect_timeout)?;
-    for (field, zero) in [
-        ("connections", config.connections == 0),
-        ("max_bytes", config.max_bytes == 0),
-    ] {
-        if zero {
-            let why = "must be at least 1".into();
-            return Err(OpenError::Setting { field, why });
-        }
-    }
-    Ok(())
 }

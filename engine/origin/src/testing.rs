@@ -14,10 +14,12 @@ mod certificate;
 mod client;
 mod database;
 mod folder;
+mod pooler;
 mod program;
 mod server;
 mod sqlite;
 
 pub use database::Database;
+pub use pooler::Pooler;
 pub use server::{Durability, Postgres};
 pub use sqlite::SqliteFile;

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use larder_core::request::clip;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row as Answer;
+use tokio_postgres::types::Type;
 
 use super::failure::Verb;
 use super::row::{self, Row};
 use super::rows::Rows;
+use super::session::Parameter;
 use super::statement;
 use crate::{Change, OriginError, Written};
 
@@ -36,7 +38,7 @@ impl Rows {
     pub(super) async fn one(&self, change: &Change<'_>) -> Result<Written, OriginError> {
         let wanted = (0, change.wanted.id, change.sequence);
         if change.value.is_none() && !row::fits(wanted.1, &self.table.key) {
-            return Ok(nothing());
+            return Err(never(wanted.1));
         }
         let row = row::of(wanted, change.value, (&self.table, self.max_bytes))?;
         let columns = change.value.map(|_| row.columns.clone());
@@ -114,7 +116,7 @@ impl Rows {
         for (place, change) in changes.iter().enumerate() {
             let id = change.wanted.id;
             if change.value.is_none() && !row::fits(id, &self.table.key) {
-                settle(results, place, Ok(nothing()));
+                settle(results, place, Err(never(id)));
                 continue;
             }
             let wanted = (place, id, change.sequence);
@@ -157,16 +159,18 @@ impl Rows {
         let answers = match &group.columns {
             Some(columns) => {
                 let text = statement::upsert(&self.table, columns, queued);
-                self.sessions.ask(&text, &[&rows, &max]).await
+                let given: [Parameter<'_>; 2] = [(&rows, Type::TEXT), (&max, Type::INT8)];
+                self.sessions.ask(&text, &given).await
             }
             None => {
                 let text = statement::delete(&self.table, queued, group.bury);
-                self.sessions.ask(&text, &[&rows]).await
+                self.sessions.ask(&text, &[(&rows, Type::TEXT)]).await
             }
         };
         let answers = answers.map_err(|failure| {
             let rows = failure.may_be_a_rows();
-            let error = match failure.of(Verb::Write, self.sessions.limit_ms()) {
+            let verb = if queued { Verb::Queued } else { Verb::Write };
+            let error = match failure.of(verb, self.sessions.limit_ms()) {
                 OriginError::Rejected(said) if said.contains(statement::TOO_LARGE) => {
                     OriginError::WriteTooLarge {
                         limit_bytes: self.max_bytes,
@@ -310,6 +314,11 @@ fn settle(results: &mut Results, place: usize, result: Result<Written, OriginErr
     if let Some(slot) = results.get_mut(place) {
         *slot = Some(result);
     }
+}
+
+/// A delete of what no row can be called, as long as the key is what it was.
+fn never(id: &str) -> OriginError {
+    OriginError::Rejected(format!("no key is spelled `{}`", clip(id)))
 }
 
 pub(super) fn nothing() -> Written {

@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::connect;
+use crate::OpenError;
+
 /// Which table of which database holds the values.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PostgresConfig {
@@ -64,6 +67,19 @@ impl PostgresConfig {
             max_bytes: 8 << 20,
             ca: None,
         }
+    }
+
+    /// Whether the settings make sense; nobody is called, and `ca` is read.
+    ///
+    /// # Errors
+    /// Names the setting that is wrong.
+    pub fn check(&self) -> Result<(), OpenError> {
+        OpenError::check_time("timeout", self.timeout)?;
+        OpenError::check_time("connect_timeout", self.connect_timeout)?;
+        let connections = u64::try_from(self.connections).unwrap_or(u64::MAX);
+        OpenError::check_size("connections", connections)?;
+        OpenError::check_size("max_bytes", self.max_bytes)?;
+        connect::target(self).map(drop)
     }
 }
 

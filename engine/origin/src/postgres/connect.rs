@@ -1,18 +1,21 @@
 //! From an address to a pool of connections.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::config::Host;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{self, SslMode};
 use super::config::PostgresConfig;
+use super::session::Link;
 use super::tls;
 use crate::OpenError;
+
+/// A setting of the session by which it is known again.
+const MARK: &str = "larder.direct";
 
 /// How the server encrypts, and how it is known.
 #[derive(Clone)]
@@ -51,9 +54,9 @@ pub(super) fn target(config: &PostgresConfig) -> Result<(Config, Tls, String), O
     Ok((target, tls, shown))
 }
 
-/// The pool, not connected yet, the address without credentials, and what is set whenever a
-/// connection is made.
-pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String, Arc<AtomicBool>), OpenError> {
+/// The pool, not connected yet, the address without credentials, and what is noted of the connections
+/// whenever one is made.
+pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String, Arc<Link>), OpenError> {
     let (target, tls, shown) = target(config)?;
     let recycle = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
@@ -62,14 +65,17 @@ pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String, Arc<AtomicB
         Tls::None => Manager::from_config(target, NoTls, recycle),
         Tls::With(tls) => Manager::from_config(target, tls, recycle),
     };
-    let new = Arc::new(AtomicBool::new(false));
-    let made = Arc::clone(&new);
+    let link = Arc::new(Link::default());
+    let made = Arc::clone(&link);
     let pool = Pool::builder(manager)
         .max_size(config.connections)
         .runtime(Runtime::Tokio1)
-        .post_create(Hook::sync_fn(move |_, _| {
-            made.store(true, Ordering::Release);
-            Ok(())
+        .post_create(Hook::async_fn(move |client, _| {
+            let made = Arc::clone(&made);
+            Box::pin(async move {
+                made.is_made(is_direct(client).await);
+                Ok(())
+            })
         }))
         .timeouts(Timeouts {
             wait: Some(config.timeout),
@@ -78,14 +84,25 @@ pub(super) fn pool(config: &PostgresConfig) -> Result<(Pool, String, Arc<AtomicB
         })
         .build()
         .map_err(|error| OpenError::Client(error.to_string()))?;
-    Ok((pool, shown, new))
+    Ok((pool, shown, link))
+}
+
+/// Whether the server itself is at the other end. A pooler takes the options of a session for itself,
+/// and where it pools transactions each may be executed by another session. Where nobody can be
+/// asked it is taken for the server, as before.
+pub(super) async fn is_direct(client: &Client) -> bool {
+    let asked = format!("SELECT current_setting('{MARK}', true) = 'on'");
+    let said = client.query_typed_one(&asked, &[]).await;
+    said.map_or(true, |row| {
+        row.try_get::<_, Option<bool>>(0).ok().flatten() == Some(true)
+    })
 }
 
 /// The server gives up when the caller does, and a peer that fell silent is noticed.
 fn limit(target: &mut Config, config: &PostgresConfig) {
     let given = target.get_options().unwrap_or_default();
     let options = format!(
-        "{given} -c statement_timeout={}",
+        "{given} -c statement_timeout={} -c {MARK}=on",
         config.timeout.as_millis().max(1)
     );
     target

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::tests::{Shop, open};
 use crate::contract::{Keeps, Subject};
+use crate::testing::Pooler;
 
 fn row(id: &str, version: u32) -> Value {
     Value::json(json!({"id": id, "name": format!("of {id}"), "n": version}).to_string())
@@ -44,6 +45,35 @@ crate::contract::on_tables! {
     with_version_sequence_and_mark: "kept" keeps Keeps { version: true, sequence: true, deleted: true };
     with_sequence: "kept" keeps Keeps { version: false, sequence: true, deleted: false };
     with_version_and_mark: "kept" keeps Keeps { version: true, sequence: false, deleted: true };
+}
+
+/// Where each transaction is executed by another session.
+async fn pooled() -> ((Pooler, Shop), Subject) {
+    let shop = Shop::new().await;
+    let (port, name) = shop.0.place();
+    let pooler = Pooler::start(port, "ignore_startup_parameters = options").await;
+    let keeps = Keeps {
+        version: true,
+        sequence: true,
+        deleted: true,
+    };
+    let mut config = shop.keeping("kept", keeps);
+    config.url = pooler.url(name);
+    let subject = Subject {
+        origin: Box::new(open(config).await),
+        keeps,
+        value: row,
+        poison: Value::json(r#"{"n":999}"#),
+        field: None,
+        alter: Some(shop.altering("kept")),
+    };
+    ((pooler, shop), subject)
+}
+
+mod through_a_pooler {
+    use super::pooled;
+
+    crate::origin_contract!(pooled());
 }
 
 mod of_bytes {

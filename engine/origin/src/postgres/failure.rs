@@ -38,7 +38,7 @@ pub(super) fn of_asking(error: &Error, database: &str) -> OpenError {
 /// Whether waiting may help, without anything being changed here or in the database.
 fn passes(error: &Error) -> bool {
     if let Some(db) = error.as_db_error() {
-        return passes_code(db.code().code());
+        return passes_code(db.code().code()) && !is_of_pooler(db);
     }
     let source = error.source().and_then(|source| source.downcast_ref());
     error.is_closed() || source.is_some_and(|error: &io::Error| passes_kind(error.kind()))
@@ -64,7 +64,10 @@ const fn passes_kind(kind: io::ErrorKind) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Read,
+    /// A write whose client waits for the answer.
     Write,
+    /// Writes that wait in a queue until the origin takes them.
+    Queued,
 }
 
 /// Why a statement brought nothing.
@@ -141,10 +144,21 @@ pub(super) fn text(error: &Error) -> String {
 
 fn said(db: &DbError) -> String {
     let code = db.code().code();
+    if is_of_pooler(db) {
+        return format!("{} (SQLSTATE {code}): {POOLER}", db.message());
+    }
     match db.constraint().or(db.column()) {
         Some(name) => format!("{} ({name}, SQLSTATE {code})", db.message()),
         None => format!("{} (SQLSTATE {code})", db.message()),
     }
+}
+
+const POOLER: &str = "a pooler stands before the server: have it take what it does not know, with \
+    `ignore_startup_parameters = options` in pgbouncer.ini";
+
+/// Whether a pooler refuses what a connection begins with.
+fn is_of_pooler(db: &DbError) -> bool {
+    db.code().code() == "08P01" && db.message().contains("startup parameter")
 }
 
 fn of_code(db: &DbError, verb: Verb, limit_ms: u64) -> OriginError {
@@ -152,9 +166,8 @@ fn of_code(db: &DbError, verb: Verb, limit_ms: u64) -> OriginError {
     match meaning(db.code().code(), db.routine(), verb) {
         Meaning::Late => OriginError::Timeout { limit_ms },
         Meaning::Schema => OriginError::Schema(said),
-        Meaning::Forbidden => {
-            OriginError::Failed(format!("{said}: grant the origin's user what it needs"))
-        }
+        Meaning::Forbidden => OriginError::Failed(format!("{said}: {GRANT}")),
+        Meaning::ReadOnly(advice) => OriginError::Rejected(format!("{said}: {advice}")),
         Meaning::Refused => OriginError::Rejected(said),
         Meaning::Failed => OriginError::Failed(said),
     }
@@ -173,10 +186,16 @@ enum Meaning {
     /// The statement and the table are not made for each other, or no longer.
     Schema,
     Forbidden,
+    /// Writes are not taken here, and reads are: no reason to leave the origin alone.
+    ReadOnly(&'static str),
     /// What was to be written is wrong.
     Refused,
     Failed,
 }
+
+const GRANT: &str = "grant the origin's user what it needs";
+const STANDBY: &str = "the server is a standby, or `default_transaction_read_only` is on: write \
+    where the primary is, and ask again where it is being changed over";
 
 /// The function of the server in which row security objects to a row, with the code that it has in
 /// common with missing rights.
@@ -193,8 +212,10 @@ const SERVERS: [&str; 16] = [
 fn meaning(code: &str, routine: Option<&str>, verb: Verb) -> Meaning {
     match code {
         "57014" => Meaning::Late,
-        "42501" if routine == Some(ROW_SECURITY) && verb == Verb::Write => Meaning::Refused,
+        "42501" if routine == Some(ROW_SECURITY) && verb != Verb::Read => Meaning::Refused,
+        "42501" if verb == Verb::Write => Meaning::ReadOnly(GRANT),
         "42501" => Meaning::Forbidden,
+        "25006" if verb == Verb::Write => Meaning::ReadOnly(STANDBY),
         "0A000" | "26000" | "3F000" => Meaning::Schema,
         code if code.starts_with("42") => Meaning::Schema,
         _ if verb == Verb::Read => Meaning::Failed,
@@ -209,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_a_code_means_to_a_read_and_to_a_write() {
-        use Meaning::{Failed, Forbidden, Late, Refused, Schema};
+        use Meaning::{Failed, Forbidden, Late, ReadOnly, Refused, Schema};
         for (code, reading, writing) in [
             ("22012", Failed, Refused), // division by zero
             ("22P02", Failed, Refused), // no such value of the type
@@ -231,11 +252,11 @@ mod tests {
             ("3F000", Schema, Schema),  // no such schema
             ("0A000", Schema, Schema),  // the plan has another result
             ("26000", Schema, Schema),  // the statement is forgotten
-            ("42501", Forbidden, Forbidden),
+            ("42501", Forbidden, ReadOnly(GRANT)),
             ("40001", Failed, Failed), // lost against another transaction
             ("40P01", Failed, Failed), // deadlock
             ("55P03", Failed, Failed), // locked
-            ("25006", Failed, Failed), // a standby
+            ("25006", Failed, ReadOnly(STANDBY)),
             ("53100", Failed, Failed), // the disk is full
             ("57P01", Failed, Failed), // it is shutting down
             ("08006", Failed, Failed), // the connection failed
@@ -244,9 +265,16 @@ mod tests {
         ] {
             assert_eq!(meaning(code, None, Verb::Read), reading, "{code}");
             assert_eq!(meaning(code, None, Verb::Write), writing, "{code}");
+            // What is queued waits for the right to be written.
+            let queued = match writing {
+                ReadOnly(_) => reading,
+                writing => writing,
+            };
+            assert_eq!(meaning(code, None, Verb::Queued), queued, "{code}");
         }
-        let row_security = Some(ROW_SECURITY);
-        assert_eq!(meaning("42501", row_security, Verb::Write), Refused);
+        for verb in [Verb::Write, Verb::Queued] {
+            assert_eq!(meaning("42501", Some(ROW_SECURITY), verb), Refused);
+        }
     }
 
     #[test]

@@ -23,8 +23,9 @@ pub(super) const LOOK: Duration = Duration::from_secs(5);
 /// How often it is while its trouble may be over.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
-/// A refusal is taken for what the table says while it was looked at so recently.
-const RECENT: Duration = Duration::from_secs(1);
+/// A refusal or an absence is taken for what the table says while it was looked at so recently:
+/// what clients get wrong has it looked at ten times a second at most.
+const RECENT: Duration = Duration::from_millis(100);
 
 /// The rows, as soon as it is known how the table that holds them is made.
 pub(super) struct Inspected {
@@ -235,6 +236,7 @@ impl Looker {
             OpenError::NoTable { .. }
             | OpenError::NoColumn { .. }
             | OpenError::NoUnique { .. }
+            | OpenError::Forbidden { .. }
             | OpenError::Setting { .. } => OriginError::Schema(error.to_string()),
             error => OriginError::Failed(error.to_string()),
         }

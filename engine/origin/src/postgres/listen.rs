@@ -1,7 +1,7 @@
 //! Hints that there is something new, by `LISTEN` on a connection of its own.
 
-use std::future::poll_fn;
-use std::sync::Arc;
+use std::future::{pending, poll_fn};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls};
 
-use super::connect::Tls;
+use super::connect::{self, Tls};
 use super::schema::quote;
 
 /// How long a lost connection is left alone. Reading goes on meanwhile.
@@ -63,6 +63,21 @@ async fn listen((config, tls): (Config, Tls), listen: String, news: Arc<Notify>)
     }
 }
 
+/// Whether it listens from now on. A pooler keeps what is said to a session from who listened.
+async fn begin(client: &Client, listen: &str) -> bool {
+    if !connect::is_direct(client).await {
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            tracing::warn!(
+                "the outbox's `channel` is not listened to, since a pooler stands before postgres: \
+                 changes are seen within `poll`"
+            );
+        });
+        return pending().await;
+    }
+    client.batch_execute(listen).await.is_ok()
+}
+
 /// Passes on what is heard until the connection is lost. What was not heard before it listened is
 /// a reason to read too.
 async fn attend<S, T>(
@@ -74,17 +89,17 @@ async fn attend<S, T>(
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let listening = client.batch_execute(listen);
+    let listening = begin(client, listen);
     tokio::pin!(listening);
     let mut listens = false;
     loop {
         tokio::select! {
             begun = &mut listening, if !listens => match begun {
-                Ok(()) => {
+                true => {
                     listens = true;
                     news.notify_one();
                 }
-                Err(_) => return,
+                false => return,
             },
             message = poll_fn(|context| connection.poll_message(context)) => match message {
                 Some(Ok(AsyncMessage::Notification(_))) => news.notify_one(),

@@ -11,14 +11,15 @@ use deadpool_postgres::Client;
 use futures_util::future::BoxFuture;
 use larder_core::Timestamp;
 use tokio::sync::Mutex;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Error, Row as Answer};
 
 use super::config::PostgresConfig;
+use super::connect;
 use super::failure::{self, Verb};
 use super::listen::Listener;
 use super::schema::{self, quote};
 use super::session::Sessions;
-use super::{check, connect};
 use crate::outbox::{OF_ROWS, Page, Place, Row, TEXT_MAX, TEXTS};
 use crate::{OpenError, OriginError, Outbox};
 
@@ -77,7 +78,7 @@ impl PostgresOutbox {
         table: &str,
         channel: Option<&str>,
     ) -> Result<Self, OpenError> {
-        check(config)?;
+        config.check()?;
         let own = PostgresConfig {
             connections: 1,
             ..config.clone()
@@ -136,13 +137,18 @@ impl PostgresOutbox {
             fix,
         };
         let create = || format!("create it by\n{}", created(&self.table));
-        let Some(found) = client.query_opt(schema::FIND, &[&self.table]).await? else {
+        let Some(found) = client
+            .query_typed_opt(schema::FIND, &[(&self.table, Type::TEXT)])
+            .await?
+        else {
             return Ok(Err(wrong("is not there".into(), create())));
         };
         let oid: u32 = found.try_get(0)?;
         let (namespace, name): (&str, &str) = (found.try_get(1)?, found.try_get(2)?);
         let quoted = format!("{}.{}", quote(namespace), quote(name));
-        let rows = client.query(schema::COLUMNS, &[&oid]).await?;
+        let rows = client
+            .query_typed(schema::COLUMNS, &[(&oid, Type::OID)])
+            .await?;
         let has: Vec<(&str, &str)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         let there = |name: &str, kinds: &[&str]| {
             let fits = |(one, kind): &(&str, &str)| *one == name && kinds.contains(kind);
@@ -155,7 +161,7 @@ impl PostgresOutbox {
                 return Ok(Err(wrong(why, create())));
             }
         }
-        let may = client.query_one(MAY, &[&oid]).await?;
+        let may = client.query_typed_one(MAY, &[(&oid, Type::OID)]).await?;
         let (user, may): (&str, bool) = (may.try_get(0)?, may.try_get(1)?);
         if !may {
             let fix = format!("GRANT SELECT, DELETE ON {quoted} TO {}", quote(user));
@@ -187,7 +193,11 @@ impl Outbox for PostgresOutbox {
                 .query(
                     Verb::Read,
                     &statements.read,
-                    &[&transaction, &after.id, &limit],
+                    &[
+                        (&transaction, Type::TEXT),
+                        (&after.id, Type::INT8),
+                        (&limit, Type::INT8),
+                    ],
                 )
                 .await;
             let rows = self.heed(rows).await?;
@@ -204,7 +214,11 @@ impl Outbox for PostgresOutbox {
                 .query(
                     Verb::Read,
                     &statements.remove,
-                    &[&transaction, &before.id, &limit],
+                    &[
+                        (&transaction, Type::TEXT),
+                        (&before.id, Type::INT8),
+                        (&limit, Type::INT8),
+                    ],
                 )
                 .await;
             let rows = self.heed(rows).await?;
@@ -271,7 +285,11 @@ fn page(rows: &[Answer]) -> Result<Page, Error> {
 fn reading(found: &Found) -> String {
     let table = &found.quoted;
     let clipped = |name| match OF_ROWS.contains(&name) && !found.of_rows {
-        true => format!("''::text AS {name}"),
+        // They may be added while it is read: no row that has them may be taken for one that has not.
+        true => format!(
+            "coalesce(left(to_jsonb(o)->>'{name}', {}), '')::text AS {name}",
+            TEXT_MAX + 1
+        ),
         false => format!(
             "coalesce(left({name}, {}), '')::text AS {name}",
             TEXT_MAX + 1
@@ -281,7 +299,7 @@ fn reading(found: &Found) -> String {
     let (texts, names) = (texts.join(", "), names.join(", "));
     format!(
         "WITH page AS (
-            SELECT xid, id, {texts} FROM {table}
+            SELECT xid, id, {texts} FROM {table} o
             WHERE (xid, id) > ($1::text::xid8, $2::bigint)
               AND xid < pg_snapshot_xmin(pg_current_snapshot())
             ORDER BY xid, id LIMIT $3

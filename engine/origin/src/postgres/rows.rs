@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use larder_core::Value;
 use larder_core::request::clip;
 use serde::de::IgnoredAny;
+use tokio_postgres::types::Type;
 
 use super::failure::Verb;
 use super::schema::Table;
-use super::session::Sessions;
+use super::session::{Parameter, Sessions};
 use super::{row, statement};
 use crate::{Change, OriginError, fields};
 
@@ -19,6 +20,14 @@ pub(super) struct Rows {
     pub(super) table: Table,
     select: String,
     pub(super) max_bytes: u64,
+}
+
+/// What the table says of an id.
+pub(super) enum Found {
+    /// What there is of it, if anything.
+    Now(Option<Value>),
+    /// The key's type, as it was looked at, has no such value.
+    Never,
 }
 
 impl Rows {
@@ -40,26 +49,25 @@ impl Rows {
     }
 
     /// The value of the row, or the fields of it that are asked for, if there is one.
-    pub(super) async fn find(
-        &self,
-        id: &str,
-        asked: &[String],
-    ) -> Result<Option<Value>, OriginError> {
+    pub(super) async fn find(&self, id: &str, asked: &[String]) -> Result<Found, OriginError> {
         let shown = self.shown(asked)?;
         if !row::fits(id, &self.table.key) {
-            return Ok(None);
+            return Ok(Found::Never);
         }
         let select = match &shown {
             None => Cow::Borrowed(&self.select),
             Some(shown) => Cow::Owned(statement::select(&self.table, Some(shown))),
         };
         let max = i64::try_from(self.max_bytes).unwrap_or(i64::MAX);
-        let rows = match self.sessions.ask(&select, &[&id, &max]).await {
-            Err(failure) if failure.is_of_data() && !self.takes(id).await? => return Ok(None),
+        let given: [Parameter<'_>; 2] = [(&id, Type::TEXT), (&max, Type::INT8)];
+        let rows = match self.sessions.ask(&select, &given).await {
+            Err(failure) if failure.is_of_data() && !self.takes(id).await? => {
+                return Ok(Found::Never);
+            }
             rows => rows.map_err(|failure| failure.of(Verb::Read, self.sessions.limit_ms()))?,
         };
         let Some(first) = rows.first() else {
-            return Ok(None);
+            return Ok(Found::Now(None));
         };
         if rows.len() > 1 {
             return Err(OriginError::Failed(format!(
@@ -74,7 +82,7 @@ impl Rows {
             (Some(_), None) => Err(OriginError::TooLarge {
                 limit_bytes: self.max_bytes,
             }),
-            (_, bytes) => Ok(bytes.map(|bytes| self.value(bytes))),
+            (_, bytes) => Ok(Found::Now(bytes.map(|bytes| self.value(bytes)))),
         }
     }
 
@@ -91,7 +99,11 @@ impl Rows {
         let text = statement::select_many(&self.table);
         let rows = self
             .sessions
-            .query(Verb::Read, &text, &[&asked, &max])
+            .query(
+                Verb::Read,
+                &text,
+                &[(&asked, Type::TEXT), (&max, Type::INT8)],
+            )
             .await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -105,8 +117,11 @@ impl Rows {
 
     /// Whether the key's type has this value at all; where it has not, no row has it.
     pub(super) async fn takes(&self, id: &str) -> Result<bool, OriginError> {
+        if !row::fits(id, &self.table.key) {
+            return Ok(false);
+        }
         let probe = statement::probe(&self.table);
-        match self.sessions.ask(&probe, &[&id]).await {
+        match self.sessions.ask(&probe, &[(&id, Type::TEXT)]).await {
             Ok(_) => Ok(true),
             Err(failure) if failure.is_of_data() => Ok(false),
             Err(failure) => Err(failure.of(Verb::Read, self.sessions.limit_ms())),

@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Client;
 use tokio_postgres::Error;
+use tokio_postgres::types::Type;
 
 use super::config::PostgresConfig;
 use super::failure;
@@ -28,6 +29,8 @@ pub(super) struct Column {
     pub(super) enumerated: bool,
     /// Whether the server shows times in UTC.
     pub(super) utc: bool,
+    /// Whether the user may read it.
+    readable: bool,
 }
 
 /// The table, its names as they are in the database.
@@ -59,7 +62,7 @@ impl Table {
         self.columns.iter().map(|one| one.name.as_str()).collect()
     }
 
-    /// Looks the configured names up.
+    /// Looks the configured names up, by statements that need no session.
     pub(super) async fn inspect(
         client: &Client,
         config: &PostgresConfig,
@@ -67,11 +70,14 @@ impl Table {
     ) -> Result<Self, OpenError> {
         let broken = |error: Error| failure::of_asking(&error, database);
         let found = client
-            .query_opt(FIND, &[&config.table])
+            .query_typed_opt(FIND, &[(&config.table, Type::TEXT)])
             .await
             .map_err(broken)?;
         let Some(found) = found else {
-            let has = client.query_one(TABLES, &[&LISTED]).await.map_err(broken)?;
+            let has = client
+                .query_typed_one(TABLES, &[(&LISTED, Type::INT8)])
+                .await;
+            let has = has.map_err(broken)?;
             return Err(OpenError::NoTable {
                 database: database.into(),
                 table: config.table.clone(),
@@ -79,9 +85,11 @@ impl Table {
             });
         };
         let (oid, read_only): (u32, bool) = (found.get(0), found.get(3));
-        let stirred = client.query_one(STIRRED, &[&oid]).await.map_err(broken)?;
+        let stirred = client.query_typed_one(STIRRED, &[(&oid, Type::OID)]).await;
+        let stirred = stirred.map_err(broken)?;
         let quoted = format!("{}.{}", quote(found.get(1)), quote(found.get(2)));
-        let rows = client.query(COLUMNS, &[&oid]).await.map_err(broken)?;
+        let rows = client.query_typed(COLUMNS, &[(&oid, Type::OID)]).await;
+        let rows = rows.map_err(broken)?;
         let all = rows.iter().map(|row| Column {
             name: row.get(0),
             kind: row.get(1),
@@ -91,10 +99,20 @@ impl Table {
             modifier: row.get(5),
             enumerated: row.get(6),
             utc: row.get(7),
+            readable: row.get(8),
         });
         let table = Self::new(quoted, all.collect(), config, database)?;
+        if !table.key.readable {
+            let user: &str = found.get(4);
+            return Err(OpenError::Forbidden {
+                database: database.into(),
+                table: config.table.clone(),
+                user: user.into(),
+                fix: format!("GRANT SELECT ON {} TO {}", table.quoted, quote(user)),
+            });
+        }
         let unique = client
-            .query_opt(UNIQUE, &[&oid, &table.key.name])
+            .query_typed_opt(UNIQUE, &[(&oid, Type::OID), (&table.key.name, Type::TEXT)])
             .await
             .map_err(broken)?;
         if unique.is_none() && !read_only {
@@ -225,7 +243,7 @@ fn wanted(config: &PostgresConfig) -> Vec<(&'static str, &String, &'static [&'st
 }
 
 pub(super) const FIND: &str = "
-    SELECT c.oid, n.nspname, c.relname, c.relkind IN ('v', 'm', 'f')
+    SELECT c.oid, n.nspname, c.relname, c.relkind IN ('v', 'm', 'f'), current_user::text
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND (c.relname = $1 AND pg_table_is_visible(c.oid) OR n.nspname || '.' || c.relname = $1)
@@ -246,12 +264,13 @@ pub(super) const COLUMNS: &str = "
     SELECT name, kind, settable,
            CASE WHEN made THEN NULL ELSE '(' || coalesce(own, 'NULL') || ')' END,
            attnotnull AND NOT made AND own IS NULL, modifier, enumerated,
-           current_setting('TimeZone') IN ('UTC', 'Etc/UTC', 'GMT')
+           current_setting('TimeZone') IN ('UTC', 'Etc/UTC', 'GMT'), readable
     FROM (
         SELECT a.attnum, a.attname::text AS name, format_type(a.atttypid, -1) AS kind,
                a.atttypmod AS modifier, t.typtype = 'e' AS enumerated,
                a.attgenerated = '' AND a.attidentity <> 'a' AS settable, a.attnotnull,
                a.attgenerated <> '' OR a.attidentity <> '' AS made,
+               has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS readable,
                coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(t.typdefaultbin, 0)) AS own
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

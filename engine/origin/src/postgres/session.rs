@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Pool, PoolError};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row};
 
 use super::failure::{Failure, Verb};
@@ -20,13 +20,42 @@ const PREPARED: usize = 200;
 pub(super) struct Sessions {
     pool: Pool,
     timeout: Duration,
-    new: Arc<AtomicBool>,
+    link: Arc<Link>,
+}
+
+/// A value of a statement, and its type.
+pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// What is known of the connections, from the newest on.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    new: AtomicBool,
+    /// Whether a pooler stands between.
+    pooled: AtomicBool,
+}
+
+impl Link {
+    /// A connection was made, to the server or to a pooler before it.
+    pub(super) fn is_made(&self, direct: bool) {
+        let before = self.pooled.swap(!direct, Ordering::AcqRel);
+        self.new.store(true, Ordering::Release);
+        if !direct && !before {
+            tracing::warn!(
+                "a pooler stands before postgres: statements are not prepared, and the server does \
+                 not end those that take longer than `timeout`; give the user a statement_timeout"
+            );
+        }
+    }
 }
 
 impl Sessions {
-    /// The connections of `pool`, which sets `new` when it makes one.
-    pub(super) fn new(pool: Pool, timeout: Duration, new: Arc<AtomicBool>) -> Self {
-        Self { pool, timeout, new }
+    /// The connections of `pool`, which notes in `link` when it makes one.
+    pub(super) fn new(pool: Pool, timeout: Duration, link: Arc<Link>) -> Self {
+        Self {
+            pool,
+            timeout,
+            link,
+        }
     }
 
     pub(super) fn timeout(&self) -> Duration {
@@ -40,11 +69,11 @@ impl Sessions {
     /// Whether there is a connection from after [`Sessions::seen`]: what it leads to may be another
     /// database, after a failover or a restore.
     pub(super) fn has_new(&self) -> bool {
-        self.new.load(Ordering::Acquire)
+        self.link.new.load(Ordering::Acquire)
     }
 
     pub(super) fn seen(&self) {
-        self.new.store(false, Ordering::Release);
+        self.link.new.store(false, Ordering::Release);
     }
 
     /// A connection of the pool, with the driver's own error.
@@ -52,12 +81,13 @@ impl Sessions {
         Ok(Session(Some(self.pool.get().await?)))
     }
 
-    /// One statement in one round trip, once the connection has prepared it.
+    /// One statement in one round trip, once the connection has prepared it. Through a pooler it is
+    /// not: the name of what one session has prepared means something else to the next.
     pub(super) async fn query(
         &self,
         verb: Verb,
         text: &str,
-        parameters: &[&(dyn ToSql + Sync)],
+        parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, OriginError> {
         let asked = self.ask(text, parameters).await;
         asked.map_err(|failure| failure.of(verb, self.limit_ms()))
@@ -68,13 +98,13 @@ impl Sessions {
     pub(super) async fn ask(
         &self,
         text: &str,
-        parameters: &[&(dyn ToSql + Sync)],
+        parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, Failure> {
         let session = self.connect().await.map_err(Failure::Connecting)?;
-        let mut rows = session.once(text, parameters).await;
+        let mut rows = self.once(&session, text, parameters).await;
         if matches!(&rows, Err(Failure::Statement(error)) if is_outdated(error)) {
             session.forget();
-            rows = session.once(text, parameters).await;
+            rows = self.once(&session, text, parameters).await;
         }
         // After an error of the statement the connection is as good as before.
         let good = match &rows {
@@ -87,6 +117,21 @@ impl Sessions {
             session.keep();
         }
         rows
+    }
+
+    async fn once(
+        &self,
+        session: &Session,
+        text: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, Failure> {
+        if !self.link.pooled.load(Ordering::Acquire) {
+            return session.prepared(text, parameters).await;
+        }
+        let client = session.0.as_ref();
+        let client = client.ok_or(Failure::Connecting(PoolError::Closed))?;
+        let rows = client.query_typed(text, parameters).await;
+        rows.map_err(Failure::Statement)
     }
 
     /// Runs a call within the timeout.
@@ -121,10 +166,10 @@ impl Session {
         self.0.as_ref().ok_or_else(gone)
     }
 
-    async fn once(
+    async fn prepared(
         &self,
         text: &str,
-        parameters: &[&(dyn ToSql + Sync)],
+        parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, Failure> {
         let Some(client) = &self.0 else {
             return Err(Failure::Connecting(PoolError::Closed));
@@ -134,7 +179,8 @@ impl Session {
         }
         let statement = client.prepare_cached(text).await;
         let statement = statement.map_err(Failure::Preparing)?;
-        let rows = client.query(&statement, parameters).await;
+        let values: Vec<_> = parameters.iter().map(|(value, _)| *value).collect();
+        let rows = client.query(&statement, &values).await;
         rows.map_err(Failure::Statement)
     }
 

@@ -4,6 +4,7 @@ mod blame;
 mod changed;
 mod fields;
 mod kept;
+mod pooled;
 mod refused;
 mod tls;
 mod triggers;
@@ -36,7 +37,7 @@ const SHOP: &str = "
     CREATE SCHEMA other; CREATE TABLE other.\"Odd \"\"name\" (\"The id\" uuid PRIMARY KEY, a int);
 ";
 
-pub(super) struct Shop(Database);
+pub(super) struct Shop(pub(super) Database);
 
 impl Shop {
     pub(super) async fn new() -> Self {

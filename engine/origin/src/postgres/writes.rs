@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::PostgresOrigin;
 use super::batch::{nothing, unanswered};
-use super::rows::Rows;
+use super::rows::{Found, Rows};
 use crate::{Change, OriginError, Wanted, Written, fields};
 
 type Answer = Result<Written, OriginError>;
@@ -20,27 +20,60 @@ enum Call<'a> {
     Change(&'a Change<'a>),
 }
 
-impl Call<'_> {
-    async fn on(self, rows: &Rows) -> Answer {
+/// What a call comes to on the table as it is known.
+enum Outcome {
+    Answer(Answer),
+    /// The key cannot have the id, so there is no such row, as long as the key is what it was.
+    Never,
+}
+
+impl Outcome {
+    /// To read or delete what no row can be called is no error.
+    fn settled(self) -> Answer {
         match self {
-            Call::Find(id, asked) => Ok(Written {
-                value: rows.find(id, asked).await?,
-                ..Written::default()
-            }),
-            Call::Change(change) => {
-                rows.check_fields(change)?;
-                let answer = rows.one(change).await;
-                match answer {
-                    // To delete what no row can be called is no error.
-                    Err(OriginError::Rejected(_))
-                        if change.value.is_none() && !rows.takes(change.wanted.id).await? =>
-                    {
-                        Ok(nothing())
-                    }
-                    answer => answer,
-                }
-            }
+            Self::Answer(answer) => answer,
+            Self::Never => Ok(nothing()),
         }
+    }
+
+    /// Whether a table of another make might have answered otherwise.
+    fn is_doubtful(&self) -> bool {
+        matches!(
+            self,
+            Self::Never | Self::Answer(Err(OriginError::Rejected(_)))
+        )
+    }
+}
+
+impl Call<'_> {
+    async fn on(self, rows: &Rows) -> Outcome {
+        match self.asked(rows).await {
+            Ok(outcome) => outcome,
+            Err(error) => Outcome::Answer(Err(error)),
+        }
+    }
+
+    async fn asked(self, rows: &Rows) -> Result<Outcome, OriginError> {
+        let change = match self {
+            Call::Find(id, asked) => {
+                return Ok(match rows.find(id, asked).await? {
+                    Found::Never => Outcome::Never,
+                    Found::Now(value) => Outcome::Answer(Ok(Written {
+                        value,
+                        ..Written::default()
+                    })),
+                });
+            }
+            Call::Change(change) => change,
+        };
+        rows.check_fields(change)?;
+        let answer = rows.one(change).await;
+        let refused = matches!(answer, Err(OriginError::Rejected(_)));
+        let never = refused && change.value.is_none() && !rows.takes(change.wanted.id).await?;
+        Ok(match never {
+            true => Outcome::Never,
+            false => Outcome::Answer(answer),
+        })
     }
 }
 
@@ -49,22 +82,21 @@ impl PostgresOrigin {
     /// how it is. A statement that failed for that has done nothing.
     async fn call(&self, call: Call<'_>) -> Answer {
         let rows = self.inspected.rows().await?;
-        let answer = call.on(&rows).await;
-        let again = match &answer {
-            Err(OriginError::Schema(_)) => true,
-            Err(OriginError::Rejected(_)) => !self.inspected.is_recent(),
-            _ => false,
-        };
+        let outcome = call.on(&rows).await;
+        let doubtful = outcome.is_doubtful();
+        let outdated = matches!(outcome, Outcome::Answer(Err(OriginError::Schema(_))));
+        let again = outdated || doubtful && !self.inspected.is_recent();
         if !again {
-            return answer;
+            return outcome.settled();
         }
-        let is_refusal = matches!(answer, Err(OriginError::Rejected(_)));
         match self.inspected.again(&rows).await {
-            Ok(now) if is_refusal && Arc::ptr_eq(&now, &rows) => answer,
-            Ok(now) => call.on(&now).await.map_err(not_the_table),
+            Ok(now) if doubtful && Arc::ptr_eq(&now, &rows) => outcome.settled(),
+            Ok(now) => call.on(&now).await.settled().map_err(not_the_table),
             Err(OriginError::Schema(why)) => Err(OriginError::Schema(why)),
-            Err(_) if is_refusal => answer,
-            Err(error) => Err(error),
+            Err(error) => match outcome {
+                Outcome::Answer(refusal) if doubtful => refusal,
+                _ => Err(error),
+            },
         }
     }
 
@@ -108,24 +140,50 @@ impl PostgresOrigin {
             (&mut answers, deadline),
         )
         .await;
-        let outdated = places(&answers, |answer| {
-            matches!(answer, Err(OriginError::Schema(_)))
-        });
-        if !outdated.is_empty() {
-            match self.sessions.bounded(self.inspected.again(&rows)).await {
-                Ok(now) => hand_over(&now, changes, outdated, (&mut answers, deadline)).await,
-                Err(error) => {
-                    for at in outdated {
-                        settle(&mut answers, at, Err(error.clone()));
-                    }
-                }
-            }
-        }
+        let rows = self
+            .over_again(rows, changes, (&mut answers, deadline))
+            .await;
         let answers = answers
             .into_iter()
             .map(|answer| answer.map_err(not_the_table));
         let answers = absent(&rows, changes, answers.collect()).await;
         self.read_back(changes, answers, deadline).await
+    }
+
+    /// Hands over once more what the table as it was known could not take, and what it refused if it
+    /// turns out to be another one by now. Answers the table as it is known then.
+    async fn over_again(
+        &self,
+        rows: Arc<Rows>,
+        changes: &[Change<'_>],
+        (answers, deadline): (&mut Vec<Answer>, Instant),
+    ) -> Arc<Rows> {
+        let outdated = places(answers, |answer| {
+            matches!(answer, Err(OriginError::Schema(_)))
+        });
+        let refused = places(answers, |answer| {
+            matches!(answer, Err(OriginError::Rejected(_)))
+        });
+        let doubtful = !refused.is_empty() && !self.inspected.is_recent();
+        if outdated.is_empty() && !doubtful {
+            return rows;
+        }
+        match self.sessions.bounded(self.inspected.again(&rows)).await {
+            Ok(now) => {
+                let is_other = !Arc::ptr_eq(&now, &rows);
+                let mut places = outdated;
+                places.extend(refused.into_iter().filter(|_| is_other));
+                hand_over(&now, changes, places, (answers, deadline)).await;
+                now
+            }
+            // Of a refusal nobody can say now whether it still holds: it waits like the rest.
+            Err(error) => {
+                for at in outdated.into_iter().chain(refused) {
+                    settle(answers, at, Err(error.clone()));
+                }
+                rows
+            }
+        }
     }
 
     /// What the cache may take of the rows is what a read brings after the commit: triggers and

@@ -39,6 +39,12 @@ impl Database {
         client::url(self.port, &self.name)
     }
 
+    /// The port of its server, and its name there.
+    #[must_use]
+    pub fn place(&self) -> (u16, &str) {
+        (self.port, &self.name)
+    }
+
     /// Runs statements, and answers the first column of the last row that came, as text.
     ///
     /// # Errors

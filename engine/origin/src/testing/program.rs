@@ -8,7 +8,21 @@ use std::process::{Command, Output};
 
 /// The program, as the user that the server agrees to run as.
 pub(super) fn command(program: &str) -> Command {
-    let mut command = Command::new(binary(program));
+    as_its_user(binary(program))
+}
+
+/// The program in this folder or else in the path, as the same user.
+pub(super) fn command_at(folder: &Path, program: &str) -> Command {
+    let there = folder.join(program);
+    as_its_user(if there.exists() {
+        there
+    } else {
+        program.into()
+    })
+}
+
+fn as_its_user(program: PathBuf) -> Command {
+    let mut command = Command::new(program);
     command.current_dir("/");
     if let Some((user, group)) = account() {
         command.uid(user).gid(group);

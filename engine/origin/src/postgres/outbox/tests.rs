@@ -359,3 +359,19 @@ async fn the_guide_brings_a_table_of_a_build_before_up_to_date() {
         [old, of_product("50%")]
     );
 }
+
+#[tokio::test]
+async fn a_table_that_is_brought_up_to_date_is_read_whole_without_a_restart() {
+    let database = Database::create().await;
+    let before = include_str!("../../outbox/before/postgres.sql");
+    database.ask(before).await.unwrap();
+    database.ask(&put("product:42")).await.unwrap();
+    let outbox = open(database.url()).await;
+    assert_eq!(all(&outbox, Place::START).await, ["product:42"]);
+    database.ask(include_str!("../renew.sql")).await.unwrap();
+    let new = "INSERT INTO larder_outbox (resource, row_id) VALUES ('product', '50%')";
+    database.ask(new).await.unwrap();
+    let old = ["tag", "", ""].map(ToOwned::to_owned);
+    let whole = [old, of_product("50%")];
+    assert_eq!(changed(&outbox, Place::START).await, whole, "at once");
+}

@@ -310,3 +310,110 @@ async fn trouble_is_found_and_is_over_while_nobody_calls() {
         .unwrap();
     becomes(false).await;
 }
+
+#[tokio::test]
+async fn a_key_of_another_type_is_no_absence_and_no_refusal() {
+    let shop = Shop::new().await;
+    let table = "CREATE TABLE lots (id int PRIMARY KEY, n int); INSERT INTO lots VALUES (1, 1)";
+    shop.0.ask(table).await.unwrap();
+    let origin = open(shop.config("lots")).await;
+    for (kind, id, next) in [
+        ("bigint", "3000000000", "3000000001"),
+        ("text", "abc", "next"),
+        ("varchar(40)", "1-a", "1-b"),
+    ] {
+        assert_eq!(text(&origin, id).await, None, "{kind}");
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        shop.0
+            .ask(&format!(
+                "ALTER TABLE lots ALTER COLUMN id TYPE {kind}; INSERT INTO lots VALUES ('{id}', 1)"
+            ))
+            .await
+            .unwrap();
+        assert!(text(&origin, id).await.is_some(), "{kind}");
+        assert!(write(&origin, next, r#"{"n":2}"#).await.is_ok(), "{kind}");
+    }
+    for (kind, before, id) in [("bigint", "int", "3000000000"), ("text", "bigint", "x")] {
+        let again = format!(
+            "TRUNCATE lots; ALTER TABLE lots ALTER COLUMN id TYPE {before} USING id::{before}"
+        );
+        for is_queued in [false, true] {
+            shop.0.ask(&again).await.unwrap();
+            write(&origin, "1", "{}").await.unwrap();
+            assert_eq!(text(&origin, id).await, None, "{kind}");
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            shop.0
+                .ask(&format!(
+                    "ALTER TABLE lots ALTER COLUMN id TYPE {kind}; INSERT INTO lots VALUES ('{id}', 1)"
+                ))
+                .await
+                .unwrap();
+            let deleted = match is_queued {
+                false => origin.delete(wanted(id)).await,
+                true => origin.apply(&[queued(id, None, 1)]).await.remove(0),
+            };
+            assert_eq!(deleted.unwrap().existed, Some(true), "{kind}");
+            assert_eq!(text(&origin, id).await, None, "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_value_never_passes_through_the_type_that_its_column_had() {
+    let shop = Shop::new().await;
+    let table =
+        "CREATE TABLE lots (id text PRIMARY KEY, r real, t timestamp, c char(3), d date, n int);
+        INSERT INTO lots VALUES ('a')";
+    shop.0.ask(table).await.unwrap();
+    let origin = open(shop.config("lots")).await;
+    for (column, kind, value, first) in [
+        ("r", "double precision", "0.12345678901234", "1"),
+        ("t", "timestamptz", r#""2026-01-01T00:00:00+02:00""#, "null"),
+        ("c", "text", r#""a  ""#, "null"),
+        ("d", "timestamp", r#""2026-01-01T10:20:30""#, "null"),
+        ("n", "numeric", "1.75", "1"),
+    ] {
+        write(&origin, "a", &format!(r#"{{"{column}":{first}}}"#))
+            .await
+            .unwrap();
+        shop.0
+            .ask(&format!(
+                "ALTER TABLE lots ALTER COLUMN {column} TYPE {kind}"
+            ))
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let body = Value::json(format!(r#"{{"{column}":{value}}}"#));
+        let changes = [queued("a", Some(&body), 1), queued("b", Some(&body), 1)];
+        for answer in origin.apply(&changes).await {
+            answer.unwrap();
+        }
+        let quoted = value.replace('"', "'");
+        for id in ["a", "b"] {
+            let same =
+                format!("SELECT ({column} = {quoted}::{kind})::text FROM lots WHERE id = '{id}'");
+            let same = shop.0.ask(&same).await.unwrap();
+            assert_eq!(same.as_deref(), Some("true"), "{kind} {id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_queued_write_of_a_new_column_is_no_dead_letter() {
+    let shop = Shop::new().await;
+    let origin = open(shop.config("items")).await;
+    write(&origin, "a", r#"{"n":1}"#).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let add = "ALTER TABLE items ADD COLUMN colour text";
+    shop.0.ask(add).await.unwrap();
+    let (good, bad) = (
+        Value::json(r#"{"colour":"red"}"#),
+        Value::json(r#"{"color":1}"#),
+    );
+    let changes = [queued("a", Some(&good), 1), queued("b", Some(&bad), 1)];
+    let answers = origin.apply(&changes).await;
+    assert!(answers[0].is_ok(), "{answers:?}");
+    assert_eq!(answers[1].as_ref().unwrap_err().as_str(), "rejected");
+    let row = r#"{"id":"a","name":null,"n":1,"colour":"red"}"#;
+    assert_eq!(text(&origin, "a").await.as_deref(), Some(row));
+}

@@ -163,7 +163,7 @@ async fn what_its_own_values_lead_to_is_the_writers_fault() {
 }
 
 #[tokio::test]
-async fn row_security_refuses_a_row_and_missing_rights_are_a_failure() {
+async fn row_security_refuses_a_row_and_missing_rights_refuse_a_write() {
     let shop = Shop::new().await;
     let user = format!("teller_{}", fastrand::u64(..));
     shop.0
@@ -185,22 +185,87 @@ async fn row_security_refuses_a_row_and_missing_rights_are_a_failure() {
     let error = origin.delete(wanted("a")).await.unwrap_err();
     assert_eq!(
         error.as_str(),
-        "failed",
+        "rejected",
         "it may not delete at all: {error}"
     );
     config.table = "items".into();
-    let error = write(&open(config).await, "a", r#"{"n":1}"#)
+    let items = open(config).await;
+    let error = write(&items, "a", r#"{"n":1}"#).await.unwrap_err();
+    assert_eq!(error.class(), Class::Refused, "it may read: {error}");
+    assert!(error.to_string().contains("grant"), "{error}");
+    let value = Value::json(r#"{"n":1}"#);
+    for answer in items
+        .apply(&[queued("a", Some(&value), 1), queued("b", None, 1)])
         .await
-        .unwrap_err();
-    assert!(
-        error.as_str() == "failed" && error.to_string().contains("grant"),
-        "{error}"
-    );
+    {
+        let error = answer.unwrap_err();
+        assert!(!error.is_permanent(), "what is queued waits: {error}");
+    }
+    assert_eq!(text(&items, "a").await, None);
+    drop(items);
     drop(origin);
     shop.0
         .ask(&format!("DROP OWNED BY {user}; DROP ROLE {user}"))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_table_that_may_not_be_read_at_all_is_said_at_the_start_and_by_health() {
+    let shop = Shop::new().await;
+    let user = format!("clerk_{}", fastrand::u64(..));
+    shop.0
+        .ask(&format!("CREATE ROLE {user} LOGIN"))
+        .await
+        .unwrap();
+    let mut config = shop.config("items");
+    config.url = config.url.replace("//larder:", &format!("//{user}:"));
+    let grant = format!(r#"GRANT SELECT ON "public"."items" TO "{user}""#);
+    let error = PostgresOrigin::open(config.clone()).await.err().unwrap();
+    assert!(error.to_string().ends_with(&grant), "{error}");
+    shop.0.ask(&grant).await.unwrap();
+    let origin = open(config).await;
+    assert_eq!(text(&origin, "a").await, None);
+    shop.0
+        .ask(&format!("REVOKE SELECT ON items FROM {user}"))
+        .await
+        .unwrap();
+    let begun = std::time::Instant::now();
+    while origin.trouble().is_none() {
+        let limit = 2 * super::super::inspected::LOOK;
+        assert!(begun.elapsed() < limit, "it is looked at within {limit:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let error = origin.load(wanted("a")).await.unwrap_err();
+    assert_eq!(error.as_str(), "schema", "{error}");
+    assert!(error.to_string().contains(&grant), "{error}");
+    shop.0.ask(&grant).await.unwrap();
+    assert_eq!(text(&origin, "a").await, None);
+    drop(origin);
+    shop.0
+        .ask(&format!("DROP OWNED BY {user}; DROP ROLE {user}"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_only_reads_refuses_writes_and_what_is_queued_waits() {
+    let shop = Shop::new().await;
+    let mut config = shop.config("items");
+    config.url += "&options=-c%20default_transaction_read_only%3Don";
+    let origin = open(config).await;
+    for error in [
+        write(&origin, "a", r#"{"n":1}"#).await.unwrap_err(),
+        origin.delete(wanted("a")).await.unwrap_err(),
+    ] {
+        assert_eq!(error.class(), Class::Refused, "{error}");
+        assert!(error.to_string().contains("a standby"), "{error}");
+    }
+    let value = Value::json(r#"{"n":1}"#);
+    let answers = origin.apply(&[queued("a", Some(&value), 1)]).await;
+    let error = answers.into_iter().next().unwrap().unwrap_err();
+    assert!(!error.is_permanent(), "{error}");
+    assert_eq!(text(&origin, "a").await, None);
 }
 
 #[tokio::test]
