@@ -98,6 +98,35 @@ fn serve_and_check_end_with_2_and_a_sentence_that_names_the_place() {
             &["`shop`", "failure_percent is 101"],
         ),
         (
+            "[guard]\ntags_max = 1\n".to_owned(),
+            &[
+                "no read of the route for `product` passes [guard]",
+                "2 tags; the guard allows 1",
+            ],
+        ),
+        (
+            "[guard]\nkey_max = \"4B\"\n".to_owned(),
+            &["no write of the route for `product` passes [guard]"],
+        ),
+        (
+            "[origin.web]\ntype = \"http\"\nbase_url = \"shop.example\"\n".to_owned(),
+            &["`[origin.web]`: `base_url`"],
+        ),
+        (
+            "[origin.web]\ntype = \"http\"\nbase_url = \"http://h\"\nvalue_max = \"0B\"\n".to_owned(),
+            &["`[origin.web]`: `value_max` must be at least 1"],
+        ),
+        (
+            "[origin.pg]\ntype = \"postgres\"\nurl = \"mysql://h/d\"\ntable = \"t\"\nkey = \"id\"\n"
+                .to_owned(),
+            &["`[origin.pg]`: `url` is no address of a database"],
+        ),
+        (
+            "[origin.file]\ntype = \"sqlite\"\npath = \"x\"\ntable = \"t\"\nkey = \"id\"\ntimeout = \"0s\"\n"
+                .to_owned(),
+            &["`[origin.file]`: `timeout` must be between 1 ms and 1 hour"],
+        ),
+        (
             "[policies]\nallow = [\"abc\"]\n".to_owned(),
             &["`abc` in the allow-list is not a sha256"],
         ),

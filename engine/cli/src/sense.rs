@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use larder::core::guard::Refusal;
 use larder::core::plan::{Plan, ReadPlan, plan};
 use larder::core::{Clock as _, Decision, Policies, Request, Strategy};
 use larder::wasm::{PolicyStatus, Stage};
@@ -84,6 +85,7 @@ fn refused_settings(policy: &PolicyStatus, config: &Config) -> Option<String> {
 /// What can only go wrong for a route.
 pub(crate) fn of_route(route: &Route, config: &Config, policies: &dyn Policies) -> Vec<String> {
     let mut problems: Vec<String> = unseen(route, config, policies).into_iter().collect();
+    problems.extend(stopped(route, config, policies));
     for plain in plain_decisions(route, config, policies) {
         for why in impossible(route, &plain, config) {
             if !problems.contains(&why) {
@@ -123,7 +125,11 @@ struct Plain {
 
 /// What requests without attributes would meet: as plain as requests can be, so that what goes
 /// wrong for them goes wrong for all that are like them.
-fn plain_decisions(route: &Route, config: &Config, policies: &dyn Policies) -> Vec<Plain> {
+fn plain_answers(
+    route: &Route,
+    config: &Config,
+    policies: &dyn Policies,
+) -> Vec<(Operation, Result<Plain, Refusal>)> {
     let Some(policy) = policies.current(&route.policy) else {
         return Vec::new();
     };
@@ -137,15 +143,39 @@ fn plain_decisions(route: &Route, config: &Config, policies: &dyn Policies) -> V
         };
         let answer = policy.decide(&request, now).ok()?;
         let asks = answer.encrypt;
-        // What the guard refuses is the policy's failure, and `on_failure` answers for that.
-        let (decision, _) = config.guard.apply(&request, answer).ok()?;
-        Some(Plain {
+        let guarded = config.guard.apply(&request, answer);
+        let plain = guarded.map(|(decision, _)| Plain {
             operation,
             decision,
             asks,
-        })
+        });
+        Some((operation, plain))
     });
     plain.collect()
+}
+
+/// Those of them that the guard lets pass.
+fn plain_decisions(route: &Route, config: &Config, policies: &dyn Policies) -> Vec<Plain> {
+    let answers = plain_answers(route, config, policies).into_iter();
+    answers.filter_map(|(_, plain)| plain.ok()).collect()
+}
+
+/// What is too much for the guard of so plain a request is too much of every one.
+fn stopped(route: &Route, config: &Config, policies: &dyn Policies) -> Vec<String> {
+    let answers = plain_answers(route, config, policies).into_iter();
+    let stopped = answers.filter_map(|(operation, plain)| {
+        let refusal = plain.err()?;
+        let limit = matches!(refusal, Refusal::TooLong { .. } | Refusal::TooMany { .. });
+        limit.then(|| {
+            format!(
+                "no {} of the route for `{}` passes [guard]: {refusal}; raise that limit, or leave \
+                 it out",
+                operation.as_str(),
+                route.resource
+            )
+        })
+    });
+    stopped.collect()
 }
 
 /// The policy says that values depend on what the route's origin is never sent.

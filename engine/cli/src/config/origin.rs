@@ -62,6 +62,18 @@ struct Common {
     write_hold: Option<Span>,
 }
 
+impl OriginKind {
+    /// Whether its settings make sense, as its own type says; the file calls one of them otherwise.
+    fn check(&self) -> Result<(), String> {
+        let checked = match self {
+            Self::Sqlite(config) => config.check(),
+            Self::Postgres(config) => config.check(),
+            Self::Http(config) => config.check(),
+        };
+        checked.map_err(|error| error.to_string().replace("`max_bytes`", "`value_max`"))
+    }
+}
+
 /// A table of a SQLite database.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -228,6 +240,7 @@ fn one(mut table: Table, folder: &Path) -> Result<OriginConfig, String> {
         "postgres" => postgres(table, folder),
         other => Err(format!("unknown type `{}`; {KINDS}", other.escape_debug())),
     }?;
+    kind.check()?;
     let limits = limits.over(OriginLimits::default());
     Ok(OriginConfig {
         kind,

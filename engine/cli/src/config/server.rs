@@ -42,6 +42,27 @@ pub(super) fn read(server: file::Server, problems: &mut Problems<'_>) -> Option<
         problems
             .add("`server.max_in_flight` is 0, which refuses every request; leave it out for 1024");
     }
+    let none = |span: Option<crate::units::Span>| span.is_some_and(|span| span.0.is_zero());
+    for (field, zero, what, usual) in [
+        (
+            "header_timeout",
+            none(server.header_timeout),
+            "no request arrives in",
+            "5s",
+        ),
+        (
+            "request_timeout",
+            none(server.request_timeout),
+            "no request ends in",
+            "60s",
+        ),
+    ] {
+        if zero {
+            problems.add(format!(
+                "`server.{field}` is 0, which {what}; leave it out for {usual}"
+            ));
+        }
+    }
     Some(Server {
         listen,
         admin,

@@ -413,7 +413,7 @@ fn a_text_of_digits_stays_a_text_under_overrides() {
         &[
             ("LARDER__ORIGIN__SHOP__SEQUENCE", "007"),
             ("LARDER__ORIGIN__WEB__HEADERS__X_KEY", "00123456"),
-            ("LARDER__ORIGIN__WEB__PATH", "true"),
+            ("LARDER__ORIGIN__SHOP__TABLE", "true"),
         ],
     );
     let config = config.unwrap();
@@ -421,11 +421,11 @@ fn a_text_of_digits_stays_a_text_under_overrides() {
         panic!("{:?}", config.origins);
     };
     assert_eq!(shop.sequence.as_deref(), Some("007"));
+    assert_eq!(shop.table, "true");
     let OriginKind::Http(web) = &config.origins["web"].kind else {
         panic!("{:?}", config.origins);
     };
     assert_eq!(web.headers[0].1, "00123456");
-    assert_eq!(web.path, "true");
 }
 
 #[test]
