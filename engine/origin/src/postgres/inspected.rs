@@ -40,14 +40,15 @@ struct Looker {
     known: Mutex<Known>,
     /// Whose turn it is to look.
     turns: Turns<()>,
-    /// How often it was looked.
-    looked: AtomicU64,
+    /// How many looks have begun, and which was the last to end.
+    begun: AtomicU64,
+    ended: AtomicU64,
 }
 
 #[derive(Default)]
 struct Known {
     rows: Option<Arc<Rows>>,
-    /// When they were looked at.
+    /// When the look began that found them.
     at: Option<Instant>,
     /// Why they are not known.
     wrong: Option<OpenError>,
@@ -66,7 +67,8 @@ impl Inspected {
             database,
             known: Mutex::default(),
             turns: Turns::default(),
-            looked: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
         });
         match looker.look().await {
             Err(OpenError::Unreachable { .. }) => {}
@@ -135,12 +137,13 @@ impl Drop for Inspected {
 }
 
 impl Looker {
-    /// Looks, or waits for who is looking.
+    /// Looks, or waits for a look that begins from now on: one that is under way may have seen the
+    /// table as it was before.
     async fn again(&self, known: Option<&Arc<Rows>>) -> Result<Arc<Rows>, OriginError> {
-        let before = self.looked.load(Ordering::SeqCst);
+        let before = self.begun.load(Ordering::SeqCst);
         let turn = self.turns.lock().await;
         let mut looked = Ok(());
-        if self.looked.load(Ordering::SeqCst) == before {
+        if self.ended.load(Ordering::SeqCst) <= before {
             looked = self.look().await;
         }
         drop(turn);
@@ -158,11 +161,15 @@ impl Looker {
             database: self.database.clone(),
             why: format!("no answer within {} ms", self.sessions.limit_ms()),
         };
+        let (which, at) = (
+            self.begun.fetch_add(1, Ordering::SeqCst) + 1,
+            Instant::now(),
+        );
         let table = timeout(self.config.timeout, self.table()).await;
         let table = table.unwrap_or_else(|_| Err(late()));
         let found = match table {
             Ok(table) => {
-                self.is(table);
+                self.is(table, at);
                 Ok(())
             }
             Err(error) => {
@@ -170,7 +177,7 @@ impl Looker {
                 Err(error)
             }
         };
-        self.looked.fetch_add(1, Ordering::SeqCst);
+        self.ended.store(which, Ordering::SeqCst);
         found
     }
 
@@ -186,9 +193,9 @@ impl Looker {
         table
     }
 
-    fn is(&self, table: Table) {
+    fn is(&self, table: Table, at: Instant) {
         let mut known = self.known.lock();
-        known.at = Some(Instant::now());
+        known.at = Some(at);
         if !known.rows.as_ref().is_some_and(|rows| rows.table == table) {
             let rows = Rows::new(self.sessions.clone(), table, self.config.max_bytes);
             known.rows = Some(Arc::new(rows));

@@ -311,6 +311,11 @@ async fn trouble_is_found_and_is_over_while_nobody_calls() {
     becomes(false).await;
 }
 
+/// An absence is believed for a tenth of a second after a look.
+async fn until_no_look_before_counts() {
+    tokio::time::sleep(Duration::from_millis(150)).await;
+}
+
 #[tokio::test]
 async fn a_key_of_another_type_is_no_absence_and_no_refusal() {
     let shop = Shop::new().await;
@@ -323,13 +328,13 @@ async fn a_key_of_another_type_is_no_absence_and_no_refusal() {
         ("varchar(40)", "1-a", "1-b"),
     ] {
         assert_eq!(text(&origin, id).await, None, "{kind}");
-        tokio::time::sleep(Duration::from_millis(150)).await;
         shop.0
             .ask(&format!(
                 "ALTER TABLE lots ALTER COLUMN id TYPE {kind}; INSERT INTO lots VALUES ('{id}', 1)"
             ))
             .await
             .unwrap();
+        until_no_look_before_counts().await;
         assert!(text(&origin, id).await.is_some(), "{kind}");
         assert!(write(&origin, next, r#"{"n":2}"#).await.is_ok(), "{kind}");
     }
@@ -341,13 +346,13 @@ async fn a_key_of_another_type_is_no_absence_and_no_refusal() {
             shop.0.ask(&again).await.unwrap();
             write(&origin, "1", "{}").await.unwrap();
             assert_eq!(text(&origin, id).await, None, "{kind}");
-            tokio::time::sleep(Duration::from_millis(150)).await;
             shop.0
                 .ask(&format!(
                     "ALTER TABLE lots ALTER COLUMN id TYPE {kind}; INSERT INTO lots VALUES ('{id}', 1)"
                 ))
                 .await
                 .unwrap();
+            until_no_look_before_counts().await;
             let deleted = match is_queued {
                 false => origin.delete(wanted(id)).await,
                 true => origin.apply(&[queued(id, None, 1)]).await.remove(0),
