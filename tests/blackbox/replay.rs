@@ -99,7 +99,7 @@ async fn twice(kept: &str) -> [[Option<u32>; 3]; 2] {
     closed.execute_batch("ROLLBACK").unwrap();
     flushed(&client(&serving.admin)).await;
     let once = ["ada", "bob", "eve"].map(|id| place.version(id));
-    assert_eq!(once[0], Some(1));
+    assert!(once[0] >= Some(1), "{once:?}");
     serving.kill().await;
 
     copy(&before, &queue);
@@ -119,8 +119,11 @@ async fn what_is_handed_over_twice_takes_effect_once_in_a_table_that_keeps_seque
     let kept = "sequence = \"sequence\"\ndeleted = \"deleted\"\n";
     let [once, again] = twice(kept).await;
     assert_eq!(again, once);
-    // Nothing else keeps it from taking effect again.
+    // Nothing else keeps it from taking effect again, nor a call that was given up and arrived.
     let [once, again] = twice("").await;
-    assert_eq!((again[0], again[2]), (Some(2), None));
-    assert!(again[1] > once[1], "{once:?} {again:?}");
+    assert!(
+        again[0] > once[0] && again[1] > once[1],
+        "{once:?} {again:?}"
+    );
+    assert_eq!(again[2], None);
 }
