@@ -55,11 +55,16 @@ fn json(answer: &Answer) -> Value {
     said
 }
 
+/// A body as the server reads it: a mark of the byte order before it says nothing.
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
+}
+
 /// Decides once more what the wire type made of a body that was taken.
 fn decide(shop: &Shop, body: &[u8]) {
     let answer = shop.ask("POST", "/v1/decide", body);
     let said = json(&answer);
-    let asked = serde_json::from_slice::<DecideRequest>(body);
+    let asked = read::<DecideRequest>(body);
     let request = asked
         .as_ref()
         .ok()
@@ -76,7 +81,7 @@ fn decide(shop: &Shop, body: &[u8]) {
 fn batch(shop: &Shop, body: &[u8]) {
     let answer = shop.ask("POST", "/v1/decide/batch", body);
     let said = json(&answer);
-    let asked = serde_json::from_slice::<BatchRequest>(body);
+    let asked = read::<BatchRequest>(body);
     let Ok(asked) = asked else {
         assert_eq!(answer.status, 400, "{said}");
         return;
@@ -90,7 +95,7 @@ fn batch(shop: &Shop, body: &[u8]) {
 fn invalidate(shop: &Shop, body: &[u8]) {
     let answer = shop.ask("POST", "/v1/invalidate", body);
     let said = json(&answer);
-    let asked = serde_json::from_slice::<InvalidateRequest>(body);
+    let asked = read::<InvalidateRequest>(body);
     let Ok(asked) = asked else {
         assert_eq!(answer.status, 400, "{said}");
         return;
