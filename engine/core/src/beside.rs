@@ -14,10 +14,16 @@ const CREDENTIALS: [&str; 2] = ["header.authorization", "header.cookie"];
 /// What begins this part of a variant. No query holds it as it is, since it ends one.
 const BEGINS: char = '#';
 
+/// Whether an attribute says who asks.
+#[must_use]
+pub fn is_credential(name: &str) -> bool {
+    CREDENTIALS.contains(&name)
+}
+
 /// Whether an attribute is a context or a credential.
 #[must_use]
 pub fn is_part(name: &str) -> bool {
-    name.starts_with(CONTEXT) || CREDENTIALS.contains(&name)
+    name.starts_with(CONTEXT) || is_credential(name)
 }
 
 /// The context and the credentials that the policy does not declare, by name.
@@ -51,7 +57,7 @@ pub fn variant(query: Option<&str>, unsaid: &[(&str, &str)]) -> String {
         text.push(if at == 0 { BEGINS } else { '&' });
         text.extend(utf8_percent_encode(name, ENCODED));
         text.push('=');
-        if CREDENTIALS.contains(name) {
+        if is_credential(name) {
             text.push_str(&Hex(&Sha256::digest(value)).to_string());
         } else {
             text.extend(utf8_percent_encode(value, ENCODED));

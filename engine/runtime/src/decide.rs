@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use larder_core::beside;
 use larder_core::{
     Clamp, Decision, Dependency, Identity, Key, NotStored, Operation, Policy, PolicyFailure,
     Refusal, Request, Timestamp,
@@ -99,8 +100,8 @@ impl Job {
 
     /// Whether the origin is called with credentials of the caller's own.
     pub(crate) fn has_credentials(&self) -> bool {
-        let own = |name: &str| matches!(name, "header.authorization" | "header.cookie");
-        self.attributes.iter().any(|(name, _)| own(name))
+        let mut names = self.attributes.iter().map(|(name, _)| name);
+        names.any(|name| beside::is_credential(name))
     }
 
     /// Whether the route's origin may be asked.

@@ -54,11 +54,10 @@ impl Access {
         let guards = |plane| tokens.iter().any(|token| token.scope.enter(plane).is_ok());
         let (data, admin) = (guards(Plane::Data), guards(Plane::Admin));
         let tokens: Vec<_> = tokens.into_iter().map(Arc::new).collect();
-        for (plane, _) in [(Plane::Data, data), (Plane::Admin, admin)]
-            .iter()
-            .filter(|(_, guarded)| *guarded)
-        {
-            caller::register(*plane, &tokens);
+        for (plane, guarded) in [(Plane::Data, data), (Plane::Admin, admin)] {
+            if guarded {
+                caller::register(plane, &tokens);
+            }
         }
         Self {
             tokens,
